@@ -1,0 +1,1 @@
+"""Dense features of images: named levels with their stride, and a global descriptor."""

@@ -1,0 +1,98 @@
+"""What every feature network offers: dense levels with their stride, and who made them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+
+class LevelSignature(BaseModel):
+    """Stride in pixels and channels of one dense level."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stride: int
+    channels: int
+
+
+class FeatureSignature(BaseModel):
+    """What must agree between a map and the network that reads queries for it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    method: str
+    network: str
+    weights_sha256: str
+    levels: dict[str, LevelSignature]
+
+
+@dataclass(frozen=True)
+class FeatureLevel:
+    """One dense level: `values` (B, C, h, w), L2-normalized along C.
+
+    The centre of cell (column i, row j) lies at pixel (stride * i + offset, stride * j + offset).
+    """
+
+    stride: int
+    offset: float
+    values: Tensor
+
+    def pixels_to_cells(self, pixels: Tensor) -> Tensor:
+        """Pixel coordinates (..., 2) as fractional cell coordinates (column, row) of this level."""
+        return (pixels - self.offset) / self.stride
+
+    def cells_to_pixels(self, cells: Tensor) -> Tensor:
+        """Cell coordinates (..., 2) as pixel coordinates."""
+        return cells * self.stride + self.offset
+
+    def sample(self, pixels: Tensor, image: int = 0) -> Tensor:
+        """Descriptors (N, C) at pixels (N, 2) of one image of the batch: bilinear, L2-normalized."""
+        height, width = self.values.shape[-2:]
+        cells = self.pixels_to_cells(pixels.to(self.values))
+        scale = cells.new_tensor([width, height])
+        grid = ((cells + 0.5) / scale * 2 - 1)[None, None]
+        sampled = torch.nn.functional.grid_sample(
+            self.values[image : image + 1], grid, padding_mode="border", align_corners=False
+        )[0, :, 0].T
+        return torch.nn.functional.normalize(sampled, dim=-1)
+
+
+@dataclass(frozen=True)
+class DenseFeatures:
+    """The levels of an image batch by name, and one global descriptor (B, D) an image."""
+
+    levels: Mapping[str, FeatureLevel]
+    global_descriptor: Tensor
+
+
+class FeatureExtractor(ABC):
+    """A network (or a classical method) that turns images into dense features."""
+
+    @property
+    @abstractmethod
+    def signature(self) -> FeatureSignature:
+        """Identifies features that may be compared with each other."""
+
+    @property
+    @abstractmethod
+    def device(self) -> torch.device:
+        """Where the features are computed and stay."""
+
+    @abstractmethod
+    def __call__(self, images: Tensor) -> DenseFeatures:
+        """Features of images (B, 3, H, W), RGB in [0, 1]."""
+
+
+def image_to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+    """An RGB image (H, W, 3) uint8 as a batch of one (1, 3, H, W) in [0, 1], float32."""
+    return (
+        torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float()
+        / 255
+    )

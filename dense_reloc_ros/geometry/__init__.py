@@ -1,0 +1,1 @@
+"""Cameras, rigid motions and projection, used by all other folders."""

@@ -1,0 +1,146 @@
+"""The camera model: pinhole intrinsics with the distortion models of sensor_msgs/CameraInfo."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dense_reloc_ros.errors import InputError
+
+DISTORTION_LENGTHS = {
+    "plumb_bob": (0, 4, 5),
+    "rational_polynomial": (8, 12, 14),
+    "equidistant": (0, 4),
+}
+
+
+@dataclass(frozen=True)
+class Camera:
+    """Intrinsics in pixels; pixel (0, 0) is the centre of the top-left pixel.
+
+    `distortion` holds the coefficients D of CameraInfo for `distortion_model`; empty means none.
+
+    Raises:
+        InputError: sizes or focal lengths that are not positive, values that are not finite, an
+            unknown distortion model, or a number of coefficients that does not fit it.
+    """
+
+    width: int
+    height: int
+    fx: float
+    fy: float
+    cx: float
+    cy: float
+    distortion_model: str = "plumb_bob"
+    distortion: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.width <= 0 or self.height <= 0:
+            raise InputError(f"camera size {self.width}x{self.height} is not positive")
+        numbers = (self.fx, self.fy, self.cx, self.cy, *self.distortion)
+        if not np.isfinite(numbers).all() or self.fx <= 0 or self.fy <= 0:
+            raise InputError(
+                f"camera intrinsics fx={self.fx} fy={self.fy} cx={self.cx} cy={self.cy} "
+                f"D={list(self.distortion)} are not finite with positive focal lengths"
+            )
+        if self.distortion_model not in DISTORTION_LENGTHS:
+            known = ", ".join(DISTORTION_LENGTHS)
+            raise InputError(f"unknown distortion model '{self.distortion_model}' (known: {known})")
+        if (
+            self.distortion
+            and len(self.distortion) not in DISTORTION_LENGTHS[self.distortion_model]
+        ):
+            raise InputError(
+                f"distortion model '{self.distortion_model}' with {len(self.distortion)} coefficients"
+            )
+
+    @staticmethod
+    def from_matrix(
+        width: int,
+        height: int,
+        matrix: Sequence[float] | NDArray[np.float64],
+        distortion_model: str = "plumb_bob",
+        distortion: Sequence[float] = (),
+    ) -> Camera:
+        """The camera of a row-major 3x3 matrix K, as CameraInfo and camera_info.yaml hold it.
+
+        Raises:
+            InputError: as the constructor, or a matrix that is not 3x3 without skew.
+        """
+        k = np.asarray(matrix, dtype=np.float64)
+        if k.size != 9:
+            raise InputError(f"a camera matrix has 9 numbers, not {k.size}")
+        k = k.reshape(3, 3)
+        coefficients = tuple(float(d) for d in distortion)
+        return Camera(
+            int(width),
+            int(height),
+            float(k[0, 0]),
+            float(k[1, 1]),
+            float(k[0, 2]),
+            float(k[1, 2]),
+            distortion_model or "plumb_bob",
+            coefficients if any(coefficients) else (),
+        )
+
+    @property
+    def matrix(self) -> NDArray[np.float64]:
+        """The intrinsic matrix K, shape (3, 3)."""
+        return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    @property
+    def is_distorted(self) -> bool:
+        return bool(self.distortion)
+
+    def pinhole(self) -> Camera:
+        """The same camera without distortion: what `undistort` turns images into."""
+        return replace(self, distortion_model="plumb_bob", distortion=())
+
+    def scaled(self, width: int, height: int) -> Camera:
+        """The intrinsics of the same view resampled to another size (pixel centres at integers)."""
+        sx, sy = width / self.width, height / self.height
+        return replace(
+            self,
+            width=width,
+            height=height,
+            fx=self.fx * sx,
+            fy=self.fy * sy,
+            cx=(self.cx + 0.5) * sx - 0.5,
+            cy=(self.cy + 0.5) * sy - 0.5,
+        )
+
+    def undistort(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Resamples an image (H, W) or (H, W, 3) of this camera to that of `pinhole()`.
+
+        Raises:
+            InputError: an image of another size than the camera's.
+        """
+        self.check_image(image)
+        if not self.is_distorted:
+            return image
+        map_x, map_y = undistortion_maps(self)
+        return np.asarray(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR), dtype=np.uint8)
+
+    def check_image(self, image: NDArray[np.uint8]) -> None:
+        """Raises InputError where the image's size is not this camera's."""
+        if image.shape[:2] != (self.height, self.width):
+            raise InputError(
+                f"an image of {image.shape[1]}x{image.shape[0]} does not fit "
+                f"camera intrinsics for {self.width}x{self.height}"
+            )
+
+
+@lru_cache(maxsize=4)
+def undistortion_maps(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Where each pixel of `camera.pinhole()` lies in the distorted image: x and y, each (H, W)."""
+    k, d, size = camera.matrix, np.array(camera.distortion), (camera.width, camera.height)
+    if camera.distortion_model == "equidistant":
+        maps = cv2.fisheye.initUndistortRectifyMap(k, d, np.eye(3), k, size, cv2.CV_32FC1)
+    else:
+        maps = cv2.initUndistortRectifyMap(k, d, np.eye(3), k, size, cv2.CV_32FC1)
+    return np.asarray(maps[0], dtype=np.float32), np.asarray(maps[1], dtype=np.float32)

@@ -1,0 +1,64 @@
+"""The answer for one frame: a pose with its covariance, or a reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+
+
+class Status(Enum):
+    """What became of a frame; the values are those of RelocResult.msg."""
+
+    LOCALIZED = 0
+    REJECTED = 1
+    """A pose was found but is not believed."""
+    NO_CANDIDATES = 2
+    """Too little of the map matches the image to compute a pose at all."""
+    INVALID_INPUT = 3
+    """The image cannot be used; the reason says why."""
+
+
+@dataclass(frozen=True)
+class PoseEstimate:
+    """A camera pose and how well it is supported.
+
+    `covariance` (6, 6) is that of `T_map_camera` in ROS order (x, y, z, rotX, rotY, rotZ), rotations
+    about the fixed axes of the map frame; metres and radians.
+    """
+
+    T_map_camera: FloatArray
+    covariance: FloatArray
+    score: float
+    """0 (as a wrong pose would score) to 1; the decision to publish is a threshold on it."""
+    supporting_points: NDArray[np.int64]
+    """Indices into the map's points that the image agrees with."""
+    keyframes: tuple[int, ...]
+    """The keyframes it was localized against."""
+
+
+@dataclass(frozen=True)
+class Localization:
+    """What the localizer says about one frame."""
+
+    status: Status
+    reason: str
+    """Why there is no pose; empty when there is one."""
+    estimate: PoseEstimate | None = None
+    """The best pose found, also when it is rejected (for diagnosis; never publish that)."""
+    stage_milliseconds: Mapping[str, float] = field(default_factory=dict)
+    """Wall time of each step of the pipeline."""
+
+    @property
+    def is_localized(self) -> bool:
+        return self.status is Status.LOCALIZED
+
+    @property
+    def T_map_camera(self) -> FloatArray | None:
+        """The pose (4, 4) to publish, None unless localized."""
+        return self.estimate.T_map_camera if self.is_localized and self.estimate else None

@@ -1,0 +1,87 @@
+"""The map in memory: keyframes, the points they see, and the descriptors of what they saw."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor
+
+from dense_reloc_ros.features.extractor import FeatureSignature
+from dense_reloc_ros.geometry.camera import Camera
+
+FORMAT_VERSION = 1
+
+
+class MapCalibration(BaseModel):
+    """What was fitted on the map's own images when the map was built, never on queries."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    temperatures: dict[str, float] = {}
+    """Softmax temperature of each level's correspondence maps."""
+    score_threshold: float | None = None
+    """Poses that score lower are not published."""
+    covariance_scale: float = 1.0
+    """Factor on the Gauss-Newton covariance that makes it consistent."""
+
+
+class MapInformation(BaseModel):
+    """The content of `map.json`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    format_version: int
+    revision: str
+    """Hex digits that change with the content: the first 16 of the sha256 of the tensor file."""
+    frame_id: str
+    keyframe_names: list[str]
+    point_count: int
+    observation_count: int
+    bounding_box: tuple[tuple[float, float, float], tuple[float, float, float]]
+    """Lowest and highest corner of the points in metres."""
+    signature: FeatureSignature
+    calibration: MapCalibration
+    created: str
+    """UTC, ISO 8601."""
+    source: str
+    """What the map was made from, for people."""
+
+
+@dataclass(frozen=True)
+class SceneMap:
+    """K keyframes, P points, O observations (a keyframe sees a point at a pixel).
+
+    Observations lie keyframe by keyframe: those of keyframe k are
+    `observation_offsets[k] : observation_offsets[k + 1]`. Descriptors belong to observations, so
+    that a point matches with how the retrieved keyframe saw it. Images of distorted cameras are
+    undistorted before anything is computed from them: all pixels are those of pinhole cameras.
+    """
+
+    information: MapInformation
+    cameras: tuple[Camera, ...]
+    """The pinhole camera of each keyframe."""
+    keyframe_poses: Tensor
+    """(K, 4, 4) float64, T_map_camera."""
+    points: Tensor
+    """(P, 3) float32, metres in the map frame."""
+    observation_offsets: Tensor
+    """(K + 1,) int64."""
+    observation_points: Tensor
+    """(O,) int64, indices into points."""
+    observation_pixels: Tensor
+    """(O, 2) float32."""
+    descriptors: Mapping[str, Tensor]
+    """Level name to (O, C) float16, L2-normalized."""
+    retrieval: Mapping[str, Tensor]
+    """What `retrieval/` stored to find keyframes: global descriptors (K, D) and vocabulary."""
+
+    @property
+    def keyframe_count(self) -> int:
+        return self.keyframe_poses.shape[0]
+
+    def observations(self, keyframe: int) -> slice:
+        """Where the observations of one keyframe lie."""
+        begin, end = self.observation_offsets[keyframe : keyframe + 2].tolist()
+        return slice(int(begin), int(end))
