@@ -1,12 +1,12 @@
-"""The one exception family of the package: messages are written for the person who can act on them."""
+"""The one exception family of the package: messages are for the person who can act on them."""
 
 
 class RelocError(Exception):
-    """Base of every error this package raises on purpose; the command line shows it and exits with 2."""
+    """Base of every error raised on purpose; the command line shows it and exits with 2."""
 
 
 class InputError(RelocError):
-    """Images, poses, intrinsics, bags or other input that cannot be used; the message names the file."""
+    """Images, poses, intrinsics or bags that cannot be used; the message names the file."""
 
 
 class MapError(RelocError):

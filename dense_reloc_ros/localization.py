@@ -28,8 +28,8 @@ class Status(Enum):
 class PoseEstimate:
     """A camera pose and how well it is supported.
 
-    `covariance` (6, 6) is that of `T_map_camera` in ROS order (x, y, z, rotX, rotY, rotZ), rotations
-    about the fixed axes of the map frame; metres and radians.
+    `covariance` (6, 6) is that of `T_map_camera` in ROS order (x, y, z, rotX, rotY, rotZ),
+    rotations about the fixed axes of the map frame; metres and radians.
     """
 
     T_map_camera: FloatArray

@@ -53,7 +53,7 @@ class FeatureLevel:
         return cells * self.stride + self.offset
 
     def sample(self, pixels: Tensor, image: int = 0) -> Tensor:
-        """Descriptors (N, C) at pixels (N, 2) of one image of the batch: bilinear, L2-normalized."""
+        """Descriptors (N, C) at pixels (N, 2) of one image: bilinear, L2-normalized."""
         height, width = self.values.shape[-2:]
         cells = self.pixels_to_cells(pixels.to(self.values))
         scale = cells.new_tensor([width, height])

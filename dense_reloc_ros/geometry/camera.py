@@ -56,7 +56,7 @@ class Camera:
             and len(self.distortion) not in DISTORTION_LENGTHS[self.distortion_model]
         ):
             raise InputError(
-                f"distortion model '{self.distortion_model}' with {len(self.distortion)} coefficients"
+                f"{len(self.distortion)} coefficients for model '{self.distortion_model}'"
             )
 
     @staticmethod

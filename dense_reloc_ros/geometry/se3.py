@@ -101,7 +101,7 @@ def hat(vectors: Tensor) -> Tensor:
 
 
 def exp(twists: Tensor) -> Tensor:
-    """The exponential map of SE(3): twists (..., 6) = (translation part, rotation vector) to (..., 4, 4)."""
+    """Exponential map of SE(3): twists (..., 6) = (translation part, rotation vector)."""
     rho, phi = twists[..., :3], twists[..., 3:]
     theta = torch.linalg.vector_norm(phi, dim=-1)[..., None, None]
     small = theta < 1e-4
