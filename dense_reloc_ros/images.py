@@ -1,0 +1,171 @@
+"""Pixels of sensor_msgs/Image and CompressedImage as RGB arrays, from plain values (no ROS)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dense_reloc_ros.errors import InputError
+
+# Encoding: bytes of a channel, channels, and the OpenCV conversion to RGB (None: it is RGB).
+# The names are those of sensor_msgs/image_encodings.hpp; OpenCV's own (8UC3) mean BGR, as in
+# cv_bridge. Infrared and other single channels become grey.
+RAW_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
+    "rgb8": (1, 3, None),
+    "bgr8": (1, 3, cv2.COLOR_BGR2RGB),
+    "8UC3": (1, 3, cv2.COLOR_BGR2RGB),
+    "rgba8": (1, 4, cv2.COLOR_RGBA2RGB),
+    "bgra8": (1, 4, cv2.COLOR_BGRA2RGB),
+    "8UC4": (1, 4, cv2.COLOR_BGRA2RGB),
+    "mono8": (1, 1, cv2.COLOR_GRAY2RGB),
+    "8UC1": (1, 1, cv2.COLOR_GRAY2RGB),
+    "rgb16": (2, 3, None),
+    "bgr16": (2, 3, cv2.COLOR_BGR2RGB),
+    "mono16": (2, 1, cv2.COLOR_GRAY2RGB),
+    "bayer_rggb8": (1, 1, cv2.COLOR_BayerRGGB2RGB),
+    "bayer_bggr8": (1, 1, cv2.COLOR_BayerBGGR2RGB),
+    "bayer_gbrg8": (1, 1, cv2.COLOR_BayerGBRG2RGB),
+    "bayer_grbg8": (1, 1, cv2.COLOR_BayerGRBG2RGB),
+    "uyvy": (1, 2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuv422": (1, 2, cv2.COLOR_YUV2RGB_UYVY),
+    "yuyv": (1, 2, cv2.COLOR_YUV2RGB_YUYV),
+    "yuv422_yuy2": (1, 2, cv2.COLOR_YUV2RGB_YUYV),
+}
+DEPTH_ENCODINGS: dict[str, np.dtype[Any]] = {
+    "16UC1": np.dtype(np.uint16),
+    "mono16": np.dtype(np.uint16),
+    "32FC1": np.dtype(np.float32),
+}
+COMPRESSED_DEPTH_HEADER = 12
+"""Bytes before the PNG in messages of compressed_depth_image_transport."""
+
+
+def decode_raw(
+    encoding: str,
+    height: int,
+    width: int,
+    step: int,
+    is_bigendian: bool,
+    data: bytes | bytearray | memoryview | NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """The RGB image (height, width, 3) of the fields of a sensor_msgs/Image.
+
+    16-bit channels keep their upper byte.
+
+    Raises:
+        InputError: an empty image, an unknown encoding, or sizes that contradict each other.
+    """
+    if encoding not in RAW_ENCODINGS:
+        known = ", ".join(RAW_ENCODINGS)
+        raise InputError(f"unknown image encoding '{encoding}' (known: {known})")
+    channel_bytes, channels, conversion = RAW_ENCODINGS[encoding]
+    if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and width % 2:
+        raise InputError(f"an image of encoding '{encoding}' cannot be {width} pixels wide")
+    dtype = np.dtype(f"{'>' if is_bigendian else '<'}u{channel_bytes}")
+    pixels = _unpadded(encoding, height, width, step, dtype, channels, data)
+    if channel_bytes == 2:
+        pixels = (pixels >> 8).astype(np.uint8)
+    if conversion is None:
+        return np.ascontiguousarray(pixels)
+    return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), conversion), dtype=np.uint8)
+
+
+def decode_compressed(
+    data: bytes | bytearray | memoryview | NDArray[np.uint8],
+) -> NDArray[np.uint8]:
+    """The RGB image (H, W, 3) of the data of a sensor_msgs/CompressedImage (JPEG, PNG, ...).
+
+    An EXIF orientation is ignored: the intrinsics are those of the sensor's rows and columns.
+
+    Raises:
+        InputError: an empty message, or bytes that are no image.
+    """
+    encoded = np.frombuffer(data, dtype=np.uint8)
+    if encoded.size == 0:
+        raise InputError("the compressed image is empty")
+    try:
+        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+    except cv2.error:
+        bgr = None
+    if bgr is None:
+        raise InputError(f"the compressed image ({encoded.size} bytes) cannot be decoded")
+    return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def decode_depth(
+    encoding: str,
+    height: int,
+    width: int,
+    step: int,
+    is_bigendian: bool,
+    data: bytes | bytearray | memoryview | NDArray[np.uint8],
+) -> NDArray[np.float32]:
+    """Depth (height, width) in metres, 0 where unknown (REP-118: 16UC1 millimetres, 32FC1 metres).
+
+    Raises:
+        InputError: an empty image, an encoding that is no depth, or sizes that contradict.
+    """
+    if encoding not in DEPTH_ENCODINGS:
+        known = ", ".join(DEPTH_ENCODINGS)
+        raise InputError(f"'{encoding}' is not the encoding of a depth image (known: {known})")
+    dtype = DEPTH_ENCODINGS[encoding].newbyteorder(">" if is_bigendian else "<")
+    depth = _unpadded(encoding, height, width, step, dtype, 1, data).astype(np.float32)
+    if dtype.kind == "u":
+        return depth / np.float32(1000)
+    depth[~(np.isfinite(depth) & (depth > 0))] = 0
+    return depth
+
+
+def decode_compressed_depth(
+    message_format: str, data: bytes | bytearray | memoryview | NDArray[np.uint8]
+) -> NDArray[np.float32]:
+    """Depth (H, W) in metres, 0 where unknown, of a CompressedImage with a 16-bit PNG in
+    millimetres, bare or behind the header of compressed_depth_image_transport.
+
+    Raises:
+        InputError: quantized float depth, or bytes that are no 16-bit PNG of one channel.
+    """
+    if message_format.startswith("32FC1"):
+        raise InputError(f"compressed depth of format '{message_format}' is unknown (known: 16UC1)")
+    encoded = np.frombuffer(data, dtype=np.uint8)
+    if encoded[:4].tobytes() != b"\x89PNG":
+        encoded = encoded[COMPRESSED_DEPTH_HEADER:]
+    depth = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
+        raise InputError("the compressed depth image is not a 16-bit PNG of one channel")
+    return depth.astype(np.float32) / np.float32(1000)
+
+
+def _unpadded(
+    encoding: str,
+    height: int,
+    width: int,
+    step: int,
+    dtype: np.dtype[Any],
+    channels: int,
+    data: bytes | bytearray | memoryview | NDArray[np.uint8],
+) -> NDArray[Any]:
+    """The pixels (height, width[, channels]) of rows that are `step` bytes long."""
+    if height <= 0 or width <= 0:
+        raise InputError(f"the image is empty ({width}x{height})")
+    row_bytes = width * channels * dtype.itemsize
+    if step < row_bytes:
+        raise InputError(
+            f"rows of {step} bytes are too short for {width} pixels of encoding '{encoding}'"
+        )
+    content = np.frombuffer(data, dtype=np.uint8)
+    # Some drivers leave out the padding of the last row.
+    needed = step * (height - 1) + row_bytes
+    if content.size < needed:
+        raise InputError(
+            f"an image of {width}x{height} in encoding '{encoding}' has {content.size} bytes "
+            f"of data instead of {step * height}"
+        )
+    rows = np.lib.stride_tricks.as_strided(
+        content[:needed], shape=(height, row_bytes), strides=(step, 1), writeable=False
+    )
+    shape = (height, width) if channels == 1 else (height, width, channels)
+    return np.ascontiguousarray(rows).view(dtype).reshape(shape)
