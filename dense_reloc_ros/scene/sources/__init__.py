@@ -1,0 +1,1 @@
+"""Where frames come from: folders, COLMAP models, bags; all become `SourceFrame`s."""
