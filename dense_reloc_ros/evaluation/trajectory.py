@@ -1,0 +1,145 @@
+"""Trajectories: camera poses by time, TUM files, and what belongs together in time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, to_quaternion
+
+NANOSECONDS = 1_000_000_000
+DEFAULT_TOLERANCE = NANOSECONDS // 200
+"""How far apart, in nanoseconds, an image and the pose that belongs to it may be stamped (5 ms)."""
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """N camera poses in the order of their time.
+
+    Raises:
+        InputError: arrays that do not fit each other, or stamps that do not increase.
+    """
+
+    stamps: NDArray[np.int64]
+    """(N,) nanoseconds."""
+    poses: FloatArray
+    """(N, 4, 4) T_map_camera."""
+
+    def __post_init__(self) -> None:
+        if self.stamps.ndim != 1 or self.poses.shape != (len(self.stamps), 4, 4):
+            raise InputError(
+                f"stamps {self.stamps.shape} and poses {self.poses.shape} do not fit each other"
+            )
+        repeated = np.flatnonzero(np.diff(self.stamps) <= 0)
+        if len(repeated):
+            raise InputError(
+                f"the poses at {format_stamp(self.stamps[repeated[0]])} s and "
+                f"{format_stamp(self.stamps[repeated[0] + 1])} s are not in the order of time"
+            )
+
+    def __len__(self) -> int:
+        return len(self.stamps)
+
+    @staticmethod
+    def from_poses(stamps: Sequence[int], poses: Sequence[FloatArray]) -> Trajectory:
+        """The trajectory of poses (4, 4) at stamps in nanoseconds, given in any order.
+
+        Raises:
+            InputError: two poses at the same time.
+        """
+        times = np.array(stamps, dtype=np.int64)
+        order = np.argsort(times, kind="stable")
+        return Trajectory(times[order], np.array(poses, dtype=np.float64).reshape(-1, 4, 4)[order])
+
+    def nearest(
+        self, stamps: NDArray[np.int64], tolerance: int = DEFAULT_TOLERANCE
+    ) -> NDArray[np.int64]:
+        """Index of the pose nearest in time to each of `stamps` (M,), nanoseconds.
+
+        -1 where there is none within `tolerance` nanoseconds.
+        """
+        if not len(self):
+            return np.full(len(stamps), -1, dtype=np.int64)
+        after = np.searchsorted(self.stamps, stamps).clip(0, len(self) - 1)
+        before = (after - 1).clip(0)
+        is_before = np.abs(self.stamps[before] - stamps) <= np.abs(self.stamps[after] - stamps)
+        nearest = np.where(is_before, before, after)
+        return np.where(np.abs(self.stamps[nearest] - stamps) <= tolerance, nearest, -1)
+
+    def at(self, stamp: int, tolerance: int = DEFAULT_TOLERANCE) -> FloatArray | None:
+        """The pose (4, 4) nearest in time to `stamp`, None where there is none."""
+        index = int(self.nearest(np.array([stamp], dtype=np.int64), tolerance)[0])
+        return None if index < 0 else self.poses[index]
+
+
+def format_stamp(stamp: int | np.int64) -> str:
+    """Nanoseconds as seconds with all their digits."""
+    seconds, rest = divmod(int(stamp), NANOSECONDS)
+    return f"{seconds}.{rest:09d}"
+
+
+def parse_stamp(text: str) -> int:
+    """Seconds as decimal text in nanoseconds, exactly.
+
+    Raises:
+        InputError: text that is no finite number.
+    """
+    try:
+        return int((Decimal(text) * NANOSECONDS).to_integral_value())
+    except (InvalidOperation, OverflowError, ValueError):
+        raise InputError(f"'{text}' is not a time in seconds") from None
+
+
+def read_tum(path: Path) -> Trajectory:
+    """The trajectory in a TUM file: lines `timestamp tx ty tz qx qy qz qw`, # for comments.
+
+    Raises:
+        InputError: a file that cannot be read, has no poses, or two at one time, or a line that
+            is no pose; names the file and the line.
+    """
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"{path}: cannot be read as a TUM trajectory: {error}") from None
+    stamps, poses = [], []
+    for number, line in enumerate(lines, start=1):
+        fields = line.split("#", maxsplit=1)[0].split()
+        if not fields:
+            continue
+        try:
+            stamp, pose = _parse_fields(fields)
+        except InputError as error:
+            raise InputError(f"{path}: line {number}: {error}") from None
+        stamps.append(stamp)
+        poses.append(pose)
+    if not poses:
+        raise InputError(f"{path}: there are no poses in the file")
+    try:
+        return Trajectory.from_poses(stamps, poses)
+    except InputError as error:
+        raise InputError(f"{path}: {error}") from None
+
+
+def _parse_fields(fields: Sequence[str]) -> tuple[int, FloatArray]:
+    if len(fields) != 8:
+        raise InputError(f"{len(fields)} numbers instead of timestamp tx ty tz qx qy qz qw")
+    try:
+        values = np.array([float(field) for field in fields[1:]])
+    except ValueError as error:
+        raise InputError(str(error)) from None
+    return parse_stamp(fields[0]), from_quaternion(values[:3], values[3:])
+
+
+def write_tum(path: Path, trajectory: Trajectory) -> None:
+    """Writes a TUM file, translations in metres."""
+    lines = ["# timestamp tx ty tz qx qy qz qw (camera to map, optical frame)"]
+    for stamp, pose in zip(trajectory.stamps, trajectory.poses, strict=True):
+        values = np.concatenate([pose[:3, 3], to_quaternion(pose)])
+        lines.append(" ".join([format_stamp(stamp), *(f"{value:.9f}" for value in values)]))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
