@@ -99,9 +99,13 @@ def _draw_from_above(axes: Axes, records: Sequence[FrameRecord]) -> None:
         axes.plot(
             rejected[:, across], rejected[:, along], "x", color=REJECTED, ms=6, label="rejected"
         )
-    axes.set_xlim(_limits(truth[:, across]))
-    axes.set_ylim(_limits(truth[:, along]))
-    axes.set_aspect("equal", adjustable="datalim")
+    if np.isfinite(truth).any():
+        # A square, so that a metre is as long along both axes.
+        extents = np.nanmax(truth, axis=0) - np.nanmin(truth, axis=0)
+        size = float(max(extents[across], extents[along]))
+        axes.set_xlim(_limits(truth[:, across], size))
+        axes.set_ylim(_limits(truth[:, along], size))
+    axes.set_aspect("equal")
     axes.set_xlabel(f"{AXIS_NAMES[across]} (m)")
     axes.set_ylabel(f"{AXIS_NAMES[along]} (m)")
     axes.set_title("from above")
@@ -116,18 +120,20 @@ def _draw_coordinate(
     axes.plot(times, truth[:, axis], color=GROUND_TRUTH, lw=1)
     axes.plot(times, estimates[:, axis], "o", color=ESTIMATE, ms=3)
     _mark_rejected(axes, times[[not record.is_localized for record in records]])
-    axes.set_ylim(_limits(truth[:, axis]))
+    if np.isfinite(truth).any():
+        axes.set_ylim(_limits(truth[:, axis]))
     axes.set_ylabel(f"{AXIS_NAMES[axis]} (m)")
     axes.grid(alpha=0.3)
 
 
-def _limits(truth: FloatArray) -> tuple[float, float] | None:
-    """Limits of an axis around the ground truth, so that one stray pose does not shrink it all."""
-    if not np.isfinite(truth).any():
-        return None
+def _limits(truth: FloatArray, size: float = 0.0) -> tuple[float, float]:
+    """Limits around the ground truth, so that one stray pose does not shrink all the others.
+
+    `size` is the least extent in metres, before the margin.
+    """
     low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
-    margin = 0.3 * (high - low) + 0.1
-    return low - margin, high + margin
+    half = 0.65 * max(high - low, size) + 0.1
+    return (low + high) / 2 - half, (low + high) / 2 + half
 
 
 def _draw_errors(
