@@ -1,0 +1,134 @@
+"""Opens rosbag2 recordings (mcap or sqlite3); errors say what is there instead."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.interfaces import Connection
+from rosbags.rosbag2 import ReaderError
+from rosbags.typesys import Stores, get_typestore
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.trajectory import NANOSECONDS
+
+
+@dataclass(frozen=True)
+class BagMessage:
+    """One recorded message as it was sent."""
+
+    topic: str
+    type_name: str
+    time: int
+    """When it was recorded, nanoseconds."""
+    data: bytes
+    """CDR."""
+
+
+class BagReader:
+    """A rosbag2 folder, or a single .mcap or .db3 file, open for reading.
+
+    Raises:
+        InputError: a path that is no bag, or a damaged one.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __enter__(self) -> BagReader:
+        if self.path.suffix == ".bag":
+            raise InputError(f"{self.path}: a ROS 1 bag; make a rosbag2 of it by rosbags-convert")
+        if not self.path.exists():
+            raise InputError(f"{self.path}: no such bag")
+        # Older sqlite3 bags do not hold the definitions of their messages.
+        typestore = get_typestore(Stores.ROS2_JAZZY)
+        with self._damage_reported():
+            self._reader = AnyReader([self.path], default_typestore=typestore)
+            self._reader.open()
+        return self
+
+    def __exit__(
+        self,
+        error_type: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._reader.close()
+
+    @property
+    def topics(self) -> dict[str, str]:
+        """The type of each topic that has messages, such as sensor_msgs/msg/Image."""
+        return {
+            connection.topic: connection.msgtype
+            for connection in sorted(self._reader.connections, key=lambda c: c.topic)
+            if connection.msgcount
+        }
+
+    def count(self, topics: Sequence[str]) -> int:
+        """How many messages there are on some topics."""
+        return sum(connection.msgcount for connection in self._connections(topics))
+
+    def require(self, topic: str, type_names: Sequence[str]) -> str:
+        """The type of a topic, which must be one of `type_names`.
+
+        Raises:
+            InputError: a topic that is not there or has another type; lists those that fit.
+        """
+        type_name = self.topics.get(topic)
+        if type_name is not None and type_name in type_names:
+            return type_name
+        problem = "has no messages" if type_name is None else f"holds {type_name}"
+        fitting = [f"{name} ({kind})" for name, kind in self.topics.items() if kind in type_names]
+        others = [f"{name} ({kind})" for name, kind in self.topics.items()]
+        there = (
+            f"topics that fit: {', '.join(fitting)}"
+            if fitting
+            else f"no topic holds {' or '.join(type_names)}; "
+            f"there are: {', '.join(others) or 'none'}"
+        )
+        raise InputError(f"{self.path}: topic {topic} {problem}; {there}")
+
+    def messages(
+        self, topics: Sequence[str], start: int | None = None, stop: int | None = None
+    ) -> Iterator[BagMessage]:
+        """Messages of some topics in the order they were recorded, from `start` to before `stop`.
+
+        Raises:
+            InputError: a damaged bag.
+        """
+        connections = self._connections(topics)
+        if not connections:
+            return
+        with self._damage_reported():
+            for connection, time, data in self._reader.messages(connections, start, stop):
+                yield BagMessage(connection.topic, connection.msgtype, time, data)
+
+    def decode(self, message: BagMessage) -> Any:
+        """The message as an object with the fields of its definition.
+
+        Raises:
+            InputError: a damaged message.
+        """
+        with self._damage_reported():
+            return self._reader.deserialize(message.data, message.type_name)
+
+    def _connections(self, topics: Sequence[str]) -> list[Connection]:
+        return [c for c in self._reader.connections if c.topic in topics and c.msgcount]
+
+    @contextmanager
+    def _damage_reported(self) -> Iterator[None]:
+        try:
+            yield
+        except (AnyReaderError, ReaderError, OSError) as error:
+            raise InputError(f"{self.path}: not a readable rosbag2: {error}") from None
+
+
+def stamp_of(decoded: Any) -> int:
+    """The header's stamp of a decoded message in nanoseconds."""
+    stamp = decoded.header.stamp
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
