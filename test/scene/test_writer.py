@@ -165,9 +165,9 @@ def test_a_disk_that_really_refuses_leaves_nothing(tmp_path):
     """The operating system itself cuts the tensor file short, as a full disk does."""
     script = f"""
 import resource, sys
-sys.path.insert(0, {str(Path(__file__).parent)!r})
+sys.path.insert(0, {str(Path(__file__).parents[1])!r})
 from pathlib import Path
-from conftest import make_map
+from scene.small_map import make_map
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.scene.writer import write_map
 scene_map = make_map(points=5000)
