@@ -17,6 +17,12 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 class Localizer:
     """Localizes images against one map."""
 
+    scene_map: SceneMap
+    configuration: LocalizerConfiguration
+    """May be exchanged between two frames."""
+    method: str
+    device: torch.device
+
     def __init__(
         self,
         scene_map: SceneMap,
