@@ -104,6 +104,15 @@ def random_room(seed: int) -> Room:
     )
 
 
+def relit(room: Room, seed: int) -> Room:
+    """The same room at another time of the day: every light has another strength."""
+    rng = np.random.default_rng([seed, 5])
+    lights = [
+        replace(light, intensity=light.intensity * rng.uniform(0.3, 1.3)) for light in room.lights
+    ]
+    return replace(room, lights=tuple(lights), ambient=room.ambient * rng.uniform(0.6, 1.1))
+
+
 def _wall(size: Size, number: int) -> _Wall:
     yaw = number * np.pi / 2
     distance, length = (size[1], size[0]) if number % 2 == 0 else (size[0], size[1])

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from dense_reloc_ros.rendering.random_room import random_room
+from dense_reloc_ros.rendering.random_room import random_room, relit
 from dense_reloc_ros.rendering.room import Room
 
 
@@ -72,3 +72,14 @@ def test_the_light_is_uneven_and_comes_from_inside(room):
     for light in room.lights:
         assert (np.abs(light.centre[:2]) < np.array(room.size[:2]) / 2).all()
         assert 0 < light.centre[2] < room.size[2]
+
+
+def test_other_light_leaves_everything_in_its_place(room):
+    other = relit(room, 0)
+    assert other.surfaces is room.surfaces
+    strengths = [
+        changed.intensity / light.intensity
+        for changed, light in zip(other.lights, room.lights, strict=True)
+    ]
+    assert len({round(float(strength[0]), 6) for strength in strengths}) == len(room.lights)
+    assert min(strength.min() for strength in strengths) > 0.2
