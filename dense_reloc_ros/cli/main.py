@@ -1,0 +1,54 @@
+"""The `dense-reloc` command."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import logging
+import sys
+from collections.abc import Sequence
+
+COMMANDS = ("map", "bag")
+"""In the order of the help text; each is the module of this package that registers it."""
+FAILED = 2
+"""Exit status for anything that the user can put right."""
+INTERRUPTED = 130
+"""What shells report for a command that Ctrl-C ended."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command line (by default that of the process); returns the exit status.
+
+    What the user can put right is one line on stderr and exit status 2.
+    """
+    from dense_reloc_ros.errors import RelocError
+
+    arguments = parser().parse_args(argv)
+    logging.basicConfig(
+        level=logging.INFO if arguments.verbose else logging.WARNING,
+        format="dense-reloc: %(levelname)s: %(message)s",
+    )
+    try:
+        return int(arguments.run(arguments))
+    except RelocError as error:
+        print(f"dense-reloc: error: {error}", file=sys.stderr)
+        return FAILED
+    except KeyboardInterrupt:
+        print("dense-reloc: interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    top = argparse.ArgumentParser(
+        prog="dense-reloc", description="Where a camera is in a place mapped before."
+    )
+    top.add_argument("--verbose", action="store_true", help="log what is done")
+    subparsers = top.add_subparsers(metavar="COMMAND", required=True)
+    for name in COMMANDS:
+        importlib.import_module(f"dense_reloc_ros.cli.{name}").register(subparsers)
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""What is in a map, in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel
+
+from dense_reloc_ros.features.extractor import FeatureSignature
+from dense_reloc_ros.scene.layout import IMAGE_FOLDER, INFORMATION_FILE, TENSOR_FILE
+from dense_reloc_ros.scene.reader import load_map
+from dense_reloc_ros.scene.scene_map import MapCalibration
+
+_MEGABYTE = 1e6
+
+
+class MapSummary(BaseModel):
+    """What `dense-reloc map info` tells; sizes in MB of 10⁶ bytes."""
+
+    path: str
+    format_version: int
+    revision: str
+    created: str
+    source: str
+    frame_id: str
+    keyframes: int
+    points: int
+    observations: int
+    observations_per_point: float
+    bounding_box: tuple[tuple[float, float, float], tuple[float, float, float]]
+    signature: FeatureSignature
+    calibration: MapCalibration
+    size_mb: float
+    """Without images, which localization does not need."""
+    size_mb_per_keyframe: float
+    images_mb: float
+
+
+def summarize_map(path: Path) -> MapSummary:
+    """Reads all of a map and counts what is in it.
+
+    Raises:
+        MapError: a map that cannot be used, or whose content was changed since it was written.
+    """
+    scene_map = load_map(path, verify_content=True)
+    information = scene_map.information
+    size = sum((path / name).stat().st_size for name in (INFORMATION_FILE, TENSOR_FILE)) / _MEGABYTE
+    images = sum(image.stat().st_size for image in (path / IMAGE_FOLDER).glob("*")) / _MEGABYTE
+    return MapSummary(
+        path=str(path),
+        format_version=information.format_version,
+        revision=information.revision,
+        created=information.created,
+        source=information.source,
+        frame_id=information.frame_id,
+        keyframes=scene_map.keyframe_count,
+        points=information.point_count,
+        observations=information.observation_count,
+        observations_per_point=information.observation_count / information.point_count,
+        bounding_box=information.bounding_box,
+        signature=information.signature,
+        calibration=information.calibration,
+        size_mb=size,
+        size_mb_per_keyframe=size / scene_map.keyframe_count,
+        images_mb=images,
+    )
