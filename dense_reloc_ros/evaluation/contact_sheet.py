@@ -14,11 +14,14 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics import WRONG
 from dense_reloc_ros.evaluation.plots import WRONG_COLOUR
 from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import FloatArray, inverse
+from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 
 WORST_FRAMES = 5
 REJECTED_FRAMES = 3
@@ -43,6 +46,27 @@ class ContactFrame:
     """(N, 3) map points to draw, metres."""
 
 
+def contact_frames(
+    records: Sequence[FrameRecord], frames: Sequence[SourceFrame], scene_map: SceneMap
+) -> list[ContactFrame]:
+    """The worst frames of a run and some of those without a pose.
+
+    Drawn are the points of the keyframes that a frame was localized against. Frames whose image
+    cannot be read are left out.
+    """
+    by_name = {frame.name: frame for frame in frames}
+    pictures = []
+    for record in [*worst_frames(records), *rejected_frames(records)]:
+        frame = by_name[record.name]
+        try:
+            image = frame.camera.undistort(frame.load_image())
+        except InputError:
+            continue
+        points = _points_of_keyframes(scene_map, record.keyframes)
+        pictures.append(ContactFrame(record, image, frame.camera.pinhole(), points))
+    return pictures
+
+
 def worst_frames(records: Sequence[FrameRecord], count: int = WORST_FRAMES) -> list[FrameRecord]:
     """The published poses that are furthest off, worst first.
 
@@ -63,6 +87,14 @@ def rejected_frames(
     rejected = [record for record in records if not record.is_localized]
     picks = np.unique(np.linspace(0, len(rejected) - 1, min(count, len(rejected))).astype(int))
     return [rejected[index] for index in picks]
+
+
+def _points_of_keyframes(scene_map: SceneMap, keyframes: Sequence[int]) -> FloatArray:
+    """The points (N, 3) that at least one of the keyframes sees."""
+    seen = [scene_map.observation_points[scene_map.observations(k)].numpy() for k in keyframes]
+    if not seen:
+        return np.zeros((0, 3))
+    return np.asarray(scene_map.points.numpy()[np.unique(np.concatenate(seen))], dtype=np.float64)
 
 
 def severity(record: FrameRecord) -> float:

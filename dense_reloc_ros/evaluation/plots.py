@@ -22,6 +22,8 @@ REJECTED = "#E69F00"
 WRONG_COLOUR = "#B2182B"
 WITHIN = "#009E73"
 AXIS_NAMES = "xyz"
+SMALLEST_DRAWN = 1e-5
+"""Metres and degrees: a logarithmic axis has no zero."""
 DRAWN_THRESHOLDS = ("2cm_2deg", "5cm_5deg")
 
 
@@ -140,6 +142,7 @@ def _draw_errors(
     axes: Axes, times: FloatArray, errors: FloatArray, is_wrong: NDArray[np.bool_]
 ) -> None:
     axes.set_yscale("log")
+    errors = np.maximum(errors, SMALLEST_DRAWN)
     axes.plot(times[~is_wrong], errors[~is_wrong], "o", color=ESTIMATE, ms=4, label="localized")
     if is_wrong.any():
         axes.plot(times[is_wrong], errors[is_wrong], "s", color=WRONG_COLOUR, ms=6, label="wrong")

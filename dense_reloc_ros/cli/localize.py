@@ -1,0 +1,65 @@
+"""`dense-reloc localize`: localizes recorded images against a map, without ROS."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from dense_reloc_ros.cli.query_source import add_query_options
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the `localize` command."""
+    parser = subparsers.add_parser(
+        "localize",
+        help="localize recorded images against a map, and report how well",
+        description="Writes poses.tum, report.json, report.html, errors.csv and plots.",
+    )
+    parser.add_argument("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
+    add_query_options(parser)
+    parser.add_argument(
+        "--ground-truth",
+        type=Path,
+        metavar="TUM",
+        help="true camera poses to compare with; those beside the images, if not given",
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the report"
+    )
+    parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs `localize`."""
+    from dense_reloc_ros.cli.query_source import open_queries
+    from dense_reloc_ros.cli.report_table import print_report
+    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
+    from dense_reloc_ros.evaluation.contact_sheet import contact_frames
+    from dense_reloc_ros.evaluation.offline import localize_frames
+    from dense_reloc_ros.evaluation.report import write_report
+    from dense_reloc_ros.evaluation.summary import RunInformation
+    from dense_reloc_ros.evaluation.trajectory import read_tum
+    from dense_reloc_ros.localizer import Localizer
+
+    configuration = (
+        load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
+    )
+    ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
+    with open_queries(arguments) as frames:
+        localizer = Localizer.open(arguments.map, configuration, arguments.method, arguments.device)
+        records = localize_frames(localizer, frames, ground_truth)
+        information = RunInformation(
+            method=localizer.method,
+            device=str(localizer.device),
+            map_revision=localizer.scene_map.information.revision,
+            map=str(arguments.map),
+            queries=str(arguments.seven_scenes or arguments.bag or arguments.images),
+            mode="localize",
+        )
+        pictures = contact_frames(records, frames, localizer.scene_map)
+    summary = write_report(arguments.output, records, information, pictures)
+    print_report(summary, arguments.output)
+    return 0

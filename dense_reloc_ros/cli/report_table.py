@@ -1,0 +1,39 @@
+"""Shows the summary of an evaluation on the terminal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from dense_reloc_ros.evaluation.summary import Summary
+
+
+def print_report(summary: Summary, folder: Path) -> None:
+    """Prints the numbers of a run as a table, and where the report lies."""
+    table = Table(title=f"{summary.queries} by {summary.method} on {summary.device}")
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_row("frames localized", f"{summary.localized} of {summary.frames}")
+    if summary.recall is not None:
+        table.add_row("wrong poses published", str(summary.wrong))
+        for name in ("5cm_5deg", "2cm_2deg"):
+            centimetres, degrees = name.removesuffix("deg").split("cm_")
+            share = f"{100 * summary.recall[name]:.1f} %"
+            table.add_row(f"within {centimetres} cm and {degrees}°", share)
+    if summary.median_translation_m is not None and summary.median_rotation_deg is not None:
+        table.add_row(
+            "median error",
+            f"{100 * summary.median_translation_m:.2f} cm, {summary.median_rotation_deg:.2f}°",
+        )
+    if summary.latency_ms.median is not None:
+        table.add_row(
+            "latency, median and 95%",
+            f"{summary.latency_ms.median:.0f} ms, {summary.latency_ms.p95:.0f} ms",
+        )
+    console = Console()
+    console.print(table)
+    for reason, count in summary.rejected.items():
+        console.print(f"without a pose: {count} × {reason}", markup=False)
+    console.print(f"report: {folder / 'report.html'}", markup=False)

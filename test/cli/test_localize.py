@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from types import SimpleNamespace
+
+import cv2
+import numpy as np
+import pytest
+import yaml
+
+from dense_reloc_ros.bags.create import create_bag
+from dense_reloc_ros.cli import localize
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization import Localization, PoseEstimate, Status
+from dense_reloc_ros.localizer import Localizer
+
+CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
+
+
+class StandsStill:
+    """Localizes every image at the origin, against a map of four points."""
+
+    method = "fake"
+    device = "cpu"
+
+    def __init__(self) -> None:
+        import torch
+
+        self.scene_map = SimpleNamespace(
+            information=SimpleNamespace(revision="00ff"),
+            points=torch.tensor([[0.1 * i, 0.0, 2.0] for i in range(4)]),
+            observation_points=torch.arange(4),
+            observations=lambda keyframe: slice(0, 4),
+        )
+
+    def localize(self, image: np.ndarray, camera: Camera) -> Localization:
+        assert camera == CAMERA
+        estimate = PoseEstimate(np.eye(4), 1e-4 * np.eye(6), 0.9, np.arange(4), (0,))
+        return Localization(Status.LOCALIZED, "", estimate, {"features": 1.0})
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Three frames, 0, 1 and 2 cm away from the origin, and their camera_info."""
+    folder = tmp_path / "recording"
+    folder.mkdir()
+    for index in range(3):
+        pose = np.eye(4)
+        pose[0, 3] = 0.01 * index
+        np.savetxt(folder / f"frame-{index:06d}.pose.txt", pose)
+        cv2.imwrite(str(folder / f"frame-{index:06d}.color.png"), np.zeros((24, 32, 3), np.uint8))
+    info = {
+        "image_width": 32,
+        "image_height": 24,
+        "camera_matrix": {"rows": 3, "cols": 3, "data": CAMERA.matrix.ravel().tolist()},
+    }
+    (tmp_path / "camera_info.yaml").write_text(yaml.safe_dump(info))
+    return folder
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch):
+    """Runs `localize` with options and gives what report.json says."""
+    monkeypatch.setattr(Localizer, "open", staticmethod(lambda *arguments: StandsStill()))
+    parser = argparse.ArgumentParser()
+    localize.register(parser.add_subparsers())
+
+    def run(*options: str | Path) -> dict:
+        output = tmp_path / "report"
+        common = ["localize", "--map", "map", "--output", str(output)]
+        arguments = parser.parse_args([*common, *map(str, options)])
+        assert arguments.run(arguments) == 0
+        return json.loads((output / "report.json").read_text())
+
+    return run
+
+
+def test_a_folder_with_poses_is_compared_with_them(run, recording: Path, capsys):
+    info = recording.parent / "camera_info.yaml"
+    report = run("--seven-scenes", recording, "--camera-info", info)
+    assert (report["frames"], report["localized"], report["wrong"]) == (3, 3, 0)
+    assert report["median_translation_m"] == pytest.approx(0.01)
+    assert (report["method"], report["map_revision"]) == ("fake", "00ff")
+    assert (recording.parent / "report" / "worst_frames.png").exists()
+    assert "3 of 3" in capsys.readouterr().out
+
+
+def test_a_bag_brings_its_intrinsics_and_ground_truth(run, recording: Path):
+    create_bag(recording, CAMERA, recording.parent / "bag")
+    report = run("--bag", recording.parent / "bag")
+    assert (report["evaluated"], report["median_translation_m"]) == (3, pytest.approx(0.01))
+
+
+def test_images_need_a_ground_truth_file_to_be_compared(run, recording: Path):
+    info = recording.parent / "camera_info.yaml"
+    report = run("--images", recording, "--camera-info", info)
+    assert (report["localized"], report["evaluated"], report["recall"]) == (3, 0, None)
+    truth = recording.parent / "truth.tum"
+    truth.write_text("".join(f"{index} 0.03 0 0 0 0 0 1\n" for index in range(3)))
+    report = run("--images", recording, "--camera-info", info, "--ground-truth", truth)
+    assert report["median_translation_m"] == pytest.approx(0.03)
+
+
+def test_folders_need_intrinsics(run, recording: Path):
+    with pytest.raises(InputError, match="--camera-info"):
+        run("--images", recording)
