@@ -1,0 +1,120 @@
+"""Between ROS messages and the arrays and cameras of the library."""
+
+from __future__ import annotations
+
+import numpy as np
+from builtin_interfaces.msg import Time as TimeMessage
+from geometry_msgs.msg import Pose, PoseWithCovariance, Transform
+from numpy.typing import NDArray
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, to_quaternion
+from dense_reloc_ros.images import decode_compressed, decode_raw
+
+
+def nanoseconds(stamp: TimeMessage) -> int:
+    """A stamp as nanoseconds since the epoch."""
+    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+
+
+def time_message(stamp: int) -> TimeMessage:
+    """Nanoseconds since the epoch as a stamp."""
+    return TimeMessage(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
+
+
+def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
+    """The RGB image (H, W, 3) in a message.
+
+    Raises:
+        InputError: an empty image, an unknown encoding, or data that contradict their size.
+    """
+    if isinstance(message, CompressedImage):
+        return decode_compressed(message.data)
+    return decode_raw(
+        message.encoding,
+        message.height,
+        message.width,
+        message.step,
+        bool(message.is_bigendian),
+        message.data,
+    )
+
+
+def image_to_message(image: NDArray[np.uint8]) -> Image:
+    """An RGB image (H, W, 3) as an rgb8 message without header."""
+    height, width = image.shape[:2]
+    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
+    message.data.frombytes(np.ascontiguousarray(image).tobytes())
+    return message
+
+
+def camera_from_message(message: CameraInfo) -> Camera:
+    """The camera whose images are published: K cut to the region of interest, then binned.
+
+    Raises:
+        InputError: an uncalibrated camera (K of zeros), or what `Camera` refuses.
+    """
+    if not np.any(message.k):
+        raise InputError("camera_info is that of an uncalibrated camera: K is zero")
+    camera = Camera.from_matrix(
+        message.width, message.height, message.k, message.distortion_model, message.d
+    )
+    return _binned(_cut(camera, message), message)
+
+
+def _cut(camera: Camera, message: CameraInfo) -> Camera:
+    """The camera of the region of interest, which is the whole image where it is all zero."""
+    roi = message.roi
+    if roi.width == 0 or roi.height == 0:
+        return camera
+    return Camera(
+        roi.width,
+        roi.height,
+        camera.fx,
+        camera.fy,
+        camera.cx - roi.x_offset,
+        camera.cy - roi.y_offset,
+        camera.distortion_model,
+        camera.distortion,
+    )
+
+
+def _binned(camera: Camera, message: CameraInfo) -> Camera:
+    """The camera after binning, where 0 means none as 1 does."""
+    x, y = max(message.binning_x, 1), max(message.binning_y, 1)
+    if x == y == 1:
+        return camera
+    return camera.scaled(camera.width // x, camera.height // y)
+
+
+def pose_from_message(message: Pose) -> FloatArray:
+    """A pose (4, 4); raises InputError where it is not finite or its quaternion is zero."""
+    p, q = message.position, message.orientation
+    return from_quaternion(np.array([p.x, p.y, p.z]), np.array([q.x, q.y, q.z, q.w]))
+
+
+def pose_to_message(pose: FloatArray, covariance: FloatArray) -> PoseWithCovariance:
+    """A pose (4, 4) and its covariance (6, 6) in ROS order."""
+    message = PoseWithCovariance()
+    position, orientation = message.pose.position, message.pose.orientation
+    position.x, position.y, position.z = map(float, pose[:3, 3])
+    orientation.x, orientation.y, orientation.z, orientation.w = map(float, to_quaternion(pose))
+    message.covariance = np.asarray(covariance, dtype=np.float64).reshape(36)
+    return message
+
+
+def pose_from_transform(message: Transform) -> FloatArray:
+    """A transform (4, 4); raises InputError where it is not finite or its quaternion is zero."""
+    t, q = message.translation, message.rotation
+    return from_quaternion(np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w]))
+
+
+def transform_to_message(pose: FloatArray) -> Transform:
+    """A transform (4, 4) as a message."""
+    message = Transform()
+    t, q = message.translation, message.rotation
+    t.x, t.y, t.z = map(float, pose[:3, 3])
+    q.x, q.y, q.z, q.w = map(float, to_quaternion(pose))
+    return message

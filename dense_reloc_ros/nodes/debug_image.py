@@ -1,0 +1,64 @@
+"""The picture that shows why a pose is believed: the map points the image agrees with."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import FloatArray, inverse
+from dense_reloc_ros.localization import Localization
+
+LOCALIZED = (0, 220, 90)
+NOT_LOCALIZED = (255, 90, 40)
+MARGIN = 8
+
+
+def draw_localization(
+    image: NDArray[np.uint8], camera: Camera, localization: Localization, points: FloatArray
+) -> NDArray[np.uint8]:
+    """The undistorted image (H, W, 3) RGB with the supporting `points` (N, 3) where the pose puts
+    them, and the status in words.
+    """
+    canvas = np.ascontiguousarray(camera.undistort(image)).copy()
+    colour = LOCALIZED if localization.is_localized else NOT_LOCALIZED
+    if localization.estimate is not None:
+        seen = points @ (T := inverse(localization.estimate.T_map_camera))[:3, :3].T + T[:3, 3]
+        seen = seen[seen[:, 2] > 0]
+        pixels = (seen @ camera.matrix.T)[:, :2] / seen[:, 2:]
+        inside = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(axis=1)
+        for x, y in np.rint(pixels[inside]).astype(int).tolist():
+            cv2.circle(canvas, (x, y), 3, colour, 1, cv2.LINE_AA)
+    _write(canvas, caption(localization), colour)
+    return canvas
+
+
+def caption(localization: Localization) -> str:
+    """One line on what became of the frame."""
+    estimate = localization.estimate
+    words = [localization.status.name.lower().replace("_", " ")]
+    if estimate is not None:
+        words.append(f"score {estimate.score:.2f}, {len(estimate.supporting_points)} points")
+    if localization.reason:
+        words.append(localization.reason)
+    return ": ".join(words)
+
+
+def _write(canvas: NDArray[np.uint8], text: str, colour: tuple[int, int, int]) -> None:
+    """Writes a line at the bottom on a dark bar, as small as it must be to fit."""
+    height, width = canvas.shape[:2]
+    scale = 0.5
+    (length, line), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, 1)
+    scale = max(0.3, min(scale, scale * (width - 2 * MARGIN) / max(length, 1)))
+    canvas[height - line - 2 * MARGIN :] //= 3
+    cv2.putText(
+        canvas,
+        text,
+        (MARGIN, height - MARGIN),
+        cv2.FONT_HERSHEY_SIMPLEX,
+        scale,
+        colour,
+        1,
+        cv2.LINE_AA,
+    )

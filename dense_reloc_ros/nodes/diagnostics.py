@@ -1,0 +1,50 @@
+"""What /diagnostics says about the relocalizer."""
+
+from __future__ import annotations
+
+from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
+
+from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.nodes.pipeline import Pipeline
+
+
+def diagnostic_status(
+    name: str, state: str, map_problem: str, pipeline: Pipeline | None
+) -> DiagnosticStatus:
+    """The entry of a node in a lifecycle state; `pipeline` None where it is not configured."""
+    values = {"state": state}
+    complaint, last, revision = "", None, ""
+    if pipeline is not None:
+        identity = pipeline.frames.identity
+        revision = identity.revision
+        complaint, last = pipeline.complaint, pipeline.statistics.last
+        values |= {"map revision": revision, "method": identity.method}
+        values |= {key: str(count) for key, count in pipeline.counts.items()}
+        values |= pipeline.statistics.values()
+    level, message = judge(state, map_problem, complaint, last)
+    return DiagnosticStatus(
+        name=name,
+        hardware_id=revision,
+        level=level,
+        message=message,
+        values=[KeyValue(key=key, value=value) for key, value in values.items()],
+    )
+
+
+def judge(
+    state: str, map_problem: str, complaint: str, last: Localization | None
+) -> tuple[bytes, str]:
+    """Level and summary, from what weighs most."""
+    if map_problem:
+        return DiagnosticStatus.ERROR, map_problem
+    if state != "active":
+        return DiagnosticStatus.OK, state
+    if complaint:
+        return DiagnosticStatus.WARN, complaint
+    if last is None:
+        return DiagnosticStatus.OK, "waiting for the first image"
+    if last.status is Status.INVALID_INPUT:
+        return DiagnosticStatus.ERROR, last.reason
+    if not last.is_localized:
+        return DiagnosticStatus.WARN, f"not localized: {last.reason}"
+    return DiagnosticStatus.OK, "localized"

@@ -1,0 +1,58 @@
+"""What became of a frame, as the messages that say so."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.localization import Localization
+from dense_reloc_ros.msg import RelocResult
+from dense_reloc_ros.nodes.base_pose import base_pose
+from dense_reloc_ros.nodes.camera_input import Frame
+from dense_reloc_ros.nodes.conversions import pose_to_message
+
+
+@dataclass(frozen=True)
+class MapIdentity:
+    """Which map, with which method, a pose is about."""
+
+    frame_id: str
+    revision: str
+    method: str
+
+
+def result_message(
+    frame: Frame,
+    localization: Localization,
+    identity: MapIdentity,
+    base_frame: str,
+    T_camera_base: FloatArray | None,
+    latency_seconds: float,
+) -> RelocResult:
+    """The message for a frame; `T_camera_base` None where TF does not know it."""
+    result = RelocResult(
+        status=localization.status.value,
+        reason=localization.reason,
+        camera_frame_id=frame.frame_id,
+        map_revision=identity.revision,
+        method=identity.method,
+        stage_names=list(localization.stage_milliseconds),
+        stage_milliseconds=list(localization.stage_milliseconds.values()),
+        latency_milliseconds=1e3 * latency_seconds,
+    )
+    result.header.stamp = frame.image.header.stamp
+    result.header.frame_id = identity.frame_id
+    estimate = localization.estimate
+    if estimate is None:
+        return result
+    result.score = float(estimate.score)
+    result.supporting_points = len(estimate.supporting_points)
+    result.keyframes = [int(keyframe) for keyframe in estimate.keyframes]
+    if localization.is_localized:
+        result.camera_pose = pose_to_message(estimate.T_map_camera, estimate.covariance)
+        if T_camera_base is not None:
+            result.base_frame_id = base_frame
+            result.pose = pose_to_message(
+                *base_pose(estimate.T_map_camera, estimate.covariance, T_camera_base)
+            )
+    return result

@@ -1,0 +1,40 @@
+"""Starts a node as a process."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Sequence
+
+import rclpy
+from rclpy.exceptions import ParameterException
+from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.node import Node
+
+from dense_reloc_ros.errors import RelocError
+
+THREADS = 4
+"""Callbacks at the same time: a service call that waits, transforms, images, one to spare."""
+
+
+def run_node(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
+    """Spins a node until it is interrupted; the exit status, 2 where it cannot be made."""
+    logging.basicConfig(level=logging.WARNING, format="[%(levelname)s] [%(name)s]: %(message)s")
+    rclpy.init(args=None if arguments is None else list(arguments))
+    try:
+        node = make_node()
+    except (RelocError, ParameterException) as error:
+        print(f"error: {error}", file=sys.stderr)  # noqa: T201
+        rclpy.try_shutdown()
+        return 2
+    executor = MultiThreadedExecutor(THREADS)
+    executor.add_node(node)
+    try:
+        executor.spin()
+    except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:
+        executor.shutdown()
+        node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
