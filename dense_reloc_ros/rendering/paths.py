@@ -13,7 +13,7 @@ from dense_reloc_ros.rendering.room import FloatArray, Walkway
 
 VIDEO_RATE = 15.0
 """Images per second of a query path."""
-QUERY_SPEED = 0.5
+QUERY_SPEED = 0.8
 """Metres per second along a query path."""
 
 
