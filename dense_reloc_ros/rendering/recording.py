@@ -29,8 +29,8 @@ JPEG_QUALITY = 95
 START_STAMP = 1_750_000_000 * NANOSECONDS
 """When the query video begins, in the middle of 2025."""
 
-Progress = Callable[[Iterable[FloatArray]], Iterable[FloatArray]]
-"""Passes poses on and shows how far it is."""
+Progress = Callable[[FloatArray], Iterable[FloatArray]]
+"""Passes poses (N, 4, 4) on and shows how far it is."""
 
 
 def write_mapping(
