@@ -100,10 +100,11 @@ class CameraInput:
         self.received += 1
         self.last_received = time.monotonic()
         if self.camera_info is None:
+            if self._without_camera_info is not None:  # the first may just come before its own
+                self._reporter.problem(
+                    "camera_info", f"images come, but nothing on {self.camera_info_topic}"
+                )
             self._without_camera_info = message
-            self._reporter.problem(
-                "camera_info", f"images come, but nothing on {self.camera_info_topic} yet"
-            )
             return
         self._take(Frame(message, self.camera_info, time.monotonic()))
 

@@ -70,7 +70,7 @@ class FrameLocalizer:
         return MapIdentity(
             self.settings.map_frame or information.frame_id,
             information.revision,
-            self.settings.method or information.signature.method,
+            self._localizer.method,
         )
 
     def use(self, localizer: Localizer) -> None:

@@ -1,0 +1,106 @@
+"""Starts the relocalizer, and RViz where it is wanted: `ros2 launch … --show-args` says with what."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
+from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.conditions import IfCondition
+from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
+from launch_ros.actions import Node
+from launch_ros.substitutions import FindPackageShare
+
+CONFIG = PathJoinSubstitution([FindPackageShare("dense_reloc_ros"), "config"])
+SWITCH = ["true", "false"]
+
+
+def generate_launch_description() -> LaunchDescription:
+    """What `ros2 launch` calls."""
+    return LaunchDescription(
+        [
+            DeclareLaunchArgument(
+                "map",
+                default_value="",
+                description="Folder of the map (empty: that of params_file)",
+            ),
+            DeclareLaunchArgument(
+                "image",
+                default_value="/camera/image_raw",
+                description="Topic of the images; compressed ones are expected under …/compressed",
+            ),
+            DeclareLaunchArgument(
+                "camera_info",
+                default_value="/camera/camera_info",
+                description="Topic of the camera's intrinsics",
+            ),
+            DeclareLaunchArgument(
+                "params_file",
+                default_value=PathJoinSubstitution([CONFIG, "reloc.yaml"]),
+                description="Parameters of the nodes",
+            ),
+            DeclareLaunchArgument(
+                "use_sim_time",
+                default_value="false",
+                choices=SWITCH,
+                description="Whether time comes from /clock (simulation, bags)",
+            ),
+            DeclareLaunchArgument(
+                "fusion",
+                default_value="false",
+                choices=SWITCH,
+                description="Whether to fuse localizations over time (not available yet)",
+            ),
+            DeclareLaunchArgument(
+                "rviz", default_value="false", choices=SWITCH, description="Whether to start RViz"
+            ),
+            DeclareLaunchArgument(
+                "namespace", default_value="", description="Namespace of the nodes"
+            ),
+            DeclareLaunchArgument(
+                "log_level",
+                default_value="info",
+                choices=["debug", "info", "warn", "error", "fatal"],
+                description="What the nodes log",
+            ),
+            OpaqueFunction(function=start_relocalizer),
+            Node(
+                package="rviz2",
+                executable="rviz2",
+                arguments=["-d", PathJoinSubstitution([CONFIG, "reloc.rviz"])],
+                parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
+                condition=IfCondition(LaunchConfiguration("rviz")),
+            ),
+        ]
+    )
+
+
+def start_relocalizer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The node, with the arguments that were given put over those of the parameter file.
+
+    Raises:
+        RuntimeError: fusion is asked for.
+    """
+    if LaunchConfiguration("fusion").perform(context) == "true":
+        raise RuntimeError("fusion:=true: this version has no node temporal_fusion yet")
+    given: dict[str, Any] = {
+        "autostart": True,
+        "use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true",
+    }
+    if map_path := LaunchConfiguration("map").perform(context):
+        given["map"] = map_path
+    return [
+        Node(
+            package="dense_reloc_ros",
+            executable="relocalizer",
+            name="relocalizer",
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), given],
+            remappings=[
+                ("image", LaunchConfiguration("image")),
+                ("camera_info", LaunchConfiguration("camera_info")),
+            ],
+            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+        )
+    ]

@@ -1,0 +1,188 @@
+"""A running relocalizer with a fake localizer, and a robot around it, connected over DDS."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from threading import Thread
+from typing import Any, TypeVar
+
+import numpy as np
+import rclpy
+from builtin_interfaces.msg import Time
+from diagnostic_msgs.msg import DiagnosticArray
+from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from nodes.fake_localizer import FakeMaps
+from numpy.typing import NDArray
+from rclpy.context import Context
+from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.parameter import Parameter
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_msgs.msg import TFMessage
+
+from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.msg import RelocResult
+from dense_reloc_ros.nodes.conversions import image_to_message, time_message, transform_to_message
+from dense_reloc_ros.nodes.relocalizer import Relocalizer
+
+Result = TypeVar("Result")
+TIMEOUT_SECONDS = 30.0
+CAMERA_FRAME = "camera_optical_frame"
+WIDTH, HEIGHT = 64, 48
+
+
+def wait_for(condition: Callable[[], Result], what: str) -> Result:
+    """The first value of a condition that counts as true."""
+    deadline = time.monotonic() + TIMEOUT_SECONDS
+    while not (value := condition()):
+        assert time.monotonic() < deadline, f"waited in vain for {what}"
+        time.sleep(0.01)
+    return value
+
+
+def camera_info(**changes: Any) -> CameraInfo:
+    info = CameraInfo(
+        width=WIDTH,
+        height=HEIGHT,
+        distortion_model="plumb_bob",
+        d=[0.1, -0.2, 0.001, 0.002, 0.0],
+        k=[50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0],
+    )
+    info.header.frame_id = CAMERA_FRAME
+    for name, value in changes.items():
+        setattr(info, name, value)
+    return info
+
+
+def picture(grey: int = 100) -> NDArray[np.uint8]:
+    return np.full((HEIGHT, WIDTH, 3), grey, dtype=np.uint8)
+
+
+class Harness:
+    """Publishes what a robot would and collects what the relocalizer says."""
+
+    def __init__(self, context: Context, maps: FakeMaps, **parameters: Any) -> None:
+        self.context = context
+        self.relocalizer = Relocalizer(
+            maps,
+            context=context,
+            parameter_overrides=[
+                Parameter(name, value=value) for name, value in parameters.items()
+            ],
+        )
+        self.robot = rclpy.create_node("robot", context=context)
+        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self.images = self.robot.create_publisher(Image, "image", 10)
+        self.compressed = self.robot.create_publisher(CompressedImage, "image/compressed", 10)
+        self.camera_infos = self.robot.create_publisher(CameraInfo, "camera_info", 10)
+        self.tf = self.robot.create_publisher(TFMessage, "/tf", 100)
+        self.tf_static = self.robot.create_publisher(TFMessage, "/tf_static", latched)
+        self.results: list[RelocResult] = []
+        self.poses: list[PoseWithCovarianceStamped] = []
+        self.diagnostics: list[DiagnosticArray] = []
+        self.transforms: list[TransformStamped] = []
+        self._collect(RelocResult, "relocalizer/result", self.results)
+        self._collect(PoseWithCovarianceStamped, "relocalizer/pose", self.poses)
+        self._collect(DiagnosticArray, "/diagnostics", self.diagnostics)
+        self.robot.create_subscription(TFMessage, "/tf", self._take_transforms, 100)
+        self._executors = [
+            MultiThreadedExecutor(4, context=context),
+            SingleThreadedExecutor(context=context),
+        ]
+        for executor, node in zip(self._executors, (self.relocalizer, self.robot), strict=True):
+            executor.add_node(node)
+            Thread(target=executor.spin, daemon=True).start()
+
+    def close(self) -> None:
+        for executor in self._executors:
+            executor.shutdown()
+        self.relocalizer.destroy_node()
+        self.robot.destroy_node()
+
+    def activate(self) -> None:
+        """Configures and activates as a lifecycle manager does, and waits for the connections."""
+        assert self.change_state(Transition.TRANSITION_CONFIGURE)
+        assert self.change_state(Transition.TRANSITION_ACTIVATE)
+        self.wait_for_connections()
+
+    def wait_for_connections(self) -> None:
+        for publisher in (self.camera_infos, self.tf, self.tf_static):
+            wait_for(publisher.get_subscription_count, "subscriptions of the relocalizer")
+        wait_for(
+            lambda: self.images.get_subscription_count() + self.compressed.get_subscription_count(),
+            "a subscription to images",
+        )
+        for topic in ("result", "pose"):
+            wait_for(
+                lambda topic=topic: self.robot.count_publishers(f"relocalizer/{topic}"),
+                "publishers of the relocalizer",
+            )
+
+    def change_state(self, transition: int) -> bool:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        return bool(self.call(ChangeState, "relocalizer/change_state", request).success)
+
+    def call(self, kind: Any, name: str, request: Any) -> Any:
+        """The response of a service of the relocalizer."""
+        client = self.robot.create_client(kind, name)
+        assert client.wait_for_service(TIMEOUT_SECONDS), f"no service {name}"
+        future = client.call_async(request)
+        wait_for(future.done, f"an answer of {name}")
+        self.robot.destroy_client(client)
+        return future.result()
+
+    def show(
+        self,
+        seconds: float,
+        image: NDArray[np.uint8] | Image | None = None,
+        info: CameraInfo | None = None,
+    ) -> None:
+        """Publishes an image with its camera_info at a time."""
+        message = image if isinstance(image, Image) else image_to_message(picture())
+        if isinstance(image, np.ndarray):
+            message = image_to_message(image)
+        info = camera_info() if info is None else info
+        message.header.stamp = info.header.stamp = stamp(seconds)
+        message.header.frame_id = CAMERA_FRAME
+        self.camera_infos.publish(info)
+        self.images.publish(message)
+
+    def show_and_wait(self, seconds: float, *arguments: Any) -> RelocResult:
+        """The result of an image; says it again while the first ones are lost."""
+        self.show(seconds, *arguments)
+        return self.wait_for_result(seconds)
+
+    def wait_for_result(self, seconds: float) -> RelocResult:
+        def find() -> RelocResult | None:
+            same = (r for r in self.results if r.header.stamp == stamp(seconds))
+            return next(same, None)
+
+        return wait_for(find, f"a result at {seconds} s")
+
+    def move(self, parent: str, child: str, seconds: float, pose: FloatArray) -> None:
+        """Publishes a transform on /tf."""
+        self.tf.publish(TFMessage(transforms=[transform(parent, child, seconds, pose)]))
+
+    def mount(self, parent: str, child: str, pose: FloatArray) -> None:
+        """Publishes a transform on /tf_static."""
+        self.tf_static.publish(TFMessage(transforms=[transform(parent, child, 0.0, pose)]))
+
+    def _collect(self, kind: Any, topic: str, messages: list[Any]) -> None:
+        self.robot.create_subscription(kind, topic, messages.append, 100)
+
+    def _take_transforms(self, message: TFMessage) -> None:
+        self.transforms += [t for t in message.transforms if t.header.frame_id == "map"]
+
+
+def stamp(seconds: float) -> Time:
+    return time_message(round(seconds * 1e9))
+
+
+def transform(parent: str, child: str, seconds: float, pose: FloatArray) -> TransformStamped:
+    message = TransformStamped(child_frame_id=child, transform=transform_to_message(pose))
+    message.header.frame_id = parent
+    message.header.stamp = stamp(seconds)
+    return message
