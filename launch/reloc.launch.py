@@ -1,4 +1,4 @@
-"""Starts the relocalizer, and RViz where it is wanted: `ros2 launch … --show-args` says with what."""
+"""Starts the relocalizer, and RViz where it is wanted; `--show-args` explains the arguments."""
 
 from __future__ import annotations
 

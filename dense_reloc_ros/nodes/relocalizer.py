@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import traceback
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -214,3 +215,7 @@ class Relocalizer(LifecycleNode):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs the node until it is interrupted; exit status 2 where its parameters make no sense."""
     return run_node(Relocalizer, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
