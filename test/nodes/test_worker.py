@@ -1,0 +1,67 @@
+"""The newest item wins; no ROS needed."""
+
+from __future__ import annotations
+
+from threading import Event
+from time import sleep
+
+from dense_reloc_ros.nodes.worker import NewestItemWorker
+
+
+def test_everything_is_processed_when_there_is_time() -> None:
+    done: list[int] = []
+    finished = Event()
+
+    def process(item: int) -> None:
+        done.append(item)
+        finished.set()
+
+    worker = NewestItemWorker(process)
+    for item in range(5):
+        finished.clear()
+        worker.submit(item)
+        assert finished.wait(10)
+    worker.stop()
+    assert done == [0, 1, 2, 3, 4]
+    assert worker.dropped == 0
+
+
+def test_waiting_items_are_replaced_by_newer_ones() -> None:
+    done: list[int] = []
+    began, go_on, last = Event(), Event(), Event()
+
+    def process(item: int) -> None:
+        done.append(item)
+        began.set()
+        assert go_on.wait(10)
+        if item == 9:
+            last.set()
+
+    worker = NewestItemWorker(process)
+    worker.submit(0)
+    assert began.wait(10)
+    for item in range(1, 10):
+        worker.submit(item)
+    go_on.set()
+    assert last.wait(10)
+    worker.stop()
+    assert done == [0, 9]
+    assert worker.dropped == 8
+
+
+def test_stop_waits_for_the_item_in_work() -> None:
+    done: list[int] = []
+    began = Event()
+
+    def process(item: int) -> None:
+        began.set()
+        sleep(0.05)
+        done.append(item)
+
+    worker = NewestItemWorker(process)
+    worker.submit(1)
+    assert began.wait(10)
+    worker.stop()
+    assert done == [1]
+    worker.submit(2)
+    assert done == [1]
