@@ -1,25 +1,70 @@
-"""Brightness stretch: what makes images taken in the dark comparable with those of the map."""
+"""Illumination out of the images: what makes night comparable with day before any network runs."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, conv2d, interpolate, pad
 
-BLUR_SIGMA_PIXELS = 1.5
-PERCENTILES = (1.0, 99.5)
-GAMMA = 1 / 2.2
+STRETCH_BLUR_PIXELS = 1.5
+STRETCH_PERCENTILES = (1.0, 99.5)
+STRETCH_GAMMA = 1 / 2.2
+
+NOISE_BLUR_PIXELS = 3.0
+NEIGHBOURHOOD_PIXELS = 40.0
+NEIGHBOURHOOD_SUBSAMPLING = 4
+"""Of the half-size image, before its neighbourhoods are averaged."""
+CONTRAST = 0.2
+CONTRAST_FLOOR = 0.02
 
 
 def stretch_brightness(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Brightens an RGB image (H, W, 3): blur, the 1st-99.5th percentile to 0-1, gamma 1/2.2.
 
     The blur takes the shot noise that the gamma would amplify. An image without contrast comes
-    back blurred only.
+    back blurred only. Sparse features use it; dense ones have `normalize_local_contrast`.
     """
-    blurred = cv2.GaussianBlur(image.astype(np.float32), (0, 0), BLUR_SIGMA_PIXELS)
-    low, high = np.percentile(blurred, PERCENTILES)
+    blurred = cv2.GaussianBlur(image.astype(np.float32), (0, 0), STRETCH_BLUR_PIXELS)
+    low, high = np.percentile(blurred, STRETCH_PERCENTILES)
     if high - low < 1.0:
         return np.asarray(np.rint(blurred), dtype=np.uint8)
-    stretched = np.clip((blurred - low) / (high - low), 0, 1) ** GAMMA
+    stretched = np.clip((blurred - low) / (high - low), 0, 1) ** STRETCH_GAMMA
     return np.asarray(np.rint(stretched * 255), dtype=np.uint8)
+
+
+def normalize_local_contrast(images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] at half size, with the same brightness and contrast everywhere.
+
+    Blur against shot noise, then subtract the mean luminance of the neighbourhood (Gaussian,
+    σ = 40 px) and divide by its standard deviation; grey 0.5 is the mean, 0.2 one deviation. The
+    contrast floor, relative to the image's brightest places, keeps noise on plain walls small.
+    Map and queries go through it alike, so that shadows, exposure and gamma drop out. After the
+    blur, half the resolution (B, 3, H // 2, W // 2) holds all that is left.
+    """
+    half = gaussian_blur(avg_pool2d(images, 2), NOISE_BLUR_PIXELS / 2)
+    luminance = half.mean(1, keepdim=True)
+    coarse = avg_pool2d(luminance, NEIGHBOURHOOD_SUBSAMPLING, ceil_mode=True)
+    square = avg_pool2d(luminance.square(), NEIGHBOURHOOD_SUBSAMPLING, ceil_mode=True)
+    brightest = coarse.amax((1, 2, 3), keepdim=True).clamp(min=1e-3)
+    sigma = NEIGHBOURHOOD_PIXELS / 2 / NEIGHBOURHOOD_SUBSAMPLING
+    mean = gaussian_blur(coarse, sigma)
+    variance = gaussian_blur(square, sigma) - mean.square()
+    gain = CONTRAST / (variance.clamp(min=0).sqrt() + CONTRAST_FLOOR * brightest)
+    size = half.shape[-2:]
+    mean, gain = (interpolate(x, size, mode="bilinear") for x in (mean, gain))
+    return ((half - mean) * gain + 0.5).clamp_(0, 1)
+
+
+def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
+    """Images (B, C, H, W) smoothed by a Gaussian of `sigma` pixels, edges repeated."""
+    radius = min(int(np.ceil(3 * sigma)), *(size - 1 for size in images.shape[-2:]))
+    offsets = torch.arange(-radius, radius + 1, dtype=images.dtype, device=images.device)
+    kernel = torch.exp(offsets.square() / (-2 * sigma**2))
+    kernel = kernel / kernel.sum()
+    planes = images.flatten(0, 1)[:, None]
+    planes = pad(planes, (radius, radius, radius, radius), mode="replicate")
+    planes = conv2d(conv2d(planes, kernel[None, None, None]), kernel[None, None, :, None])
+    return planes[:, 0].unflatten(0, images.shape[:2])

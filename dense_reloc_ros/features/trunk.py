@@ -32,11 +32,11 @@ class EfficientNetLite0Trunk(nn.Module):
         self.blocks = nn.ModuleList(_folded_block(block) for block in network._blocks[:depth])
         self.requires_grad_(False)
 
-    def forward(self, images: Tensor) -> list[Tensor]:
-        """Block outputs, each (B, C, h, w), of normalized images (B, 3, H, W)."""
+    def forward(self, images: Tensor, depth: int | None = None) -> list[Tensor]:
+        """Outputs (B, C, h, w) of the first `depth` blocks, of standardized images (B, 3, H, W)."""
         outputs = []
         x = self.stem(images)
-        for block in self.blocks:
+        for block in list(self.blocks)[:depth]:
             x = block(x)
             outputs.append(x)
         return outputs

@@ -58,7 +58,7 @@ def _depths(bearings: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _cosine_quadrics(cosines: Tensor) -> Tensor:
-    """Matrices (N, 3, 3, 3) with d M d = d_i^2 + d_j^2 - 2 d_i d_j cos_ij for the pairs 12 13 23."""
+    """Matrices (N, 3, 3, 3) of d_i^2 + d_j^2 - 2 d_i d_j cos_ij for the pairs 12, 13, 23."""
     quadrics = cosines.new_zeros(cosines.shape[0], 3, 3, 3)
     for pair, (i, j) in enumerate(((0, 1), (0, 2), (1, 2))):
         quadrics[:, pair, i, i] = quadrics[:, pair, j, j] = 1.0
@@ -101,7 +101,7 @@ def _adjugate(m: Tensor) -> Tensor:
 
 
 def _plane_quadric(planes: Tensor, quadric: Tensor) -> tuple[Tensor, Tensor]:
-    """Directions (N, 4, 3) in two planes each (N, 2, 3) on a quadric (N, 1, 3, 3); which are real."""
+    """Directions (N, 4, 3) on a quadric (N, 1, 3, 3) in two planes (N, 2, 3); which are real."""
     axis = torch.nn.functional.one_hot(planes.abs().argmin(-1), 3).to(planes)
     first = torch.nn.functional.normalize(torch.linalg.cross(planes, axis), dim=-1)
     second = torch.nn.functional.normalize(torch.linalg.cross(planes, first), dim=-1)

@@ -1,0 +1,58 @@
+"""Pinhole projection and its derivative with respect to the camera pose, batched over poses."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.geometry.se3 import hat
+
+MINIMUM_DEPTH = 1e-3
+
+
+def project(T_camera_map: Tensor, points: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
+    """The warping function of thesis 4.2: pixels of points seen by B cameras.
+
+    Args:
+        T_camera_map: (B, 4, 4).
+        points: (M, 3) in the map frame, metres.
+        intrinsics: (4,) fx, fy, cx, cy in pixels.
+
+    Returns:
+        Pixels (B, M, 2) and points in the camera frame (B, M, 3). Pixels of points that are not in
+        front of the camera are nan.
+    """
+    in_camera = points @ T_camera_map[:, :3, :3].mT + T_camera_map[:, None, :3, 3]
+    return to_pixels(in_camera, intrinsics), in_camera
+
+
+def to_pixels(in_camera: Tensor, intrinsics: Tensor) -> Tensor:
+    """Pixels (..., 2) of points in the camera frame (..., 3); nan where not in front of it."""
+    depth = in_camera[..., 2:]
+    safe = torch.where(depth > MINIMUM_DEPTH, depth, torch.nan)
+    return in_camera[..., :2] / safe * intrinsics[:2] + intrinsics[2:]
+
+
+def to_bearings(pixels: Tensor, intrinsics: Tensor) -> Tensor:
+    """Unit viewing directions (..., 3) in the camera frame of pixels (..., 2)."""
+    plane = (pixels - intrinsics[2:]) / intrinsics[:2]
+    rays = torch.cat([plane, torch.ones_like(plane[..., :1])], dim=-1)
+    return torch.nn.functional.normalize(rays, dim=-1)
+
+
+def projection_jacobian(in_camera: Tensor, intrinsics: Tensor) -> Tensor:
+    """Derivative (..., 2, 6) of a point's pixel by a twist that moves the camera frame.
+
+    The motion is T_camera_map <- exp(twist) T_camera_map, twist = (translation, rotation).
+    """
+    x, y, z = in_camera.unbind(-1)
+    fx, fy = intrinsics[0], intrinsics[1]
+    zero = torch.zeros_like(x)
+    by_point = torch.stack(
+        [
+            torch.stack([fx / z, zero, -fx * x / z**2], dim=-1),
+            torch.stack([zero, fy / z, -fy * y / z**2], dim=-1),
+        ],
+        dim=-2,
+    )
+    return torch.cat([by_point, -by_point @ hat(in_camera)], dim=-1)

@@ -1,0 +1,52 @@
+"""High-resolution loss maps from coarse maps and local windows (thesis 4.4.3, steps 1-5)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.features.extractor import FeatureLevel
+from dense_reloc_ros.matching.windows import Windows
+from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps
+
+SMALLEST_MASS = 1e-30
+
+
+def fine_loss_maps(
+    windows: Windows, level: FeatureLevel, log_coarse: Tensor, coarse_level: FeatureLevel
+) -> LossMaps:
+    """Local maps that carry the probability which the coarse maps (M, h, w) give their windows.
+
+    The thesis multiplies the window's pmf, which sums to one, by the coarse probability of the
+    window and divides by 64, the fine cells in a coarse one. With the division the pmf would no
+    longer sum to the coarse probability (each window would lose 63/64 of it), so it is left out.
+    """
+    size = windows.log_maps.shape[-1]
+    mass = window_mass(log_coarse, coarse_level, level, windows.origins, size)
+    log_maps = windows.log_maps + mass.clamp(min=SMALLEST_MASS).log()[:, None, None]
+    height, width = level.values.shape[-2:]
+    return loss_maps(
+        log_maps, 1 + height * width, level.stride, level.offset, windows.origins.to(log_maps)
+    )
+
+
+def window_mass(
+    log_coarse: Tensor, coarse_level: FeatureLevel, level: FeatureLevel, origins: Tensor, size: int
+) -> Tensor:
+    """The probability (M,) that coarse maps (M, h, w) give to windows of the fine grid (step 3).
+
+    A coarse cell that is partly inside counts with the share of it that is.
+    """
+    edges = torch.stack([origins - 0.5, origins + size - 0.5]).to(log_coarse)
+    first, last = (level.cells_to_pixels(edges) - coarse_level.offset) / coarse_level.stride + 0.5
+    height, width = log_coarse.shape[-2:]
+    in_columns = _covered(first[:, 0], last[:, 0], width)
+    in_rows = _covered(first[:, 1], last[:, 1], height)
+    by_row = (log_coarse.exp() @ in_columns[..., None])[..., 0]
+    return (by_row * in_rows).sum(-1)
+
+
+def _covered(first: Tensor, last: Tensor, count: int) -> Tensor:
+    """The share (M, count) of each unit interval [i, i + 1] between `first` and `last` (M,)."""
+    cell = torch.arange(count, dtype=first.dtype, device=first.device)
+    return (last[:, None].minimum(cell + 1) - first[:, None].maximum(cell)).clamp(0, 1)

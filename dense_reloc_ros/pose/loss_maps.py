@@ -1,0 +1,145 @@
+"""Truncated negative log-likelihoods of where each map point lies in the query (thesis 4.3.2)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LossMaps:
+    """One loss map a point, stored as what it gains over an outlier: ln|Ω| - L (eq. 4.7).
+
+    `gains` (M, h, w) is zero where the map is truncated, and means zero outside of the map. Map n
+    covers cells `origins[n]` (column, row) and following of a grid whose cell c has its centre at
+    pixel stride * c + offset. `outlier_loss` is ln|Ω|.
+    """
+
+    gains: Tensor
+    origins: Tensor
+    stride: int
+    offset: float
+    outlier_loss: float
+
+    @property
+    def point_count(self) -> int:
+        return self.gains.shape[0]
+
+    def cells(self, pixels: Tensor) -> Tensor:
+        """Pixels (..., M, 2) as cells (column, row) of each point's own map."""
+        return (pixels - self.offset) / self.stride - self.origins
+
+    def best_pixels(self) -> tuple[Tensor, Tensor]:
+        """The pixel (M, 2) of each map's lowest loss, to a fraction of a cell, and its gain (M,).
+
+        Parabolas through the neighbours refine the argmin of eq. 4.8; nan where a map is truncated
+        everywhere.
+        """
+        count, height, width = self.gains.shape
+        best, index = self.gains.flatten(1).max(dim=1)
+        row, column = index // width, index % width
+        number = torch.arange(count, device=self.gains.device)
+        shift = []
+        for axis, position, size in ((1, column, width), (0, row, height)):
+            low, high = (position - 1).clamp(min=0), (position + 1).clamp(max=size - 1)
+            at_low = self.gains[number, row, low] if axis else self.gains[number, low, column]
+            at_high = self.gains[number, row, high] if axis else self.gains[number, high, column]
+            curvature = (2 * best - at_low - at_high).clamp(min=1e-6)
+            inside = (position > 0) & (position < size - 1)
+            fraction = (0.5 * (at_high - at_low) / curvature).clamp(-0.5, 0.5)
+            shift.append(torch.where(inside, fraction, torch.zeros_like(fraction)))
+        cells = torch.stack([column + shift[0], row + shift[1]], dim=-1) + self.origins
+        pixels = cells * self.stride + self.offset
+        return torch.where(best[:, None] > 0, pixels, torch.nan), best
+
+    def gains_at(self, pixels: Tensor) -> Tensor:
+        """Bilinearly interpolated gains (B, M) at pixels (B, M, 2); 0 outside (eq. 4.3)."""
+        count, height, width = self.gains.shape
+        cells = self.cells(pixels).nan_to_num(-2.0)
+        cells = cells.clamp(min=-2.0).minimum(cells.new_tensor([width + 1.0, height + 1.0]))
+        corner = cells.floor()
+        fraction = cells - corner
+        column, row = corner.long().unbind(-1)
+        flat = self.gains.flatten()
+        first = torch.arange(count, device=flat.device) * (height * width)
+        total = torch.zeros_like(fraction[..., 0])
+        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
+            x, y = column + dx, row + dy
+            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+            index = first + (y * width + x) * inside
+            weight = (fraction[..., 0] if dx else 1 - fraction[..., 0]) * (
+                fraction[..., 1] if dy else 1 - fraction[..., 1]
+            )
+            total += torch.where(inside, flat[index] * weight, 0.0)
+        return total
+
+    def cost(self, pixels: Tensor) -> Tensor:
+        """Sums of Neural Reprojection Errors (B,) of reprojections (B, M, 2) (eq. 4.6)."""
+        return self.point_count * self.outlier_loss - self.gains_at(pixels).sum(-1)
+
+    def sparse(self) -> SparseLossMaps:
+        """Only the cells that are not truncated."""
+        point, row, column = self.gains.nonzero(as_tuple=True)
+        cells = torch.stack([column, row], dim=-1) + self.origins[point]
+        return SparseLossMaps(
+            point=point,
+            pixels=cells * self.stride + self.offset,
+            gains=self.gains[point, row, column],
+            point_count=self.point_count,
+            stride=self.stride,
+        )
+
+
+@dataclass(frozen=True)
+class SparseLossMaps:
+    """The cells Γ of M loss maps that are not truncated (thesis eq. 4.9).
+
+    Cell e belongs to point `point[e]` (E,), lies at `pixels[e]` (E, 2), and gains `gains[e]` (E,)
+    over an outlier. `stride` is the size of a cell in pixels.
+    """
+
+    point: Tensor
+    pixels: Tensor
+    gains: Tensor
+    point_count: int
+    stride: int
+
+    def near(self, pixels: Tensor, radius: float) -> SparseLossMaps:
+        """Only the cells within `radius` pixels of any of B projections (B, M, 2) of their point."""
+        low = pixels.nan_to_num(torch.inf).amin(0) - radius
+        high = pixels.nan_to_num(-torch.inf).amax(0) + radius
+        inside = (self.pixels > low[self.point]) & (self.pixels < high[self.point])
+        kept = inside.all(-1).nonzero()[:, 0]
+        return SparseLossMaps(
+            self.point[kept], self.pixels[kept], self.gains[kept], self.point_count, self.stride
+        )
+
+
+def loss_maps(
+    log_correspondence_maps: Tensor,
+    category_count: int,
+    stride: int,
+    offset: float,
+    origins: Tensor | None = None,
+) -> LossMaps:
+    """Loss maps of log correspondence maps (M, h, w) over |Ω| = `category_count` (eq. 4.7)."""
+    outlier_loss = math.log(category_count)
+    if origins is None:
+        origins = log_correspondence_maps.new_zeros(log_correspondence_maps.shape[0], 2)
+    gains = (log_correspondence_maps + outlier_loss).clamp_(min=0.0)
+    return LossMaps(gains, origins, stride, offset, outlier_loss)
+
+
+def one_hot_loss_maps(pixels: Tensor, category_count: int, stride: int) -> SparseLossMaps:
+    """Loss maps of 2D-3D correspondences (M, 2): RE as a special case of NRE (thesis eq. 4.11)."""
+    gain = math.log(category_count)
+    return SparseLossMaps(
+        point=torch.arange(pixels.shape[0], device=pixels.device),
+        pixels=pixels,
+        gains=torch.full_like(pixels[:, 0], gain),
+        point_count=pixels.shape[0],
+        stride=stride,
+    )

@@ -1,0 +1,63 @@
+"""Pose initialization: P3P on triplets of loss maps, scored on all loss maps (thesis 4.4.1)."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.geometry.projection import project, to_bearings
+from dense_reloc_ros.pose.loss_maps import LossMaps
+from dense_reloc_ros.pose.p3p import p3p
+
+
+def sample_poses(
+    maps: LossMaps, points: Tensor, intrinsics: Tensor, samples: int, generator: torch.Generator
+) -> Tensor:
+    """Poses T_camera_map (B, 4, 4) from P3P on random triplets of the maps' minima (eq. 4.8).
+
+    A map is drawn with a probability proportional to the square of its gain at the minimum: maps
+    that know where their point lies are drawn more often. B is 0 where fewer than three maps do.
+    """
+    pixels, gains = maps.best_pixels()
+    known = torch.nonzero(gains > 0)[:, 0]
+    if len(known) < 3:
+        return points.new_zeros(0, 4, 4)
+    weights = gains[known].double().square()
+    draws = torch.multinomial(
+        weights.cpu().expand(samples, -1), 3, replacement=False, generator=generator
+    )
+    triplets = known[draws.to(known.device)]
+    bearings = to_bearings(pixels.double(), intrinsics.double())
+    poses, exists = p3p(bearings[triplets], points.double()[triplets])
+    return poses[exists].to(points.dtype)
+
+
+def score(maps: LossMaps, points: Tensor, intrinsics: Tensor, poses: Tensor) -> Tensor:
+    """The NRE cost (B,) of poses T_camera_map (B, 4, 4) on the loss maps (eq. 4.6)."""
+    chunks = poses.split(max(1, 4_000_000 // max(1, len(points))))
+    costs = [maps.cost(project(chunk, points, intrinsics)[0]) for chunk in chunks]
+    return torch.cat(costs) if costs else poses.new_zeros(0)
+
+
+def best_distinct(
+    poses: Tensor, costs: Tensor, count: int, distance: float, angle: float
+) -> Tensor:
+    """Up to `count` indices of cheap poses no two of which are near each other.
+
+    Near is both: camera centres closer than `distance` metres and an angle below `angle` radians.
+    Without this, all starts of the refinement would come from the same minimum.
+    """
+    order = costs.argsort()[: 16 * count]
+    rotation, translation = poses[order, :3, :3], poses[order, :3, 3]
+    centre = -(rotation.mT @ translation[..., None])[..., 0]
+    trace = torch.einsum("aij,bij->ab", rotation, rotation)
+    turned_less = trace > 1 + 2 * math.cos(angle)
+    near = (torch.cdist(centre, centre) < distance) & turned_less
+    near_cheaper = near.cpu().tril(-1)
+    kept: list[int] = []
+    for i in range(len(order)):
+        if len(kept) < count and not bool(near_cheaper[i, kept].any()):
+            kept.append(i)
+    return order[kept]

@@ -1,0 +1,70 @@
+"""What a pose estimator gets: map points, their coarse maps, and what it needs for finer ones."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dense_reloc_ros.features.extractor import FeatureLevel
+from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.matching.windows import local_log_maps
+from dense_reloc_ros.pose.fine_maps import fine_loss_maps
+from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps
+
+
+@dataclass(frozen=True)
+class PoseProblem:
+    """M map points against one query image."""
+
+    points: Tensor
+    """(M, 3), metres in the map frame."""
+    intrinsics: Tensor
+    """(4,) fx, fy, cx, cy in pixels."""
+    log_coarse: Tensor
+    """Log correspondence maps (M, h, w) on the whole image."""
+    coarse_level: FeatureLevel
+    fine_descriptors: Tensor
+    """(M, C)."""
+    fine_level: FeatureLevel
+    fine_temperature: float
+
+    def coarse_maps(self) -> LossMaps:
+        """Loss maps on the whole image (eq. 4.7)."""
+        categories = 1 + self.log_coarse[0].numel()
+        level = self.coarse_level
+        return loss_maps(self.log_coarse, categories, level.stride, level.offset)
+
+    def fine_maps(self, centres: Tensor, size: int) -> LossMaps:
+        """High-resolution loss maps in windows of `size` cells around pixels (M, 2)."""
+        windows = local_log_maps(
+            self.fine_descriptors, self.fine_level, centres, size, self.fine_temperature
+        )
+        return fine_loss_maps(windows, self.fine_level, self.log_coarse, self.coarse_level)
+
+    def fine_maps_at(self, T_camera_map: Tensor, size: int) -> LossMaps:
+        """High-resolution loss maps around where a pose (4, 4) projects the points."""
+        pixels, _ = project(T_camera_map[None], self.points, self.intrinsics)
+        return self.fine_maps(pixels[0], size)
+
+    def select(self, points: Tensor) -> PoseProblem:
+        """The problem of some of the points (indices or mask)."""
+        return PoseProblem(
+            self.points[points],
+            self.intrinsics,
+            self.log_coarse[points],
+            self.coarse_level,
+            self.fine_descriptors[points],
+            self.fine_level,
+            self.fine_temperature,
+        )
+
+
+@dataclass(frozen=True)
+class FoundPose:
+    """The pose that an estimator found, with the maps it was judged on last."""
+
+    T_camera_map: Tensor
+    """(4, 4)."""
+    fine_maps: LossMaps
+    """Windows around the reprojections at this pose or next to it."""
