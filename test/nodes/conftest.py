@@ -1,8 +1,7 @@
-"""ROS for the tests, apart from whatever else runs on this machine."""
+"""A relocalizer to talk to."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -10,19 +9,9 @@ import pytest
 
 
 @pytest.fixture
-def ros_domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A domain of this process's own, on this machine only; also for child processes."""
-    domain = os.getpid() % 100 + 1
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    return domain
-
-
-@pytest.fixture
 def start(ros_domain: int) -> Iterator[Callable[..., Any]]:
     """Starts a `Harness` with maps and parameters of the node."""
-    pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-    from nodes.harness import Harness
+    from nodes.harness import Harness  # here: other tests of this folder need no ROS
     from rclpy.context import Context
 
     harnesses: list[Harness] = []

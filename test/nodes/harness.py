@@ -10,12 +10,14 @@ from typing import Any, TypeVar
 import numpy as np
 import rclpy
 from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from nodes.fake_localizer import FakeMaps
 from numpy.typing import NDArray
+from rcl_interfaces.msg import SetParametersResult
+from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.context import Context
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.parameter import Parameter
@@ -29,14 +31,18 @@ from dense_reloc_ros.nodes.conversions import image_to_message, time_message, tr
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 
 Result = TypeVar("Result")
+Start = Callable[..., "Harness"]
+"""Starts a relocalizer with these maps and parameters."""
 TIMEOUT_SECONDS = 30.0
 CAMERA_FRAME = "camera_optical_frame"
 WIDTH, HEIGHT = 64, 48
 
 
-def wait_for(condition: Callable[[], Result], what: str) -> Result:
+def wait_for(
+    condition: Callable[[], Result], what: str, timeout: float = TIMEOUT_SECONDS
+) -> Result:
     """The first value of a condition that counts as true."""
-    deadline = time.monotonic() + TIMEOUT_SECONDS
+    deadline = time.monotonic() + timeout
     while not (value := condition()):
         assert time.monotonic() < deadline, f"waited in vain for {what}"
         time.sleep(0.01)
@@ -151,16 +157,80 @@ class Harness:
         self.images.publish(message)
 
     def show_and_wait(self, seconds: float, *arguments: Any) -> RelocResult:
-        """The result of an image; says it again while the first ones are lost."""
+        """The result of an image."""
         self.show(seconds, *arguments)
         return self.wait_for_result(seconds)
 
-    def wait_for_result(self, seconds: float) -> RelocResult:
-        def find() -> RelocResult | None:
-            same = (r for r in self.results if r.header.stamp == stamp(seconds))
-            return next(same, None)
+    def show_compressed(self, seconds: float, data: bytes) -> None:
+        """Publishes an encoded image with its camera_info."""
+        message, info = CompressedImage(format="png"), camera_info()
+        message.data.frombytes(data)
+        message.header.frame_id = CAMERA_FRAME
+        message.header.stamp = info.header.stamp = stamp(seconds)
+        self.camera_infos.publish(info)
+        self.compressed.publish(message)
 
-        return wait_for(find, f"a result at {seconds} s")
+    def show_until_placed(self, seconds: float) -> None:
+        """Publishes images of a time until the transform of the map is there.
+
+        For tests in which the node does not wait for the transforms it needs.
+        """
+
+        def placed() -> bool:
+            self.show(seconds)
+            time.sleep(0.05)
+            return any(t.header.stamp == stamp(seconds + 1.0) for t in self.transforms)
+
+        wait_for(placed, f"a transform at {seconds + 1.0} s")
+
+    def show_without_camera_info(self, seconds: float) -> None:
+        message = image_to_message(picture())
+        message.header.stamp = stamp(seconds)
+        message.header.frame_id = CAMERA_FRAME
+        self.images.publish(message)
+
+    def wait_for_result(self, seconds: float) -> RelocResult:
+        return self._wait_for_stamp(self.results, seconds)
+
+    def wait_for_pose(self, seconds: float) -> PoseWithCovarianceStamped:
+        return self._wait_for_stamp(self.poses, seconds)
+
+    def wait_for_transform(self, seconds: float) -> TransformStamped:
+        """A transform from the map that is dated so."""
+        return self._wait_for_stamp(self.transforms, seconds)
+
+    def wait_for_diagnostic(self, key: str, value: str) -> DiagnosticStatus:
+        """Diagnostics that say so, from now on."""
+        self.diagnostics.clear()
+        wanted = KeyValue(key=key, value=value)
+
+        def find() -> DiagnosticStatus | None:
+            said = (message.status[0] for message in self.diagnostics)
+            return next((status for status in said if wanted in status.values), None)
+
+        return wait_for(find, f"diagnostics with {key} = {value}")
+
+    def diagnostic(self, message: str) -> DiagnosticStatus | None:
+        """The first diagnostics with this summary."""
+        said = (array.status[0] for array in self.diagnostics)
+        return next((status for status in said if status.message == message), None)
+
+    def look_at_debug_image(self) -> list[Image]:
+        """The debug images from now on."""
+        seen: list[Image] = []
+        self._collect(Image, "relocalizer/debug_image", seen)
+        wait_for(
+            lambda: self.relocalizer.count_subscribers("relocalizer/debug_image"),
+            "the relocalizer to see its audience",
+        )
+        return seen
+
+    def set_parameters(self, **values: Any) -> SetParametersResult:
+        """Sets parameters of the relocalizer from outside, all or none."""
+        parameters = [Parameter(n, value=v).to_parameter_msg() for n, v in values.items()]
+        request = SetParametersAtomically.Request(parameters=parameters)
+        name = "relocalizer/set_parameters_atomically"
+        return self.call(SetParametersAtomically, name, request).result
 
     def move(self, parent: str, child: str, seconds: float, pose: FloatArray) -> None:
         """Publishes a transform on /tf."""
@@ -170,11 +240,17 @@ class Harness:
         """Publishes a transform on /tf_static."""
         self.tf_static.publish(TFMessage(transforms=[transform(parent, child, 0.0, pose)]))
 
+    def _wait_for_stamp(self, messages: list[Any], seconds: float) -> Any:
+        def find() -> Any:
+            return next((m for m in messages if m.header.stamp == stamp(seconds)), None)
+
+        return wait_for(find, f"a message at {seconds} s")
+
     def _collect(self, kind: Any, topic: str, messages: list[Any]) -> None:
         self.robot.create_subscription(kind, topic, messages.append, 100)
 
     def _take_transforms(self, message: TFMessage) -> None:
-        self.transforms += [t for t in message.transforms if t.header.frame_id == "map"]
+        self.transforms += [t for t in message.transforms if t.header.frame_id in ("map", "hall")]
 
 
 def stamp(seconds: float) -> Time:

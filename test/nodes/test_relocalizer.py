@@ -1,19 +1,228 @@
-"""The relocalizer as the robot sees it: topics, transforms and services over DDS."""
+"""What the relocalizer publishes, with a fake localizer, over DDS."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import cv2
 import numpy as np
 import pytest
-from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized
+from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
+from scipy.spatial.transform import Rotation
+
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+
+pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
+from nodes.harness import Start, wait_for
 
 pytestmark = pytest.mark.ros
 
 
-def test_publishes(start):
-    T = np.eye(4)
-    maps = FakeMaps(kitchen=FakeLocalizer(lambda image: localized(T)))
-    harness = start(maps, map="/maps/kitchen", base_frame="", odom_frame="")
+def pose(seed: int) -> FloatArray:
+    generator = np.random.default_rng(seed)
+    return rigid(Rotation.random(rng=generator).as_matrix(), generator.normal(size=3))
+
+
+T_MAP_CAMERA, T_BASE_CAMERA, T_ODOM_BASE = pose(1), pose(2), pose(3)
+
+
+def matrix(transform_or_pose: Any) -> FloatArray:
+    """The (4, 4) matrix of a Transform or a Pose, by scipy alone."""
+    t = getattr(transform_or_pose, "translation", None) or transform_or_pose.position
+    q = getattr(transform_or_pose, "rotation", None) or transform_or_pose.orientation
+    return rigid(Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), np.array([t.x, t.y, t.z]))
+
+
+@pytest.fixture
+def localizer() -> FakeLocalizer:
+    return FakeLocalizer(lambda image: localized(T_MAP_CAMERA))
+
+
+@pytest.fixture
+def maps(localizer: FakeLocalizer) -> FakeMaps:
+    return FakeMaps(kitchen=localizer)
+
+
+def test_says_where_the_base_is(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="odom")
+    harness.activate()
+    harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
+    T_odom_base_later = T_ODOM_BASE @ rigid(np.eye(3), np.array([0.2, 0.0, 0.0]))
+    harness.move("odom", "base_link", 4.9, T_ODOM_BASE)
+    harness.move("odom", "base_link", 5.1, T_odom_base_later)
+    result = harness.show_and_wait(5.0)
+
+    T_map_base = T_MAP_CAMERA @ inverse(T_BASE_CAMERA)
+    assert (result.status, result.reason) == (result.LOCALIZED, "")
+    assert (result.header.frame_id, result.base_frame_id) == ("map", "base_link")
+    assert result.camera_frame_id == "camera_optical_frame"
+    np.testing.assert_allclose(matrix(result.camera_pose.pose), T_MAP_CAMERA, atol=1e-9)
+    np.testing.assert_allclose(matrix(result.pose.pose), T_map_base, atol=1e-9)
+    assert result.score == pytest.approx(0.75)
+    assert (result.supporting_points, list(result.keyframes)) == (3, [1, 0])
+    assert result.method == "fake"
+    assert dict(zip(result.stage_names, result.stage_milliseconds, strict=True)) == {
+        "features": 12.5,
+        "pose": 30.0,
+    }
+    assert result.latency_milliseconds > 0
+
+    published = harness.wait_for_pose(5.0)
+    assert published.header.frame_id == "map"
+    np.testing.assert_allclose(matrix(published.pose.pose), T_map_base, atol=1e-9)
+    np.testing.assert_array_equal(published.pose.covariance, result.pose.covariance)
+
+    # REP 105: at the image's time the odometry was halfway between its two samples.
+    T_odom_base = T_ODOM_BASE @ rigid(np.eye(3), np.array([0.1, 0.0, 0.0]))
+    transform = harness.wait_for_transform(5.0 + 1.0)
+    assert (transform.header.frame_id, transform.child_frame_id) == ("map", "odom")
+    np.testing.assert_allclose(matrix(transform.transform) @ T_odom_base, T_map_base, atol=1e-9)
+
+
+def test_odometry_keeps_its_place_in_the_map_while_nothing_is_seen(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+) -> None:
+    harness = start(maps, map="/maps/kitchen", transform_tolerance=0.25)
+    harness.activate()
+    harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
+    for seconds in (1.0, 1.5, 2.0):
+        harness.move("odom", "base_link", seconds, T_ODOM_BASE)
+    localizer.answer = lambda image: rejected()
+    harness.show_and_wait(1.0)
+    localizer.answer = lambda image: localized(T_MAP_CAMERA)
+    harness.show_and_wait(1.5)
+    localizer.answer = lambda image: rejected()
+    harness.show_and_wait(2.0)
+    first, second = harness.wait_for_transform(1.75), harness.wait_for_transform(2.25)
+    assert first.transform == second.transform
+    # Nothing was published before the first good pose, and no pose for the rejected frames.
+    assert [t.header.stamp.sec for t in harness.transforms] == [1, 2]
+    assert len(harness.poses) == 1
+
+
+def test_without_odometry_the_base_is_placed_in_the_map(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="")
+    harness.activate()
+    harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
+    harness.show_and_wait(1.0)
+    transform = harness.wait_for_transform(2.0)
+    assert transform.child_frame_id == "base_link"
+    np.testing.assert_allclose(
+        matrix(transform.transform), T_MAP_CAMERA @ inverse(T_BASE_CAMERA), atol=1e-9
+    )
+
+
+def test_a_camera_alone_is_placed_in_the_map(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="", map_frame="hall")
     harness.activate()
     result = harness.show_and_wait(1.0)
-    print(result)
-    print(harness.poses, harness.transforms)
+    assert (result.header.frame_id, result.base_frame_id) == ("hall", "camera_optical_frame")
+    np.testing.assert_array_equal(result.pose.covariance, result.camera_pose.covariance)
+    assert harness.wait_for_pose(1.0).header.frame_id == "hall"
+    transform = harness.wait_for_transform(2.0)
+    assert transform.header.frame_id == "hall"
+    assert transform.child_frame_id == "camera_optical_frame"
+    np.testing.assert_allclose(matrix(transform.transform), T_MAP_CAMERA, atol=1e-9)
+
+
+def test_transform_can_be_switched_off(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="", publish_tf=False)
+    harness.activate()
+    harness.show_and_wait(1.0)
+    harness.wait_for_pose(1.0)
+    assert harness.set_parameters(publish_tf=True).successful
+    harness.show_and_wait(2.0)
+    harness.wait_for_transform(3.0)
+    assert len(harness.transforms) == 1
+
+
+def test_without_the_bases_transform_there_is_no_pose_of_the_base(
+    start: Start, maps: FakeMaps
+) -> None:
+    harness = start(maps, map="/maps/kitchen", transform_timeout=0.0)
+    harness.activate()
+    result = harness.show_and_wait(1.0)
+    assert (result.status, result.base_frame_id) == (result.LOCALIZED, "")
+    np.testing.assert_allclose(matrix(result.camera_pose.pose), T_MAP_CAMERA, atol=1e-9)
+    assert not harness.poses
+    assert not harness.transforms
+
+
+def test_rejected_poses_are_nowhere(start: Start, maps: FakeMaps, localizer: FakeLocalizer) -> None:
+    localizer.answer = lambda image: rejected("only 3 points agree")
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="")
+    harness.activate()
+    result = harness.show_and_wait(1.0)
+    assert (result.status, result.reason) == (result.REJECTED, "only 3 points agree")
+    assert result.score == pytest.approx(0.75)
+    empty = type(result)()
+    assert (result.camera_pose, result.pose) == (empty.camera_pose, empty.pose)
+    assert not harness.poses
+    assert not harness.transforms
+
+
+def test_localizer_sees_the_image_and_its_camera(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="")
+    harness.activate()
+    image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    harness.show_and_wait(1.0, image)
+    np.testing.assert_array_equal(localizer.images[0], image)
+    assert localizer.cameras[0] == Camera(
+        64, 48, 50.0, 51.0, 31.5, 23.5, "plumb_bob", (0.1, -0.2, 0.001, 0.002, 0.0)
+    )
+    assert localizer.priors == [None]
+
+
+def test_compressed_images_come_from_the_topic_below(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+) -> None:
+    harness = start(
+        maps, map="/maps/kitchen", odom_frame="", base_frame="", image_transport="compressed"
+    )
+    harness.activate()
+    image = np.random.default_rng(1).integers(0, 256, (48, 64, 3), dtype=np.uint8)
+    encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
+    harness.show_compressed(1.0, encoded)
+    assert harness.wait_for_result(1.0).status == 0
+    np.testing.assert_array_equal(localizer.images[0], image)
+
+
+def test_newest_frame_wins(start: Start, maps: FakeMaps, localizer: FakeLocalizer) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="")
+    harness.activate()
+    localizer.gate.clear()
+    harness.show(1.0)
+    wait_for(lambda: localizer.images, "the first image in work")
+    for seconds in (2.0, 3.0, 4.0):
+        harness.show(seconds)
+    harness.wait_for_diagnostic("images received", "4")
+    localizer.gate.set()
+    harness.wait_for_result(4.0)
+    assert [result.header.stamp.sec for result in harness.results] == [1, 4]
+    harness.wait_for_diagnostic("images dropped for newer ones", "2")
+
+
+def test_max_rate_is_by_the_images_stamps(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="", max_rate=2.0)
+    harness.activate()
+    for seconds in (1.0, 1.1, 1.2, 1.48, 1.6, 2.5):
+        harness.show(seconds)
+        if seconds in (1.0, 1.48, 2.5):
+            harness.wait_for_result(seconds)
+    assert len(harness.results) == 3
+    harness.wait_for_diagnostic("images skipped for max_rate", "3")
+
+
+def test_debug_image_shows_the_points_while_somebody_looks(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="")
+    harness.activate()
+    harness.show_and_wait(1.0)
+    seen = harness.look_at_debug_image()
+    harness.show_and_wait(2.0)
+    wait_for(lambda: seen, "a debug image")
+    assert [image.header.stamp.sec for image in seen] == [2]
+    assert (seen[0].encoding, seen[0].width, seen[0].height) == ("rgb8", 64, 48)
+    assert len(set(bytes(seen[0].data))) > 1  # something is drawn on the even image

@@ -1,0 +1,172 @@
+"""TF through tf2_ros and without it: the same questions, the same answers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from threading import Thread
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy.spatial.transform import Rotation
+
+from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+
+pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
+import rclpy
+from nodes.harness import transform, wait_for
+from rclpy.context import Context
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from tf2_msgs.msg import TFMessage
+
+from dense_reloc_ros.nodes import transforms
+from dense_reloc_ros.nodes.transform_buffer import TransformError
+from dense_reloc_ros.nodes.transforms import (
+    Tf2Transforms,
+    TopicTransforms,
+    TransformPublisher,
+    TransformReader,
+    wait_for_transform,
+)
+
+pytestmark = pytest.mark.ros
+SECOND = 1_000_000_000
+needs_tf2 = pytest.mark.skipif(transforms.tf2_ros is None, reason="tf2_ros is not installed")
+
+
+@pytest.fixture
+def node(ros_domain: int) -> Iterator[Node]:
+    context = Context()
+    context.init(domain_id=ros_domain)
+    node = rclpy.create_node("listener", context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    thread = Thread(target=executor.spin, daemon=True)
+    thread.start()
+    yield node
+    executor.shutdown()
+    node.destroy_node()
+    context.try_shutdown()
+
+
+@pytest.fixture(params=[TopicTransforms, pytest.param(Tf2Transforms, marks=needs_tf2)])
+def reader(request: pytest.FixtureRequest, node: Node) -> Iterator[TransformReader]:
+    reader = request.param(node)
+    yield reader
+    reader.close()
+
+
+@pytest.fixture
+def say(node: Node, reader: TransformReader) -> Callable[..., None]:
+    """Publishes transforms; those without a time are static."""
+    latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+    moving = node.create_publisher(TFMessage, "/tf", 100)
+    static = node.create_publisher(TFMessage, "/tf_static", latched)
+    for publisher in (moving, static):
+        wait_for(publisher.get_subscription_count, "the listener")
+
+    def say(parent: str, child: str, seconds: float | None, pose: FloatArray) -> None:
+        message = TFMessage(transforms=[transform(parent, child, seconds or 0.0, pose)])
+        (static if seconds is None else moving).publish(message)
+
+    return say
+
+
+def pose(seed: int) -> FloatArray:
+    generator = np.random.default_rng(seed)
+    return rigid(Rotation.random(rng=generator).as_matrix(), generator.normal(size=3))
+
+
+def when_known(reader: TransformReader, *question: Any) -> FloatArray:
+    return wait_for_transform(reader, *question, timeout=10)
+
+
+def test_interpolates_and_chains(reader: TransformReader, say: Callable[..., None]) -> None:
+    T_start, T_base_camera = pose(1), pose(2)
+    turn = Rotation.from_rotvec([0.4, -0.8, 0.2])
+    shift = np.array([1.0, 2.0, -3.0])
+    first = Rotation.from_matrix(T_start[:3, :3])
+    T_end = rigid((first * turn).as_matrix(), T_start[:3, 3] + shift)
+    say("base", "camera", None, T_base_camera)
+    say("odom", "base", 10.0, T_start)
+    say("odom", "base", 11.0, T_end)
+    quarter_turn = Rotation.from_rotvec([0.1, -0.2, 0.05])
+    T_quarter = rigid((first * quarter_turn).as_matrix(), T_start[:3, 3] + 0.25 * shift)
+    found = when_known(reader, "camera", "odom", 10 * SECOND + SECOND // 4)
+    np.testing.assert_allclose(found, inverse(T_quarter @ T_base_camera), atol=1e-7)
+    newest = when_known(reader, "odom", "camera", 0)
+    np.testing.assert_allclose(newest, T_end @ T_base_camera, atol=1e-9)
+    static = when_known(reader, "base", "camera", 1234 * SECOND)
+    np.testing.assert_allclose(static, T_base_camera, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    ("target", "source", "stamp"),
+    [
+        ("odom", "base", 10 * SECOND - 1),
+        ("odom", "base", 11 * SECOND + 1),
+        ("odom", "nobody", 10 * SECOND),
+        ("nobody", "odom", 10 * SECOND),
+        ("door", "base", 10 * SECOND),
+    ],
+)
+def test_refuses_what_is_not_known(
+    reader: TransformReader, say: Callable[..., None], target: str, source: str, stamp: int
+) -> None:
+    say("map", "door", None, pose(3))
+    say("odom", "base", 10.0, pose(1))
+    say("odom", "base", 11.0, pose(2))
+    when_known(reader, "odom", "base", 11 * SECOND)
+    when_known(reader, "map", "door", 0)
+    with pytest.raises(TransformError):
+        reader.lookup(target, source, stamp)
+
+
+def test_clear_keeps_the_static(reader: TransformReader, say: Callable[..., None]) -> None:
+    say("base", "camera", None, pose(2))
+    say("odom", "base", 10.0, pose(1))
+    when_known(reader, "odom", "camera", 10 * SECOND)
+    reader.clear()
+    np.testing.assert_allclose(reader.lookup("base", "camera", SECOND), pose(2), atol=1e-9)
+    with pytest.raises(TransformError):
+        reader.lookup("odom", "base", 10 * SECOND)
+    say("odom", "base", 3.0, pose(4))
+    found = when_known(reader, "odom", "base", 3 * SECOND)
+    np.testing.assert_allclose(found, pose(4), atol=1e-9)
+
+
+def test_ignores_transforms_that_are_none(
+    reader: TransformReader, say: Callable[..., None]
+) -> None:
+    broken = pose(1)
+    broken[0, 3] = np.nan
+    say("odom", "base", 10.0, broken)
+    say("odom", "odom", 10.0, pose(1))
+    say("odom", "base", 11.0, pose(2))
+    found = when_known(reader, "odom", "base", 11 * SECOND)
+    np.testing.assert_allclose(found, pose(2), atol=1e-9)
+    with pytest.raises(TransformError):
+        reader.lookup("odom", "base", 10 * SECOND)
+
+
+def test_published_transforms_are_heard(reader: TransformReader, node: Node) -> None:
+    publisher = TransformPublisher(node)
+    T_map_odom = pose(5)
+
+    def heard() -> bool:
+        publisher.publish("map", "odom", 10 * SECOND + 7, T_map_odom)
+        try:
+            wait_for_transform(reader, "map", "odom", 10 * SECOND + 7, timeout=0.1)
+        except TransformError:
+            return False
+        return True
+
+    wait_for(heard, "the transform")
+    np.testing.assert_allclose(reader.lookup("map", "odom", 0), T_map_odom, atol=1e-9)
+
+
+def test_waiting_ends_with_the_reason(reader: TransformReader) -> None:
+    with pytest.raises(TransformError, match="nowhere"):
+        wait_for_transform(reader, "nowhere", "odom", 0, timeout=0.05)
