@@ -7,7 +7,7 @@ A field's description and bounds are also those of the ROS parameter that the no
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -24,9 +24,76 @@ class Block(BaseModel):
 class RetrievalConfiguration(Block):
     """Which keyframes may be seen in the query."""
 
-    keyframes: int = Field(10, ge=1, le=200, description="Keyframes retrieved for a query")
+    descriptor: Literal["vlad", "gem"] = Field(
+        "vlad", description="Global descriptor that finds the candidates: vlad or gem"
+    )
+    candidates: int = Field(
+        40, ge=1, le=1000, description="Keyframes that are re-ranked by local evidence"
+    )
+    evidence_points: int = Field(
+        48, ge=1, le=1000, description="Points of a candidate that are looked for in the query"
+    )
+    keyframes: int = Field(5, ge=1, le=200, description="Keyframes that a query is matched with")
     clusters: int = Field(
         2, ge=1, le=20, description="Co-visibility clusters localized one by one at most"
+    )
+    common_points: int = Field(
+        5, ge=1, le=1000, description="Common points that put two keyframes into one cluster"
+    )
+
+
+class MatchingConfiguration(Block):
+    """Which points are matched, and with how much memory."""
+
+    points: int = Field(
+        800, ge=20, le=20_000, description="Map points correlated with the query at most"
+    )
+    memory_mb: int = Field(
+        256, ge=16, le=65_536, description="Memory that correlation may use besides its result"
+    )
+
+
+class NreConfiguration(Block):
+    """The NRE pose estimator (thesis 4.4)."""
+
+    samples: int = Field(
+        512, ge=1, le=100_000, description="Triplets of loss maps that P3P is run on"
+    )
+    refined_samples: int = Field(
+        3, ge=1, le=100, description="Cheapest distinct sampled poses that GNC refines"
+    )
+    refined_fine: int = Field(
+        1, ge=1, le=20, description="Cheapest coarse poses refined on fine maps"
+    )
+    coarse_sigma: float = Field(
+        2.0, gt=0.0, le=20.0, description="First smoothing of GNC on coarse maps, in cells"
+    )
+    fine_sigma: float = Field(
+        4.0, gt=0.0, le=40.0, description="First smoothing of GNC on fine maps, in cells"
+    )
+    last_sigma: float = Field(
+        0.6, gt=0.0, le=10.0, description="Last smoothing of GNC on both, in cells"
+    )
+    sigma_steps: int = Field(4, ge=1, le=50, description="Smoothings from first to last")
+    iterations: int = Field(6, ge=1, le=200, description="Steps for each smoothing at most")
+    window: int = Field(
+        16, ge=4, le=256, description="Size of the local high-resolution maps in cells"
+    )
+
+
+class ReprojectionConfiguration(Block):
+    """The RE baselines: argmax, PoseLib's LO-RANSAC, refinement."""
+
+    threshold: float = Field(
+        8.0, gt=0.0, le=100.0, description="Largest reprojection error of an inlier in pixels"
+    )
+
+
+class VerificationConfiguration(Block):
+    """Whether a pose is published."""
+
+    score_threshold: float | None = Field(
+        None, ge=0.0, le=1.0, description="Lowest score of a published pose; unset: the map's own"
     )
 
 
@@ -34,6 +101,10 @@ class LocalizerConfiguration(Block):
     """The parameters of one localizer; all of them can change between two frames."""
 
     retrieval: RetrievalConfiguration = RetrievalConfiguration()
+    matching: MatchingConfiguration = MatchingConfiguration()
+    nre: NreConfiguration = NreConfiguration()
+    reprojection: ReprojectionConfiguration = ReprojectionConfiguration()
+    verification: VerificationConfiguration = VerificationConfiguration()
 
 
 def configuration_from_mapping(values: dict[str, Any]) -> LocalizerConfiguration:

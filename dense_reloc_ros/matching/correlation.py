@@ -20,7 +20,7 @@ def correlate(descriptors: Tensor, level: FeatureLevel, image: int = 0) -> Tenso
 
 
 def log_correspondence_maps(correlation: Tensor, temperature: float) -> Tensor:
-    """ln of the correspondence maps (M, h, w), softmax of correlation / temperature (thesis 4.2)."""
+    """ln of correspondence maps (M, h, w): softmax of correlation / temperature (thesis 4.2)."""
     flat = correlation.flatten(1) / temperature
     return torch.log_softmax(flat, dim=1).view_as(correlation)
 

@@ -108,7 +108,7 @@ class SparseLossMaps:
     stride: int
 
     def near(self, pixels: Tensor, radius: float) -> SparseLossMaps:
-        """Only the cells within `radius` pixels of any of B projections (B, M, 2) of their point."""
+        """Only the cells within `radius` pixels of B projections (B, M, 2) of their point."""
         low = pixels.nan_to_num(torch.inf).amin(0) - radius
         high = pixels.nan_to_num(-torch.inf).amax(0) + radius
         inside = (self.pixels > low[self.point]) & (self.pixels < high[self.point])

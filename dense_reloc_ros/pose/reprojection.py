@@ -1,4 +1,4 @@
-"""Reprojection error: the baseline that keeps only the best pixel of each correspondence map."""
+"""Reprojection error: the baselines that keep only the best pixel of each correspondence map."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ import poselib
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.pose.gnc import refine, sigma_schedule
+from dense_reloc_ros.pose.loss_maps import one_hot_loss_maps
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+
+RANSAC_ITERATIONS = 10_000
+RANSAC_SEED = 0
+
 
 def robust_pose(
-    pixels: Tensor, points: Tensor, intrinsics: Tensor, threshold: float, seed: int = 0
+    pixels: Tensor, points: Tensor, intrinsics: Tensor, threshold: float
 ) -> Tensor | None:
     """PoseLib's LO-RANSAC and refinement on 2D-3D correspondences; T_camera_map (4, 4) or None.
 
@@ -17,23 +25,73 @@ def robust_pose(
         points: (N, 3), metres.
         intrinsics: (4,) fx, fy, cx, cy.
         threshold: largest reprojection error of an inlier in pixels.
-        seed: of the sampling.
     """
     if len(pixels) < 4:
         return None
-    size = (2 * intrinsics[2:]).tolist()
+    width, height = (2 * intrinsics[2:]).ceil().int().tolist()
     camera = {
         "model": "PINHOLE",
-        "width": int(size[0]),
-        "height": int(size[1]),
+        "width": width,
+        "height": height,
         "params": intrinsics.tolist(),
     }
-    ransac = {"max_reproj_error": threshold, "seed": seed, "max_iterations": 10_000}
     pose, information = poselib.estimate_absolute_pose(
-        pixels.double().cpu().numpy(), points.double().cpu().numpy(), camera, ransac, {}
+        pixels.double().cpu().numpy(),
+        points.double().cpu().numpy(),
+        camera,
+        {"max_reproj_error": threshold, "seed": RANSAC_SEED, "max_iterations": RANSAC_ITERATIONS},
+        {},
     )
     if information["num_inliers"] < 4:
         return None
     T_camera_map = torch.eye(4, dtype=points.dtype)
     T_camera_map[:3] = torch.from_numpy(pose.Rt).to(points.dtype)
     return T_camera_map.to(points.device)
+
+
+def correspondences(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:
+    """Each point's best pixel (M, 2), coarse, then in a window around it, and which exist."""
+    coarse_pixels, _ = problem.coarse_maps().best_pixels()
+    pixels, gains = problem.fine_maps(coarse_pixels, window).best_pixels()
+    return pixels, gains > 0
+
+
+def estimate_reprojection(
+    problem: PoseProblem, configuration: LocalizerConfiguration
+) -> FoundPose | None:
+    """RE: LO-RANSAC with non-linear refinement on the best pixels (thesis eq. 4.1)."""
+    pose = _pose_of_correspondences(
+        problem, *correspondences(problem, configuration.nre.window), configuration
+    )
+    if pose is None:
+        return None
+    return FoundPose(pose, problem.fine_maps_at(pose, configuration.nre.window))
+
+
+def estimate_smoothed_reprojection(
+    problem: PoseProblem, configuration: LocalizerConfiguration
+) -> FoundPose | None:
+    """RE as a special case of NRE: GNC on one-hot loss maps from RE's pose (thesis eq. 4.11)."""
+    nre = configuration.nre
+    pixels, known = correspondences(problem, configuration.nre.window)
+    start = _pose_of_correspondences(problem, pixels, known, configuration)
+    if start is None:
+        return None
+    height, width = problem.fine_level.values.shape[-2:]
+    maps = one_hot_loss_maps(pixels[known], 1 + height * width, problem.fine_level.stride)
+    pose = refine(
+        start[None],
+        problem.points[known],
+        problem.intrinsics,
+        maps,
+        sigma_schedule(nre.fine_sigma, nre.last_sigma, nre.sigma_steps),
+        nre.iterations,
+    )[0]
+    return FoundPose(pose, problem.fine_maps_at(pose, configuration.nre.window))
+
+
+def _pose_of_correspondences(
+    problem: PoseProblem, pixels: Tensor, known: Tensor, configuration: LocalizerConfiguration
+) -> Tensor | None:
+    threshold = configuration.reprojection.threshold
+    return robust_pose(pixels[known], problem.points[known], problem.intrinsics, threshold)

@@ -1,0 +1,96 @@
+"""Every method by name: which features, matched how, with which pose estimator."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Literal
+
+import torch
+
+from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.features.extractor import FeatureExtractor
+
+Kind = Literal["sparse_to_dense", "sparse_to_sparse"]
+Estimator = Literal["nre", "re", "re_smoothed"]
+
+
+@dataclass(frozen=True)
+class Method:
+    """One way to localize. Methods of one kind can share a map, whatever their estimator."""
+
+    name: str
+    kind: Kind
+    network: str
+    """The features that maps for it are built with unless another network is named."""
+    estimator: Estimator
+    description: str
+
+
+METHODS: Mapping[str, Method] = MappingProxyType(
+    {
+        method.name: method
+        for method in (
+            Method(
+                "nre",
+                "sparse_to_dense",
+                "effnet_lite0",
+                "nre",
+                "sparse-to-dense loss maps, MSAC + P3P, GNC coarse to fine (NRE)",
+            ),
+            Method(
+                "re",
+                "sparse_to_dense",
+                "effnet_lite0",
+                "re",
+                "best pixel of each map, LO-RANSAC and refinement (reprojection error)",
+            ),
+            Method(
+                "re_smoothed",
+                "sparse_to_dense",
+                "effnet_lite0",
+                "re_smoothed",
+                "best pixel of each map, RE as a special case of NRE (thesis eq. 4.11)",
+            ),
+            Method(
+                "sift_pnp",
+                "sparse_to_sparse",
+                "root_sift",
+                "re",
+                "RootSIFT on both sides, mutual nearest neighbours, LO-RANSAC",
+            ),
+        )
+    }
+)
+DEFAULT_METHOD = "nre"
+
+
+def find_method(name: str) -> Method:
+    """The method of a name.
+
+    Raises:
+        ConfigurationError: there is none; lists those that are.
+    """
+    if name not in METHODS:
+        raise ConfigurationError(f"unknown method '{name}' (known: {', '.join(METHODS)})")
+    return METHODS[name]
+
+
+def create_extractor(network: str, device: torch.device) -> FeatureExtractor:
+    """The dense features of a name, on a device.
+
+    Raises:
+        ConfigurationError: there are none of this name, or their weights are missing.
+    """
+    constructors = _extractors()
+    if network not in constructors:
+        raise ConfigurationError(f"unknown network '{network}' (known: {', '.join(constructors)})")
+    return constructors[network](device)
+
+
+def _extractors() -> dict[str, Callable[[torch.device], FeatureExtractor]]:
+    # Imported here: each brings its own heavy library.
+    from dense_reloc_ros.features.effnet_lite0 import EffNetLite0
+
+    return {"effnet_lite0": EffNetLite0}

@@ -1,0 +1,102 @@
+"""The NRE pose estimator: MSAC + P3P, then GNC, coarse to fine (thesis 4.4)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.configuration import NreConfiguration
+from dense_reloc_ros.pose.gnc import refine, sigma_schedule
+from dense_reloc_ros.pose.loss_maps import LossMaps
+from dense_reloc_ros.pose.msac import best_distinct, sample_poses, score
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+from dense_reloc_ros.pose.reprojection import robust_pose
+
+SAMPLING_SEED = 0
+DISTINCT_METRES = 0.1
+DISTINCT_RADIANS = 0.05
+"""Sampled poses nearer to each other than this would fall into the same minimum."""
+SAME_METRES = 0.02
+SAME_RADIANS = 0.01
+"""Refined poses nearer to each other than this are the same."""
+
+
+def estimate_nre(
+    problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None = None
+) -> FoundPose | None:
+    """The pose whose reprojections fall into the cheap places of all loss maps (eq. 4.6).
+
+    A prior pose (4, 4) competes with the sampled ones. None where no three points match anywhere.
+    """
+    maps = problem.coarse_maps()
+    starts = initial_poses(problem, maps, configuration, prior_T_camera_map)
+    if not len(starts):
+        return None
+    coarse = refine_coarse(problem, maps, starts, configuration)
+    return refine_fine(problem, coarse, configuration)
+
+
+def initial_poses(
+    problem: PoseProblem,
+    maps: LossMaps,
+    configuration: NreConfiguration,
+    prior_T_camera_map: Tensor | None,
+) -> Tensor:
+    """The cheapest distinct poses (B, 4, 4): sampled ones, RE's pose and the prior (4.4.1)."""
+    generator = torch.Generator().manual_seed(SAMPLING_SEED)
+    sampled = sample_poses(
+        maps, problem.points, problem.intrinsics, configuration.samples, generator
+    )
+    costs = score(maps, problem.points, problem.intrinsics, sampled)
+    count = configuration.refined_samples
+    starts = [sampled[best_distinct(sampled, costs, count, DISTINCT_METRES, DISTINCT_RADIANS)]]
+    pixels, gains = maps.best_pixels()
+    known = gains > 0
+    by_reprojection = robust_pose(
+        pixels[known], problem.points[known], problem.intrinsics, 1.5 * maps.stride
+    )
+    starts += [pose[None] for pose in (by_reprojection, prior_T_camera_map) if pose is not None]
+    return torch.cat([start.to(problem.points) for start in starts])
+
+
+def refine_coarse(
+    problem: PoseProblem, maps: LossMaps, starts: Tensor, configuration: NreConfiguration
+) -> Tensor:
+    """The cheapest distinct poses (B, 4, 4) after GNC on the coarse maps (4.4.2)."""
+    sigmas = sigma_schedule(
+        configuration.coarse_sigma, configuration.last_sigma, configuration.sigma_steps
+    )
+    refined = refine(
+        starts,
+        problem.points,
+        problem.intrinsics,
+        maps.sparse(),
+        sigmas,
+        configuration.iterations,
+    )
+    costs = score(maps, problem.points, problem.intrinsics, refined)
+    best = best_distinct(refined, costs, configuration.refined_fine, SAME_METRES, SAME_RADIANS)
+    return refined[best]
+
+
+def refine_fine(
+    problem: PoseProblem, coarse: Tensor, configuration: NreConfiguration
+) -> FoundPose | None:
+    """The cheapest pose after GNC on local high-resolution maps (4.4.3)."""
+    sigmas = sigma_schedule(
+        configuration.fine_sigma, configuration.last_sigma, configuration.sigma_steps
+    )
+    found = []
+    for pose in coarse:
+        maps = problem.fine_maps_at(pose, configuration.window)
+        refined = refine(
+            pose[None],
+            problem.points,
+            problem.intrinsics,
+            maps.sparse(),
+            sigmas,
+            configuration.iterations,
+        )
+        cost = score(maps, problem.points, problem.intrinsics, refined)
+        found.append((float(cost), FoundPose(refined[0], maps)))
+    return min(found, key=lambda pair: pair[0])[1] if found else None

@@ -1,0 +1,39 @@
+"""Re-ranking: do the places that a keyframe shows appear anywhere in the query?"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import avg_pool2d, normalize
+
+from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.retrieval.index import LEVEL
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+
+def rank_by_evidence(
+    features: DenseFeatures, scene_map: SceneMap, keyframes: Tensor, observations: int
+) -> tuple[Tensor, Tensor]:
+    """Keyframes (N,) sorted by local evidence, best first, and their scores (N,).
+
+    The score is the mean over some of a keyframe's observations of the highest correlation of
+    their descriptor in the query (at half the coarse resolution). Where the number of observations
+    is below `observations`, all are used.
+    """
+    query = normalize(avg_pool2d(features.levels[LEVEL].values, 2)[0].flatten(1), dim=0)
+    rows, owner = [], []
+    for position, keyframe in enumerate(keyframes.tolist()):
+        seen = scene_map.observations(keyframe)
+        count = seen.stop - seen.start
+        # Spread over the keyframe's list, the same ones every time.
+        chosen = torch.linspace(0, count - 1, min(count, observations)).round().long()
+        rows.append(seen.start + chosen)
+        owner.append(torch.full_like(chosen, position))
+    index = torch.cat(rows)
+    descriptors = scene_map.descriptors[LEVEL][index].to(query)
+    best = (descriptors @ query).amax(1)
+    owners = torch.cat(owner).to(query.device)
+    total = torch.zeros(len(keyframes), device=query.device).index_add_(0, owners, best)
+    scores = total / torch.bincount(owners, minlength=len(keyframes)).clamp(min=1)
+    order = scores.argsort(descending=True, stable=True)
+    return keyframes.to(order.device)[order], scores[order]
