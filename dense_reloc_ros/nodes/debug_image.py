@@ -24,7 +24,8 @@ def draw_localization(
     canvas = np.ascontiguousarray(camera.undistort(image)).copy()
     colour = LOCALIZED if localization.is_localized else NOT_LOCALIZED
     if localization.estimate is not None:
-        seen = points @ (T := inverse(localization.estimate.T_map_camera))[:3, :3].T + T[:3, 3]
+        T_camera_map = inverse(localization.estimate.T_map_camera)
+        seen = points @ T_camera_map[:3, :3].T + T_camera_map[:3, 3]
         seen = seen[seen[:, 2] > 0]
         pixels = (seen @ camera.matrix.T)[:, :2] / seen[:, 2:]
         inside = ((pixels >= 0) & (pixels < [camera.width, camera.height])).all(axis=1)

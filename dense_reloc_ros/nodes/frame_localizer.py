@@ -43,6 +43,8 @@ class Answer:
     image: NDArray[np.uint8] | None
     """(H, W, 3) RGB, None where it could not be read."""
     camera: Camera | None
+    supporting_points: FloatArray
+    """(N, 3) map points that the image agrees with, metres."""
 
 
 class FrameLocalizer:
@@ -63,20 +65,12 @@ class FrameLocalizer:
 
     @property
     def identity(self) -> MapIdentity:
-        """The map in use; without revision where there is none."""
-        if self._localizer is None:
-            return MapIdentity(self.settings.map_frame or "map", "", self.settings.method)
-        information = self._localizer.scene_map.information
-        return MapIdentity(
-            self.settings.map_frame or information.frame_id,
-            information.revision,
-            self._localizer.method,
-        )
+        """The map in use."""
+        return self._identify(self._localizer)
 
     def use(self, localizer: Localizer) -> None:
-        """Exchanges the localizer between two frames."""
-        with self._lock:
-            self._localizer = localizer
+        """Exchanges the localizer; a frame in work is still answered by the old one."""
+        self._localizer = localizer
 
     def reconfigure(self, configuration: LocalizerConfiguration) -> None:
         """Changes the localizer's parameters between two frames."""
@@ -84,33 +78,34 @@ class FrameLocalizer:
             if self._localizer is not None:
                 self._localizer.configuration = configuration
 
-    def points(self, indices: NDArray[np.int64]) -> FloatArray:
-        """Map points (N, 3)."""
-        if self._localizer is None:
-            return np.empty((0, 3))
-        return self._localizer.scene_map.points[indices].cpu().double().numpy()
-
     def answer(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> Answer:
         """Localizes a frame; never raises for what is wrong with it, but says so."""
-        image, camera = None, None
+        localizer, image, camera = self._localizer, None, None
+        identity = self._identify(localizer)
         try:
             image = image_from_message(frame.image)
             camera = camera_from_message(frame.camera_info)
             camera.check_image(image)
-            T_map_camera = None if prior is None else self._camera_prior(frame, prior)
-            localization = self._localize(image, camera, T_map_camera)
+            T_map_camera = None
+            if prior is not None:
+                T_map_camera = self._camera_prior(frame, prior, identity.frame_id)
+            localization = self._localize(localizer, image, camera, T_map_camera)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
         T_camera_base = self._base_in_camera(frame) if localization.is_localized else None
         result = result_message(
             frame,
             localization,
-            self.identity,
+            identity,
             self.base_frame(frame),
             T_camera_base,
             time.monotonic() - frame.received,
         )
-        return Answer(frame, localization, result, image, camera)
+        points = np.empty((0, 3))
+        if localizer is not None and localization.estimate is not None:
+            supporting = localization.estimate.supporting_points
+            points = localizer.scene_map.points[supporting].cpu().double().numpy()
+        return Answer(frame, localization, result, image, camera, points)
 
     def base_frame(self, frame: Frame) -> str:
         """The frame whose pose is published: the robot's base, or else the camera's own."""
@@ -133,14 +128,26 @@ class FrameLocalizer:
             max(0.0, self.settings.transform_timeout - waited),
         )
 
+    def _identify(self, localizer: Localizer | None) -> MapIdentity:
+        """The map of a localizer; without revision where there is none."""
+        if localizer is None:
+            return MapIdentity(self.settings.map_frame or "map", "", self.settings.method)
+        information = localizer.scene_map.information
+        frame = self.settings.map_frame or information.frame_id
+        return MapIdentity(frame, information.revision, localizer.method)
+
     def _localize(
-        self, image: NDArray[np.uint8], camera: Camera, T_map_camera: FloatArray | None
+        self,
+        localizer: Localizer | None,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        T_map_camera: FloatArray | None,
     ) -> Localization:
+        if localizer is None:
+            return Localization(Status.INVALID_INPUT, "no map is loaded")
         try:
             with self._lock:
-                if self._localizer is None:
-                    return Localization(Status.INVALID_INPUT, "no map is loaded")
-                return self._localizer.localize(image, camera, T_map_camera)
+                return localizer.localize(image, camera, T_map_camera)
         except Exception as error:  # out of memory, a lost GPU: the next frame may go well
             logger.exception("the localizer failed")
             return Localization(Status.INVALID_INPUT, f"the localizer failed: {error}")
@@ -154,9 +161,10 @@ class FrameLocalizer:
         self._reporter.resolved("pose of the base")
         return T_camera_base
 
-    def _camera_prior(self, frame: Frame, prior: PoseWithCovarianceStamped) -> FloatArray:
+    def _camera_prior(
+        self, frame: Frame, prior: PoseWithCovarianceStamped, map_frame: str
+    ) -> FloatArray:
         """The camera's pose where the base is at a prior pose; raises RelocError."""
-        map_frame = self.identity.frame_id
         if prior.header.frame_id not in ("", map_frame):
             raise InputError(
                 f"the prior pose is given in frame '{prior.header.frame_id}', "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
@@ -89,12 +88,9 @@ class Output:
     def _publish_debug_image(self, answer: Answer) -> None:
         if answer.image is None or answer.camera is None:
             return
-        estimate = answer.localization.estimate
-        points = np.empty((0, 3))
-        if estimate is not None:
-            points = self._frames.points(estimate.supporting_points)
-        message = image_to_message(
-            draw_localization(answer.image, answer.camera, answer.localization, points)
+        drawing = draw_localization(
+            answer.image, answer.camera, answer.localization, answer.supporting_points
         )
+        message = image_to_message(drawing)
         message.header = answer.frame.image.header
         self._debug_image.publish(message)

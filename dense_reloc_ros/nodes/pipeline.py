@@ -97,12 +97,12 @@ class Pipeline:
 
     @property
     def counts(self) -> dict[str, int]:
-        """How many images came, and how many were not localized because there was no time."""
+        """How many images came, and how many of them were not localized."""
         waiting = 0 if self._worker is None else self._worker.dropped
         return {
             "images received": self._camera.received,
             "images dropped for newer ones": self._dropped + waiting,
-            "images skipped for max_rate": self._camera.skipped,
+            "images skipped": self._camera.skipped,
         }
 
     def _take(self, frame: Frame) -> None:

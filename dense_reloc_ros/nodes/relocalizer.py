@@ -134,7 +134,7 @@ class Relocalizer(LifecycleNode):
     def _open(self, path: str) -> Localizer:
         """Opens the localizer for a map; raises RelocError whatever goes wrong."""
         try:
-            return self._open_localizer(
+            localizer = self._open_localizer(
                 Path(path),
                 self._configuration,
                 self._settings.method or None,
@@ -145,6 +145,12 @@ class Relocalizer(LifecycleNode):
         except Exception as error:  # out of memory, a library that is missing: the node stays up
             self.get_logger().error(traceback.format_exc())
             raise MapError(f"{path}: {error}") from error
+        scene_map = localizer.scene_map
+        self.get_logger().info(
+            f"map {scene_map.information.revision} with {scene_map.keyframe_count} keyframes, "
+            f"method {localizer.method}"
+        )
+        return localizer
 
     def _on_load_map(
         self, request: LoadMap.Request, response: LoadMap.Response
@@ -157,7 +163,6 @@ class Relocalizer(LifecycleNode):
         else:
             response.success = True
             self._localizer, self._map_problem = localizer, ""
-            self.get_logger().info(f"map {localizer.scene_map.information.revision} in use")
             if self._pipeline is not None:
                 self._pipeline.frames.use(localizer)
             elif self._settings.autostart:

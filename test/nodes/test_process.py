@@ -21,6 +21,7 @@ from rclpy.executors import SingleThreadedExecutor
 from dense_reloc_ros.srv import LoadMap
 
 pytestmark = pytest.mark.ros
+CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
 TIMEOUT = 120.0
 
 
@@ -46,7 +47,8 @@ def test_broken_map_leaves_it_running_until_it_is_interrupted(
     missing = tmp_path / "no_map"
     command = [
         str(executable()),
-        *("--ros-args", "-r", "__ns:=/robot1", "-p", f"map:={missing}", "-p", "autostart:=true"),
+        *("--ros-args", "-r", "__ns:=/robot1", "--params-file", str(CONFIG)),
+        *("-p", f"map:={missing}", "-p", "autostart:=true"),
     ]
     with log.open("wb") as output:
         process = subprocess.Popen(command, stderr=output, env=os.environ)

@@ -11,6 +11,7 @@ from scipy.spatial.transform import Rotation
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.harness import CAMERA_FRAME, Harness, Start, camera_info, picture, wait_for
 
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.nodes.conversions import image_to_message, pose_to_message
 from dense_reloc_ros.srv import LoadMap, Relocalize
@@ -48,7 +49,7 @@ def test_autostart(start: Start, maps: FakeMaps) -> None:
     assert harness.show_and_wait(1.0).status == 0
     (path, configuration, method, device) = maps.asked[0]
     assert (str(path), method, device) == ("/maps/kitchen", "nre", "cpu")
-    assert configuration.retrieval.keyframes == 10
+    assert configuration == LocalizerConfiguration()
 
 
 def test_lifecycle_there_and_back(start: Start, maps: FakeMaps) -> None:
