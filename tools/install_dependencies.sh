@@ -38,8 +38,8 @@ command -v c++ >/dev/null || fail "a C++ compiler is missing: apt install build-
 
 # The local archives some pip configurations name may hold a torch that does not fit torchvision;
 # the lock names the pair from PyPI.
-.venv/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --requirement requirements/lock.txt
-.venv/bin/python -m pip install --disable-pip-version-check --quiet --progress-bar on --no-deps --no-build-isolation \
+.venv/bin/python -m pip install --disable-pip-version-check --requirement requirements/lock.txt
+.venv/bin/python -m pip install --disable-pip-version-check --no-deps --no-build-isolation \
   --editable .
 cp tools/local_setup.sh .venv/local_setup.sh
 cp tools/local_setup.sh .venv/local_setup.bash
