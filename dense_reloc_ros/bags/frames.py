@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.bags.poses import read_poses
 from dense_reloc_ros.bags.reader import BagReader, stamp_of
+from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.trajectory import DEFAULT_TOLERANCE, NANOSECONDS, format_stamp
 from dense_reloc_ros.geometry.camera import Camera
@@ -93,7 +94,7 @@ def find_image_topic(bag: BagReader) -> str:
         for topic, type_name in bag.topics.items()
         if type_name in IMAGE_TYPES and not _holds_depth(bag, topic)
     ]
-    copies = {f"{topic}/compressed" for topic in images}
+    copies = {topic + COMPRESSED_SUFFIX for topic in images}
     cameras = [topic for topic in images if topic not in copies]
     if len(cameras) == 1:
         return cameras[0]
@@ -123,7 +124,7 @@ def camera_info_topic(bag: BagReader, image_topic: str) -> str:
     Raises:
         InputError: none, or several of which none lies in the images' namespace.
     """
-    namespace = image_topic.removesuffix("/compressed").rsplit("/", 1)[0]
+    namespace = image_topic.removesuffix(COMPRESSED_SUFFIX).rsplit("/", 1)[0]
     topics = [topic for topic, kind in bag.topics.items() if kind == CAMERA_INFO_TYPE]
     if f"{namespace}/camera_info" in topics:
         return f"{namespace}/camera_info"

@@ -15,7 +15,9 @@ from rosbags.interfaces import (
 from dense_reloc_ros.geometry.se3 import rigid
 
 IMAGE_TOPIC = "/camera/image_raw"
-COMPRESSED_TOPIC = "/camera/image_raw/compressed"
+COMPRESSED_SUFFIX = "/compressed"
+"""What image_transport adds to a topic for its compressed copy."""
+COMPRESSED_TOPIC = IMAGE_TOPIC + COMPRESSED_SUFFIX
 CAMERA_INFO_TOPIC = "/camera/camera_info"
 DEPTH_TOPIC = "/camera/depth/image_raw"
 GROUND_TRUTH_TOPIC = "/ground_truth/pose"

@@ -1,0 +1,87 @@
+"""`dense-reloc replay`: plays a bag into the real nodes, and reports what they published."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the `replay` command."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="run the ROS 2 nodes on a bag, and report how well they localized it",
+        description="Starts the relocalizer node as a process of its own, in a ROS domain of its "
+        "own, plays the bag into it and evaluates what it publishes. Needs ROS 2.",
+    )
+    parser.add_argument("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
+    parser.add_argument(
+        "--bag", type=Path, required=True, metavar="BAG", help="rosbag2 (mcap or sqlite3)"
+    )
+    parser.add_argument(
+        "--image-topic", metavar="TOPIC", help="images in the bag, where there are several"
+    )
+    parser.add_argument(
+        "--ground-truth",
+        type=Path,
+        metavar="TUM",
+        help="true camera poses to compare with; those in the bag, if not given",
+    )
+    parser.add_argument(
+        "--output", type=Path, required=True, metavar="DIR", help="folder for the report"
+    )
+    pace = parser.add_mutually_exclusive_group()
+    pace.add_argument(
+        "--rate", type=_positive, default=1.0, metavar="R", help="speed of playing (default 1)"
+    )
+    pace.add_argument(
+        "--lockstep",
+        action="store_true",
+        help="send each image when the one before is answered, so that none is dropped",
+    )
+    parser.add_argument(
+        "--timeout",
+        type=_positive,
+        default=30.0,
+        metavar="S",
+        help="seconds after which an image counts as not localized (default 30)",
+    )
+    parser.add_argument(
+        "--params-file",
+        type=Path,
+        metavar="YAML",
+        help="instead of the package's config/reloc.yaml",
+    )
+    parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
+    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; overrides the parameter file")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs `replay`."""
+    from dense_reloc_ros.cli.report_table import print_report
+    from dense_reloc_ros.evaluation.replay import ReplayOptions
+    from dense_reloc_ros.evaluation.replay_report import replay_and_report
+    from dense_reloc_ros.evaluation.trajectory import read_tum
+
+    ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
+    options = ReplayOptions(
+        map=arguments.map,
+        bag=arguments.bag,
+        rate=None if arguments.lockstep else arguments.rate,
+        timeout=arguments.timeout,
+        image_topic=arguments.image_topic,
+        parameter_file=arguments.params_file,
+        method=arguments.method,
+        device=arguments.device,
+    )
+    summary = replay_and_report(options, arguments.output, ground_truth)
+    print_report(summary, arguments.output)
+    return 0
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number

@@ -1,0 +1,141 @@
+"""Plays a bag into the real relocalizer node and gathers what it publishes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from dense_reloc_ros.bags.frames import (
+    COMPRESSED_TYPE,
+    IMAGE_TYPES,
+    camera_info_topic,
+    find_image_topic,
+)
+from dense_reloc_ros.bags.reader import BagReader
+from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
+from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.evaluation.answers import Answer, read_answers
+from dense_reloc_ros.evaluation.ros_processes import (
+    NodeProcess,
+    default_parameter_file,
+    isolated_environment,
+    require_ros,
+)
+
+NODE_KEY = "/**/relocalizer"
+"""That of config/reloc.yaml: of equal keys the last file's values hold."""
+NODE_MODULE = "dense_reloc_ros.nodes.relocalizer"
+PLAYER_MODULE = "dense_reloc_ros.nodes.replay_player"
+BAD_INPUT, NODE_FAILED = 2, 3
+"""Exit statuses of the player."""
+POLL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class ReplayOptions:
+    """How a bag is played, and what differs from the node's parameter file."""
+
+    map: Path
+    bag: Path
+    rate: float | None = 1.0
+    """Times the recorded speed; None is lockstep: the next image after the answer to the last."""
+    timeout: float = 30.0
+    """Seconds after which an image counts as not answered."""
+    image_topic: str | None = None
+    parameter_file: Path | None = None
+    """None is the launch file's own."""
+    method: str | None = None
+    device: str | None = None
+
+
+def replay(options: ReplayOptions, log: Path) -> list[Answer]:
+    """Runs the node and the player, and gives the answers in the order they came.
+
+    What the node said goes to the file `log`.
+
+    Raises:
+        InputError: a bag without what the node needs.
+        RelocError: no ROS 2, or a node that could not start, or died; says what it said last.
+    """
+    require_ros()
+    parameter_file = options.parameter_file or default_parameter_file()
+    with BagReader(options.bag) as bag:
+        image_topic = options.image_topic or find_image_topic(bag)
+        transport = image_transport(bag.require(image_topic, IMAGE_TYPES))
+        info_topic = camera_info_topic(bag, image_topic)
+        largest = len(next(bag.messages([image_topic])).data)
+        parameters = node_parameters(options, transport, bag.topics)
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dense-reloc-")))
+        environment = isolated_environment(folder, largest)
+        overrides = folder / "overrides.yaml"
+        overrides.write_text(yaml.safe_dump({NODE_KEY: {"ros__parameters": parameters}}))
+        node_arguments = ["--ros-args", "--params-file", str(parameter_file)]
+        node_arguments += ["--params-file", str(overrides)]
+        node_arguments += ["-r", f"image:={image_topic.removesuffix(COMPRESSED_SUFFIX)}"]
+        node_arguments += ["-r", f"camera_info:={info_topic}"]
+        node = stack.enter_context(NodeProcess(NODE_MODULE, node_arguments, environment, log))
+        answers = folder / "answers.jsonl"
+        pace = ["--lockstep"] if options.rate is None else ["--rate", str(options.rate)]
+        player_arguments = [str(options.bag), image_topic, info_topic, str(answers)]
+        player_arguments += ["--timeout", str(options.timeout), *pace]
+        _play(player_arguments, environment, node)
+        return read_answers(answers)
+
+
+def image_transport(type_name: str) -> str:
+    """The node's `image_transport` for images of a message type."""
+    return "compressed" if type_name == COMPRESSED_TYPE else "raw"
+
+
+def node_parameters(
+    options: ReplayOptions, transport: str, topics: Collection[str]
+) -> dict[str, str]:
+    """The parameters that follow from the bag and the options rather than from the file.
+
+    A bag without odometry or without the camera's mount has no frames to relate the pose to.
+    """
+    parameters = {
+        "map": str(options.map.resolve()),
+        "image_transport": transport,
+    }
+    if TF_TOPIC not in topics:
+        parameters["odom_frame"] = ""
+    if TF_STATIC_TOPIC not in topics:
+        parameters["base_frame"] = ""
+    if options.method is not None:
+        parameters["method"] = options.method
+    if options.device is not None:
+        parameters["device"] = options.device
+    return parameters
+
+
+def _play(arguments: Sequence[str], environment: dict[str, str], node: NodeProcess) -> None:
+    """Runs the player, which shows its progress, until it is done or the node died."""
+    command = [sys.executable, "-m", PLAYER_MODULE, *arguments]
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as player:
+        try:
+            while player.poll() is None and node.status is None:
+                try:
+                    player.wait(POLL_SECONDS)
+                except subprocess.TimeoutExpired:
+                    continue
+            if node.status is not None:
+                raise RelocError(
+                    f"the node ended with status {node.status}; it said last:\n{node.last_lines()}"
+                )
+            said = player.stdout.read().strip() if player.stdout else ""
+            if player.returncode == BAD_INPUT:
+                raise InputError(said)
+            if player.returncode != 0:
+                said = said or f"the player ended with status {player.returncode}"
+                raise RelocError(f"{said}; the node said last:\n{node.last_lines()}")
+        finally:
+            player.terminate()

@@ -1,0 +1,257 @@
+"""Plays a bag into a relocalizer and writes down what it answers; started by `dense-reloc replay`.
+
+Messages go out as they were recorded, byte by byte, on the topics of the bag.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import rclpy
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState
+from rcl_interfaces.srv import GetParameters
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.publisher import Publisher
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from tf2_msgs.msg import TFMessage
+from tqdm import tqdm
+
+from dense_reloc_ros.bags.reader import BagReader
+from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC, TF_TOPIC
+from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.evaluation.answers import Answer, write_answers
+from dense_reloc_ros.evaluation.replay import BAD_INPUT, NODE_FAILED
+from dense_reloc_ros.evaluation.replay_steps import Step, played_topic, steps
+from dense_reloc_ros.evaluation.trajectory import NANOSECONDS
+from dense_reloc_ros.localization import Status
+from dense_reloc_ros.msg import RelocResult
+from dense_reloc_ros.nodes.conversions import nanoseconds
+
+START_SECONDS = 60.0
+"""For the node to appear and its topics to be matched."""
+CONFIGURE_SECONDS = 300.0
+"""For the node to load map and network, and to compute something for the first time."""
+QUIET_SECONDS = 0.3
+"""For what is still on its way at the end."""
+DEEP = QoSProfile(depth=1000)
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+MESSAGE_TYPES = {
+    "sensor_msgs/msg/Image": Image,
+    "sensor_msgs/msg/CompressedImage": CompressedImage,
+    "sensor_msgs/msg/CameraInfo": CameraInfo,
+    "tf2_msgs/msg/TFMessage": TFMessage,
+}
+
+
+class ReplayPlayer(Node):
+    """Sends messages to the node called relocalizer and collects its answers by stamp."""
+
+    def __init__(self, topics: dict[str, str]) -> None:
+        super().__init__("replay_player")
+        self._outputs: dict[str, Publisher] = {
+            topic: self.create_publisher(
+                MESSAGE_TYPES[kind],
+                played_topic(topic, kind),
+                LATCHED if topic == TF_STATIC_TOPIC else DEEP,
+            )
+            for topic, kind in topics.items()
+        }
+        self.results: dict[int, RelocResult] = {}
+        self.posed: set[int] = set()
+        """Stamps for which a pose was published."""
+        self._change_state = self.create_client(ChangeState, "/relocalizer/change_state")
+        self._get_parameters = self.create_client(GetParameters, "/relocalizer/get_parameters")
+        self._result_subscription = self.create_subscription(
+            RelocResult, "/relocalizer/result", self._take_result, DEEP
+        )
+        self._pose_subscription = self.create_subscription(
+            PoseWithCovarianceStamped, "/relocalizer/pose", self._take_pose, DEEP
+        )
+        self._executor = SingleThreadedExecutor()
+        self._executor.add_node(self)
+
+    def spin_until(self, condition: Callable[[], bool], seconds: float) -> bool:
+        """Handles messages until a condition holds; False where it did not within `seconds`."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return False
+            self._executor.spin_once(timeout_sec=min(left, 0.1))
+        return True
+
+    def spin_for(self, seconds: float) -> None:
+        """Handles messages for some time."""
+        self.spin_until(lambda: False, seconds)
+
+    def bring_up(self) -> None:
+        """Configures and activates the node, and waits until it listens and is heard.
+
+        Raises:
+            RelocError: it does not appear, or refuses.
+        """
+        if not self._change_state.wait_for_service(START_SECONDS):
+            raise RelocError(f"the node did not appear within {START_SECONDS:.0f} s")
+        self._transition(Transition.TRANSITION_CONFIGURE, "configured")
+        self._transition(Transition.TRANSITION_ACTIVATE, "activated")
+        if not self.spin_until(self._is_connected, START_SECONDS):
+            raise RelocError("the node does not listen to the topics of the bag")
+
+    def _transition(self, transition: int, done: str) -> None:
+        request = ChangeState.Request(transition=Transition(id=transition))
+        future = self._change_state.call_async(request)
+        if not self.spin_until(future.done, CONFIGURE_SECONDS):
+            raise RelocError(f"the node could not be {done} within {CONFIGURE_SECONDS:.0f} s")
+        if not future.result().success:
+            raise RelocError(f"the node could not be {done}")
+
+    def _is_connected(self) -> bool:
+        sensors = [
+            p for topic, p in self._outputs.items() if topic not in (TF_TOPIC, TF_STATIC_TOPIC)
+        ]
+        return (
+            all(publisher.get_subscription_count() > 0 for publisher in sensors)
+            and self.count_publishers("/relocalizer/result") > 0
+            and self.count_publishers("/relocalizer/pose") > 0
+        )
+
+    def send(self, step: Step) -> None:
+        """Publishes an image and what belongs to it."""
+        for message in (*step.others, step.image):
+            self._outputs[message.topic].publish(message.data)
+
+    def wait_for_answer(self, stamp: int, timeout: float) -> None:
+        """Handles messages until the image of this stamp is answered, or `timeout` seconds."""
+        self.spin_until(lambda: stamp in self.results, timeout)
+
+    def answers(self) -> list[Answer]:
+        """All answers in the order they came."""
+        device = self._read_device()
+        return [
+            answer_from_message(stamp, result, device, stamp in self.posed)
+            for stamp, result in self.results.items()
+        ]
+
+    def _read_device(self) -> str:
+        future = self._get_parameters.call_async(GetParameters.Request(names=["device"]))
+        self.spin_until(future.done, START_SECONDS)
+        return future.result().values[0].string_value if future.done() else "unknown"
+
+    def _take_result(self, message: RelocResult) -> None:
+        self.results.setdefault(nanoseconds(message.header.stamp), message)
+
+    def _take_pose(self, message: PoseWithCovarianceStamped) -> None:
+        self.posed.add(nanoseconds(message.header.stamp))
+
+
+def answer_from_message(
+    stamp: int, result: RelocResult, device: str, pose_published: bool
+) -> Answer:
+    """The message as plain data."""
+    pose = result.camera_pose.pose
+    return Answer(
+        stamp=stamp,
+        status=Status(result.status),
+        reason=result.reason,
+        translation=(pose.position.x, pose.position.y, pose.position.z),
+        quaternion=(
+            pose.orientation.x,
+            pose.orientation.y,
+            pose.orientation.z,
+            pose.orientation.w,
+        ),
+        covariance=tuple(result.camera_pose.covariance),
+        score=result.score,
+        keyframes=tuple(result.keyframes),
+        map_revision=result.map_revision,
+        method=result.method,
+        device=device,
+        stage_milliseconds=dict(
+            zip(result.stage_names, map(float, result.stage_milliseconds), strict=True)
+        ),
+        latency_milliseconds=result.latency_milliseconds,
+        pose_published=pose_published,
+    )
+
+
+def play_in_lockstep(player: ReplayPlayer, sequence: Iterable[Step], timeout: float) -> None:
+    """Sends each image when the one before is answered, or has not been for `timeout` seconds."""
+    for step in sequence:
+        player.send(step)
+        player.wait_for_answer(step.stamp, timeout)
+
+
+def play_at_rate(
+    player: ReplayPlayer, sequence: Iterable[Step], rate: float, timeout: float
+) -> None:
+    """Sends images at `rate` times the speed they were recorded at."""
+    begin = time.monotonic()
+    first: Step | None = None
+    for step in sequence:
+        first = first or step
+        due = begin + (step.image.time - first.image.time) / NANOSECONDS / rate
+        player.spin_for(due - time.monotonic())
+        player.send(step)
+    if first is not None:
+        # The newest image always gets its turn: with its answer, all have come that will.
+        player.wait_for_answer(step.stamp, timeout)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Plays the bag and writes the answers."""
+    wanted = {arguments.image_topic, arguments.info_topic, TF_TOPIC, TF_STATIC_TOPIC}
+    with BagReader(arguments.bag) as bag:
+        topics = {topic: kind for topic, kind in bag.topics.items() if topic in wanted}
+        player = ReplayPlayer(topics)
+        player.bring_up()
+        sequence = tqdm(
+            steps(bag, arguments.image_topic, arguments.info_topic),
+            total=bag.count([arguments.image_topic]),
+            desc="replaying",
+            unit="frame",
+        )
+        if arguments.lockstep:
+            play_in_lockstep(player, sequence, arguments.timeout)
+        else:
+            play_at_rate(player, sequence, arguments.rate, arguments.timeout)
+        player.spin_for(QUIET_SECONDS)
+    write_answers(arguments.answers, player.answers())
+
+
+def main() -> int:
+    """The player's process; an error is one line on stdout and one of two exit statuses."""
+    parser = argparse.ArgumentParser(description="Plays a bag into a relocalizer.")
+    parser.add_argument("bag", type=Path)
+    parser.add_argument("image_topic")
+    parser.add_argument("info_topic")
+    parser.add_argument("answers", type=Path, help="JSON lines to write")
+    parser.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for an answer")
+    pace = parser.add_mutually_exclusive_group(required=True)
+    pace.add_argument("--rate", type=float)
+    pace.add_argument("--lockstep", action="store_true")
+    arguments = parser.parse_args()
+    rclpy.init(args=[])
+    try:
+        run(arguments)
+    except RelocError as error:
+        print(error)  # noqa: T201
+        return BAD_INPUT if isinstance(error, InputError) else NODE_FAILED
+    except (Exception, KeyboardInterrupt):
+        if rclpy.ok():
+            raise
+        return NODE_FAILED  # ended from outside while it waited
+    finally:
+        rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

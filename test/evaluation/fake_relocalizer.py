@@ -1,0 +1,67 @@
+"""A relocalizer node, run as a process, whose answers follow from the brightness of the image.
+
+`python -m evaluation.fake_relocalizer`; started in place of the real one.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization import FloatArray, Localization, PoseEstimate, Status
+
+REJECTED, SLOW, DEADLY = 0, 200, 250
+"""Brightnesses; all others are localized."""
+SLOW_SECONDS = 3.0
+
+
+def pose_of(brightness: int) -> np.ndarray:
+    """Where an image of this brightness is localized."""
+    pose = np.eye(4)
+    pose[0, 3] = brightness / 100
+    return pose
+
+
+class BrightnessLocalizer:
+    def __init__(self, scene_map: object) -> None:
+        self.scene_map = scene_map
+        self.configuration = LocalizerConfiguration()
+        self.method = "brightness"
+
+    def localize(
+        self, image: np.ndarray, camera: Camera, prior_T_map_camera: FloatArray | None = None
+    ) -> Localization:
+        brightness = int(image[0, 0, 0])
+        if brightness == REJECTED:
+            return Localization(Status.NO_CANDIDATES, "too dark")
+        if brightness == SLOW:
+            time.sleep(SLOW_SECONDS)
+        if brightness == DEADLY:
+            print("ERROR: the image was too bright to bear", flush=True)  # noqa: T201
+            os._exit(7)
+        estimate = PoseEstimate(pose_of(brightness), 1e-4 * np.eye(6), 0.5, np.arange(3), (0,))
+        return Localization(Status.LOCALIZED, "", estimate, {"features": 1.0, "pose": 2.0})
+
+
+def open_localizer(
+    path: Path, configuration: LocalizerConfiguration, method: str | None, device: str
+) -> BrightnessLocalizer:
+    from dense_reloc_ros.scene.reader import load_map
+
+    if method == "broken":
+        raise MapError(f"{path}: the map is broken")
+    return BrightnessLocalizer(load_map(path))
+
+
+if __name__ == "__main__":
+    from dense_reloc_ros.nodes.relocalizer import Relocalizer
+    from dense_reloc_ros.nodes.running import run_node
+
+    sys.exit(run_node(lambda: Relocalizer(open_localizer)))
