@@ -8,6 +8,7 @@ from pathlib import Path
 from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
+from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.answers import Answer, record_answer
 from dense_reloc_ros.evaluation.contact_sheet import contact_frames
@@ -53,7 +54,7 @@ def replay_and_report(
         records = record_answers(frames, answers, ground_truth)
         information = RunInformation(
             method=answers[0].method,
-            device=answers[0].device,
+            device=str(find_device(answers[0].device)),
             map_revision=answers[0].map_revision,
             map=str(options.map),
             queries=str(options.bag),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from pydantic import BaseModel, ConfigDict
 
 from dense_reloc_ros.evaluation.metrics import Duration, accuracy, stage_durations
 from dense_reloc_ros.evaluation.records import FrameRecord
+
+NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 
 
 @dataclass(frozen=True)
@@ -56,7 +59,7 @@ class Summary(BaseModel):
     """Share of all evaluated frames within each threshold; frames without a pose are outside."""
     nees_over_6_median: float | None
     rejected: dict[str, int]
-    """Reasons why frames have no pose, and how many, most frequent first."""
+    """Reasons why frames have no pose, and how many, most frequent first; … for varying numbers."""
     latency_ms: LatencySummary
     method: str
     device: str
@@ -68,13 +71,12 @@ class Summary(BaseModel):
 
 def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
     """The summary of the frames of one run."""
-    reasons = Counter(record.reason for record in records if not record.is_localized)
     latencies = [r.latency_milliseconds for r in records if r.latency_milliseconds is not None]
     latency = Duration.of(latencies) if latencies else None
     return Summary(
         frames=len(records),
         localized=sum(record.is_localized for record in records),
-        rejected=dict(reasons.most_common()),
+        rejected=count_reasons([r.reason for r in records if not r.is_localized]),
         latency_ms=LatencySummary(
             median=latency.median if latency else None,
             p95=latency.p95 if latency else None,
@@ -83,3 +85,19 @@ def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
         **vars(accuracy(records)),
         **vars(run),
     )
+
+
+def count_reasons(reasons: Sequence[str]) -> dict[str, int]:
+    """How often each reason occurs, most frequent first.
+
+    Reasons that differ by their numbers alone are one, with … where the numbers differ.
+    """
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    for reason in reasons:
+        parts = NUMBER.split(reason)
+        alike.setdefault(tuple(parts[::2]), []).append(parts)
+    counts: Counter[str] = Counter()
+    for group in alike.values():
+        merged = (same[0] if len(set(same)) == 1 else "…" for same in zip(*group, strict=True))
+        counts["".join(merged)] += len(group)
+    return dict(counts.most_common())

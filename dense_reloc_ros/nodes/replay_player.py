@@ -143,7 +143,7 @@ class ReplayPlayer(Node):
     def _read_device(self) -> str:
         future = self._get_parameters.call_async(GetParameters.Request(names=["device"]))
         self.spin_until(future.done, START_SECONDS)
-        return future.result().values[0].string_value if future.done() else "unknown"
+        return future.result().values[0].string_value if future.done() else "auto"
 
     def _take_result(self, message: RelocResult) -> None:
         self.results.setdefault(nanoseconds(message.header.stamp), message)

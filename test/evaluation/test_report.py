@@ -12,7 +12,7 @@ import pytest
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.contact_sheet import ContactFrame
 from dense_reloc_ros.evaluation.report import write_report
-from dense_reloc_ros.evaluation.summary import RunInformation
+from dense_reloc_ros.evaluation.summary import RunInformation, count_reasons
 from dense_reloc_ros.evaluation.trajectory import read_tum
 from dense_reloc_ros.geometry.camera import Camera
 
@@ -98,6 +98,11 @@ def test_runs_without_any_pose_are_reported_too(tmp_path: Path, make_record):
     report = json.loads((tmp_path / "report.json").read_text())
     assert (report["localized"], report["wrong"]) == (0, 0)
     assert report["median_translation_m"] is None
+
+
+def test_reasons_that_differ_by_numbers_are_counted_together():
+    reasons = ["score 0.31 is below 0.50", "too dark", "score 0.4 is below 0.50", "12 of 12"]
+    assert count_reasons(reasons) == {"score … is below 0.50": 2, "too dark": 1, "12 of 12": 1}
 
 
 def test_no_frames_are_no_report(tmp_path: Path):
