@@ -16,6 +16,7 @@ from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.trajectory import DEFAULT_TOLERANCE, NANOSECONDS, format_stamp
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.images import (
     DEPTH_ENCODINGS,
     decode_compressed,
@@ -111,9 +112,8 @@ def read_camera(bag: BagReader, image_topic: str) -> Camera:
         InputError: no camera_info, several to choose from, or one that cannot be used.
     """
     topic = camera_info_topic(bag, image_topic)
-    info = bag.decode(next(bag.messages([topic])))
     try:
-        return Camera.from_matrix(info.width, info.height, info.k, info.distortion_model, info.d)
+        return camera_from_info(bag.decode(next(bag.messages([topic]))))
     except InputError as error:
         raise InputError(f"{bag.path}: {topic}: {error}") from None
 

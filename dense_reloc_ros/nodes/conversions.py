@@ -6,10 +6,8 @@ import numpy as np
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import Pose, PoseWithCovariance, Transform
 from numpy.typing import NDArray
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
+from sensor_msgs.msg import CompressedImage, Image
 
-from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, to_quaternion
 from dense_reloc_ros.images import decode_compressed, decode_raw
 
@@ -48,45 +46,6 @@ def image_to_message(image: NDArray[np.uint8]) -> Image:
     message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
     message.data.frombytes(np.ascontiguousarray(image).tobytes())
     return message
-
-
-def camera_from_message(message: CameraInfo) -> Camera:
-    """The camera whose images are published: K cut to the region of interest, then binned.
-
-    Raises:
-        InputError: an uncalibrated camera (K of zeros), or what `Camera` refuses.
-    """
-    if not np.any(message.k):
-        raise InputError("camera_info is that of an uncalibrated camera: K is zero")
-    camera = Camera.from_matrix(
-        message.width, message.height, message.k, message.distortion_model, message.d
-    )
-    return _binned(_cut(camera, message), message)
-
-
-def _cut(camera: Camera, message: CameraInfo) -> Camera:
-    """The camera of the region of interest, which is the whole image where it is all zero."""
-    roi = message.roi
-    if roi.width == 0 or roi.height == 0:
-        return camera
-    return Camera(
-        roi.width,
-        roi.height,
-        camera.fx,
-        camera.fy,
-        camera.cx - roi.x_offset,
-        camera.cy - roi.y_offset,
-        camera.distortion_model,
-        camera.distortion,
-    )
-
-
-def _binned(camera: Camera, message: CameraInfo) -> Camera:
-    """The camera after binning, where 0 means none as 1 does."""
-    x, y = max(message.binning_x, 1), max(message.binning_y, 1)
-    if x == y == 1:
-        return camera
-    return camera.scaled(camera.width // x, camera.height // y)
 
 
 def pose_from_message(message: Pose) -> FloatArray:

@@ -14,17 +14,14 @@ from numpy.typing import NDArray
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localization import Localization, Status
 from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.configuration import NodeConfiguration
-from dense_reloc_ros.nodes.conversions import (
-    camera_from_message,
-    image_from_message,
-    pose_from_message,
-)
+from dense_reloc_ros.nodes.conversions import image_from_message, pose_from_message
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.transform_buffer import TransformError
@@ -84,7 +81,7 @@ class FrameLocalizer:
         identity = self._identify(localizer)
         try:
             image = image_from_message(frame.image)
-            camera = camera_from_message(frame.camera_info)
+            camera = camera_from_info(frame.camera_info)
             camera.check_image(image)
             T_map_camera = None
             if prior is not None:

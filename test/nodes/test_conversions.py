@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.geometry.se3 import rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
@@ -80,7 +81,7 @@ def test_images_go_there_and_back() -> None:
     ],
 )
 def test_cameras_of_all_models(model: str, coefficients: list[float]) -> None:
-    camera = conversions.camera_from_message(info(distortion_model=model, d=coefficients))
+    camera = camera_from_info(info(distortion_model=model, d=coefficients))
     assert (camera.width, camera.height) == (640, 480)
     np.testing.assert_array_equal(camera.matrix.ravel(), K)
     assert camera.distortion == tuple(coefficients)
@@ -89,24 +90,24 @@ def test_cameras_of_all_models(model: str, coefficients: list[float]) -> None:
 
 def test_region_of_interest_shows_the_same_pixels() -> None:
     """A point lies where it lay in the whole image, less the corner of the region."""
-    whole = conversions.camera_from_message(info())
+    whole = camera_from_info(info())
     roi = RegionOfInterest(x_offset=100, y_offset=50, width=300, height=200)
-    part = conversions.camera_from_message(info(roi=roi))
+    part = camera_from_info(info(roi=roi))
     assert (part.width, part.height) == (300, 200)
     np.testing.assert_allclose(project(part), project(whole) - [100, 50])
 
 
 def test_binning_shows_the_same_scene() -> None:
     """Two by three pixels become one whose centre is the centre of the six."""
-    whole = conversions.camera_from_message(info())
-    binned = conversions.camera_from_message(info(binning_x=2, binning_y=3))
+    whole = camera_from_info(info())
+    binned = camera_from_info(info(binning_x=2, binning_y=3))
     assert (binned.width, binned.height) == (320, 160)
     np.testing.assert_allclose(project(binned), (project(whole) - [0.5, 1.0]) / [2, 3])
 
 
 def test_an_uncalibrated_camera_is_called_so() -> None:
     with pytest.raises(InputError, match="uncalibrated"):
-        conversions.camera_from_message(info(k=[0.0] * 9))
+        camera_from_info(info(k=[0.0] * 9))
 
 
 def project(camera: Any) -> Any:
