@@ -62,7 +62,7 @@ def build_from_depth(
         description = describer.describe(image, reliable_depth(depth), vocabulary)
         if not _is_useful(frame, description):
             continue
-        camera, T_map_camera = frame.camera.pinhole(), _pose(frame)
+        camera, T_map_camera = frame.camera.pinhole(), frame.known_pose()
         points = lift(description.pixels, depth, camera)
         points = points @ T_map_camera[:3, :3].T + T_map_camera[:3, 3]
         keyframes.append(DescribedKeyframe(frame.name, camera, T_map_camera, description.stored()))
@@ -94,7 +94,7 @@ def build_from_points(
         described, description = describer.describe_at(image, pixels, vocabulary)
         if not _is_useful(frame, description):
             continue
-        camera, T_map_camera = frame.camera.pinhole(), _pose(frame)
+        camera, T_map_camera = frame.camera.pinhole(), frame.known_pose()
         keyframes.append(DescribedKeyframe(frame.name, camera, T_map_camera, description.stored()))
         tracks.append(known.indices[frame.name][described])
     _check_any(keyframes)
@@ -123,9 +123,3 @@ def _is_useful(frame: SourceFrame, description: KeyframeDescription) -> bool:
 def _check_any(keyframes: Sequence[DescribedKeyframe]) -> None:
     if not keyframes:
         raise InputError("no frame has anything that can become a point of the map")
-
-
-def _pose(frame: SourceFrame) -> NDArray[np.float64]:
-    if frame.T_map_camera is None:
-        raise InputError(f"{frame.name}: its pose is unknown, so it cannot be in a map")
-    return frame.T_map_camera

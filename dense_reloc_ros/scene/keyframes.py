@@ -35,9 +35,8 @@ def select_keyframes(
     chosen: list[SourceFrame] = []
     positions, directions = np.empty((0, 3)), np.empty((0, 3))
     for frame in frames[::every]:
-        if frame.T_map_camera is None:
-            raise InputError(f"{frame.name}: its pose is unknown, so it cannot be in a map")
-        position, direction = frame.T_map_camera[:3, 3], frame.T_map_camera[:3, 2]
+        T_map_camera = frame.known_pose()
+        position, direction = T_map_camera[:3, 3], T_map_camera[:3, 2]
         is_close = np.linalg.norm(positions - position, axis=1) < distance
         if (is_close & (directions @ direction > np.cos(angle))).any():
             continue

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 import cv2
 import numpy as np
-import pycolmap
+import pycolmap  # After numpy: its own zlib breaks the system's where it is loaded first.
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
@@ -30,7 +31,7 @@ CAMERA_MODELS: dict[str, tuple[str, tuple[int, int, int, int], slice, int]] = {
     "SIMPLE_RADIAL_FISHEYE": ("equidistant", (0, 0, 1, 2), slice(3, 4), 4),
     "RADIAL_FISHEYE": ("equidistant", (0, 0, 1, 2), slice(3, 5), 4),
 }
-_PIXEL_SHIFT = 0.5
+PIXEL_SHIFT = 0.5
 """The centre of the first pixel is (0.5, 0.5) in COLMAP, (0, 0) here."""
 
 
@@ -48,22 +49,41 @@ def read_colmap(model: Path, images: Path) -> tuple[list[SourceFrame], KnownPoin
     )
     if not registered:
         raise InputError(f"{model}: the model is empty, it has no registered image")
+    frames = [
+        _frame(model, images, number, image, reconstruction)
+        for number, image in enumerate(registered)
+    ]
+    try:
+        return frames, known_points(reconstruction, {frame.name: frame.camera for frame in frames})
+    except InputError as error:
+        raise InputError(f"{model}: {error}") from None
+
+
+def known_points(
+    reconstruction: pycolmap.Reconstruction, cameras: Mapping[str, Camera]
+) -> KnownPoints:
+    """The points of a reconstruction, and where images see them once they are undistorted.
+
+    `cameras` are those of the images by name; other images are left out.
+
+    Raises:
+        InputError: no points, points that are not finite, or observations of points that miss.
+    """
     if not reconstruction.points3D:
-        raise InputError(f"{model}: the model is empty, it has no points")
+        raise InputError("the model is empty, it has no points")
     identifiers = np.array(sorted(reconstruction.points3D), dtype=np.int64)
     positions = np.array([reconstruction.points3D[int(i)].xyz for i in identifiers])
     if not np.isfinite(positions).all():
-        raise InputError(f"{model}: a point has coordinates that are not finite")
-    frames, pixels, indices = [], {}, {}
-    for number, image in enumerate(registered):
-        frame = _frame(model, images, number, image, reconstruction)
-        seen, where = _observations(image, frame.camera)
+        raise InputError("a point has coordinates that are not finite")
+    pixels, indices = {}, {}
+    for image in reconstruction.images.values():
+        if image.name not in cameras:
+            continue
+        seen, pixels[image.name] = _observations(image, cameras[image.name])
         if not np.isin(seen, identifiers).all():
-            raise InputError(f"{model}: image {image.name}: it sees points that are not there")
-        frames.append(frame)
-        pixels[frame.name] = where
-        indices[frame.name] = np.searchsorted(identifiers, seen)
-    return frames, KnownPoints(positions, pixels, indices)
+            raise InputError(f"image {image.name}: it sees points that are not there")
+        indices[image.name] = np.searchsorted(identifiers, seen)
+    return KnownPoints(positions, pixels, indices)
 
 
 def _read_model(model: Path) -> pycolmap.Reconstruction:
@@ -114,7 +134,7 @@ def _camera(camera: pycolmap.Camera) -> Camera:
     given = parameters[which]
     distortion = tuple(np.pad(given, (0, length - len(given))).tolist()) if given.any() else ()
     return Camera(
-        camera.width, camera.height, fx, fy, cx - _PIXEL_SHIFT, cy - _PIXEL_SHIFT, model, distortion
+        camera.width, camera.height, fx, fy, cx - PIXEL_SHIFT, cy - PIXEL_SHIFT, model, distortion
     )
 
 
@@ -124,7 +144,7 @@ def _observations(
     """Ids (N,) of the points an image sees and where, (N, 2), once it is undistorted."""
     seen = image.get_observation_points2D()
     identifiers = np.array([point.point3D_id for point in seen], dtype=np.int64)
-    pixels = np.array([point.xy for point in seen], dtype=np.float64).reshape(-1, 2) - _PIXEL_SHIFT
+    pixels = np.array([point.xy for point in seen], dtype=np.float64).reshape(-1, 2) - PIXEL_SHIFT
     pixels = _undistorted(pixels, camera)
     size = [camera.width, camera.height]
     inside = ((pixels >= -0.5) & (pixels <= np.array(size) - 0.5)).all(axis=1)

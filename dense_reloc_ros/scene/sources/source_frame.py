@@ -31,6 +31,16 @@ class SourceFrame:
     read_depth: Callable[[], DepthImage] | None = None
     """Gives the depth, which `load_depth` checks; None where there is none."""
 
+    def known_pose(self) -> FloatArray:
+        """The pose T_map_camera (4, 4).
+
+        Raises:
+            InputError: it is unknown.
+        """
+        if self.T_map_camera is None:
+            raise InputError(f"{self.name}: its pose is unknown, so it cannot be in a map")
+        return self.T_map_camera
+
     def load_image(self) -> RgbImage:
         """The image (H, W, 3) RGB.
 
