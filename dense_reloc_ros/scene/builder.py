@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +13,7 @@ from dense_reloc_ros.scene.assembly import DescribedKeyframe, MapParts, assemble
 from dense_reloc_ros.scene.describing import KeyframeDescriber, KeyframeDescription, Vocabulary
 from dense_reloc_ros.scene.keyframes import keyframe_image
 from dense_reloc_ros.scene.keypoints import lift, reliable_depth, undistort_depth
+from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.sources.known_points import KnownPoints
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
@@ -22,19 +22,6 @@ from dense_reloc_ros.scene.tracks import LiftedKeyframe, merge_points
 LOGGER = logging.getLogger(__name__)
 VOCABULARY_KEYFRAMES = 64
 """Keyframes, evenly spaced, that the retrieval vocabulary is learned from at most."""
-
-T = TypeVar("T")
-
-
-class Progress(Protocol):
-    """Passes items on and shows how far it is."""
-
-    def __call__(self, items: Sequence[T], label: str) -> Iterable[T]: ...
-
-
-def silent(items: Sequence[T], label: str) -> Iterable[T]:
-    """Shows no progress."""
-    return items
 
 
 def build_from_depth(

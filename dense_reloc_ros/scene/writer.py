@@ -57,6 +57,8 @@ def write_map(
             information = scene_map.information.model_copy(update={"revision": revision})
             text = information.model_dump_json(indent=2) + "\n"
             (folder / INFORMATION_FILE).write_text(text, encoding="utf-8")
+            # safetensors lets nobody else read its files.
+            shutil.copymode(folder / INFORMATION_FILE, folder / TENSOR_FILE)
             if images is not None:
                 (folder / IMAGE_FOLDER).mkdir()
                 for keyframe in range(scene_map.keyframe_count):

@@ -64,7 +64,13 @@ def test_parents_are_made_and_permissions_are_the_usual_ones(tmp_path, scene_map
     write_map(path, scene_map)
     usual = tmp_path / "usual"
     usual.mkdir()
-    assert stat.S_IMODE(path.stat().st_mode) == stat.S_IMODE(usual.stat().st_mode)
+    (usual / "file").write_text("")
+    assert mode(path) == mode(usual)
+    assert {mode(file) for file in path.iterdir()} == {mode(usual / "file")}
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
 
 
 def test_an_older_map_is_replaced_whole(tmp_path, scene_map):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +13,7 @@ from PIL import Image
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.scene.keyframes import keyframe_image
+from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.sources.colmap import PIXEL_SHIFT, known_points
 from dense_reloc_ros.scene.sources.known_points import KnownPoints
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
@@ -23,7 +24,7 @@ MAXIMUM_TURN = np.deg2rad(60.0)
 """Frames whose optical axes differ by more are not matched."""
 
 
-def triangulate(frames: Sequence[SourceFrame]) -> KnownPoints:
+def triangulate(frames: Sequence[SourceFrame], progress: Progress = silent) -> KnownPoints:
     """The points that frames with known poses see in common, where each sees them.
 
     Works in a temporary folder with lossless copies of the undistorted images.
@@ -35,8 +36,8 @@ def triangulate(frames: Sequence[SourceFrame]) -> KnownPoints:
     try:
         with tempfile.TemporaryDirectory(prefix="dense-reloc-") as name:
             folder = Path(name)
-            names = _write_images(folder / "images", frames)
-            reconstruction = _reconstruct(folder, names)
+            names = _write_images(folder / "images", frames, progress)
+            reconstruction = _reconstruct(folder, names, progress)
     except OSError as error:
         reason = f"the images cannot be copied to a temporary folder ({error.strerror})"
         raise InputError(f"{tempfile.gettempdir()}: {reason}") from None
@@ -51,62 +52,87 @@ def triangulate(frames: Sequence[SourceFrame]) -> KnownPoints:
     )
 
 
-def _write_images(folder: Path, frames: Sequence[SourceFrame]) -> dict[str, SourceFrame]:
+def _write_images(
+    folder: Path, frames: Sequence[SourceFrame], progress: Progress
+) -> dict[str, SourceFrame]:
     """Writes the undistorted images and says which file shows which frame."""
     folder.mkdir()
     names = {f"{index:06d}.png": frame for index, frame in enumerate(frames)}
-    for name, frame in names.items():
+    for name in progress(list(names), "undistorting images"):
+        frame = names[name]
         Image.fromarray(keyframe_image(frame)).save(folder / name, compress_level=1)
     return names
 
 
-def _reconstruct(folder: Path, names: dict[str, SourceFrame]) -> pycolmap.Reconstruction | None:
+def _reconstruct(
+    folder: Path, names: dict[str, SourceFrame], progress: Progress
+) -> pycolmap.Reconstruction | None:
     """Points seen from the frames' own poses; None where no two frames may see the same."""
     pairs = _pairs(list(names.values()))
     if not pairs:
         return None
     database, model = folder / "database.db", folder / "model"
-    _match(folder, database, names, pairs)
+    _extract(folder, database, names, progress)
+    _match(folder, database, list(names), pairs, progress)
     model.mkdir()
     posed = _posed(database, names)
     return pycolmap.triangulate_points(posed, database, folder / "images", model)
 
 
-def _match(
-    folder: Path, database: Path, names: dict[str, SourceFrame], pairs: list[tuple[int, int]]
+def _extract(
+    folder: Path, database: Path, names: dict[str, SourceFrame], progress: Progress
 ) -> None:
-    """SIFT of all images, matched between pairs of them, into the database."""
-    extraction = pycolmap.FeatureExtractionOptions()
+    """SIFT of all images, and their intrinsics, into the database."""
+    options = pycolmap.FeatureExtractionOptions()
     # A keypoint of two orientations would become two points at the same place.
-    extraction.sift.max_num_orientations = 1
-    pycolmap.extract_features(
-        database,
-        folder / "images",
-        camera_mode=pycolmap.CameraMode.PER_IMAGE,
-        extraction_options=extraction,
-        device=pycolmap.Device.cpu,
-    )
+    options.sift.max_num_orientations = 1
+    for name in progress(list(names), "extracting keypoints"):
+        pycolmap.extract_features(
+            database,
+            folder / "images",
+            image_names=[name],
+            camera_mode=pycolmap.CameraMode.PER_IMAGE,
+            extraction_options=options,
+            device=pycolmap.Device.cpu,
+        )
     with pycolmap.Database.open(database) as content:
         for image in content.read_all_images():
             content.update_camera(_camera(names[image.name], image.camera_id))
-    files = list(names)
-    (folder / "pairs.txt").write_text("".join(f"{files[i]} {files[j]}\n" for i, j in pairs))
+
+
+def _match(
+    folder: Path,
+    database: Path,
+    files: list[str],
+    pairs: Mapping[int, list[int]],
+    progress: Progress,
+) -> None:
+    """Matches of pairs of images into the database."""
     pairing = pycolmap.ImportedPairingOptions(match_list_path=folder / "pairs.txt")
-    pycolmap.match_image_pairs(database, pairing_options=pairing, device=pycolmap.Device.cpu)
+    for first in progress(list(pairs), "matching keypoints"):
+        lines = [f"{files[first]} {files[second]}\n" for second in pairs[first]]
+        (folder / "pairs.txt").write_text("".join(lines))
+        pycolmap.match_image_pairs(database, pairing_options=pairing, device=pycolmap.Device.cpu)
 
 
-def _pairs(frames: Sequence[SourceFrame]) -> list[tuple[int, int]]:
-    """Each frame with its nearest ones that look in a similar direction; every pair once."""
+def _pairs(frames: Sequence[SourceFrame]) -> dict[int, list[int]]:
+    """The frames that each frame is matched with, every pair once.
+
+    They are the nearest ones that look in a similar direction.
+    """
     poses = np.stack([frame.known_pose() for frame in frames])
     centres, axes = poses[:, :3, 3], poses[:, :3, 2]
-    pairs = set()
+    pairs: set[tuple[int, int]] = set()
     for i in range(len(frames)):
         distances = np.linalg.norm(centres - centres[i], axis=1)
         distances[axes @ axes[i] < np.cos(MAXIMUM_TURN)] = np.inf
         distances[i] = np.inf
         nearest = np.argsort(distances)[:NEIGHBOURS]
         pairs |= {(min(i, j), max(i, j)) for j in nearest[np.isfinite(distances[nearest])].tolist()}
-    return sorted(pairs)
+    grouped: dict[int, list[int]] = {}
+    for first, second in sorted(pairs):
+        grouped.setdefault(first, []).append(second)
+    return grouped
 
 
 def _posed(database: Path, names: dict[str, SourceFrame]) -> pycolmap.Reconstruction:

@@ -1,0 +1,119 @@
+"""The options that say what a map is made of, and what they open."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dense_reloc_ros.scene.sources.known_points import KnownPoints
+    from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """Frames with poses, and how their points become known."""
+
+    frames: list[SourceFrame]
+    description: str
+    """For people."""
+    points: KnownPoints | None = None
+    """None: they come from depth or, where `has_depth` is not set, are triangulated."""
+    has_depth: bool = False
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --seven-scenes, --colmap, --bag and what goes with them."""
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument(
+        "--seven-scenes",
+        type=Path,
+        metavar="DIR",
+        help="folder with frame-XXXXXX.color.jpg or .png, .pose.txt and .depth.png (without "
+        "depth, points are triangulated); needs --camera-info",
+    )
+    source.add_argument("--colmap", type=Path, metavar="MODEL", help="COLMAP model; needs --images")
+    source.add_argument(
+        "--bag", type=Path, metavar="BAG", help="rosbag2 (mcap or sqlite3); needs --pose-topic"
+    )
+    parser.add_argument(
+        "--camera-info",
+        type=Path,
+        metavar="FILE",
+        help="intrinsics, ROS YAML; bags and COLMAP models bring their own",
+    )
+    parser.add_argument("--images", type=Path, metavar="DIR", help="images of the COLMAP model")
+    parser.add_argument(
+        "--pose-topic", metavar="TOPIC", help="camera or robot poses in the map frame, in the bag"
+    )
+    parser.add_argument(
+        "--depth-topic",
+        metavar="TOPIC",
+        help="depth registered to the images, in the bag; without it, points are triangulated",
+    )
+    parser.add_argument(
+        "--image-topic", metavar="TOPIC", help="images in the bag, where there are several"
+    )
+
+
+@contextmanager
+def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
+    """The frames that the options name; they can be loaded until the context ends.
+
+    Raises:
+        ConfigurationError: options that do not go together.
+        InputError: frames or intrinsics that are missing or cannot be used.
+    """
+    from dense_reloc_ros.scene.sources.camera_info import load_camera_info
+
+    _check_options(arguments)
+    camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
+    if arguments.bag:
+        from dense_reloc_ros.bags.reader import BagReader
+        from dense_reloc_ros.scene.sources.bag import read_bag
+
+        with BagReader(arguments.bag) as bag:
+            topics = (arguments.pose_topic, arguments.depth_topic, arguments.image_topic)
+            frames = read_bag(bag, *topics, camera)
+            yield MapSource(frames, f"bag {arguments.bag}", has_depth=bool(arguments.depth_topic))
+    elif arguments.colmap:
+        from dense_reloc_ros.scene.sources.colmap import read_colmap
+
+        frames, points = read_colmap(arguments.colmap, arguments.images)
+        yield MapSource(frames, f"COLMAP model {arguments.colmap}", points)
+    elif camera:
+        from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+
+        frames = read_seven_scenes(arguments.seven_scenes, camera)
+        # A single missing depth image is an accident, a folder without any is not.
+        has_depth = any(frame.read_depth for frame in frames)
+        description = f"folder {arguments.seven_scenes} in the layout of 7-Scenes"
+        yield MapSource(frames, description, has_depth=has_depth)
+
+
+NEEDED = {"seven_scenes": "camera_info", "colmap": "images", "bag": "pose_topic"}
+"""The option that each source cannot do without."""
+ALLOWED = {
+    "seven_scenes": {"camera_info"},
+    "colmap": {"images"},
+    "bag": {"pose_topic", "depth_topic", "image_topic", "camera_info"},
+}
+
+
+def _check_options(arguments: argparse.Namespace) -> None:
+    from dense_reloc_ros.errors import ConfigurationError
+
+    source = next(name for name in NEEDED if getattr(arguments, name))
+    if not getattr(arguments, NEEDED[source]):
+        raise ConfigurationError(f"{_option(source)} needs {_option(NEEDED[source])}")
+    for option in sorted(set().union(*ALLOWED.values()) - ALLOWED[source]):
+        if getattr(arguments, option):
+            raise ConfigurationError(f"{_option(option)} does not go with {_option(source)}")
+
+
+def _option(name: str) -> str:
+    return "--" + name.replace("_", "-")
