@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.nodes.conversions import nanoseconds
@@ -75,14 +76,20 @@ class CameraInput:
         if image_transport == "compressed":
             self.image_topic += "/compressed"
             message_type = CompressedImage
-        image_subscription = node.create_subscription(
-            message_type, self.image_topic, self._take_image, qos_profile_sensor_data
-        )
-        info_subscription = node.create_subscription(
-            CameraInfo, "camera_info", self._take_camera_info, qos_profile_sensor_data
-        )
-        self.camera_info_topic = info_subscription.topic_name
-        self._subscriptions = [image_subscription, info_subscription]
+        self._subscriptions = [
+            node.create_subscription(
+                kind,
+                topic,
+                take,
+                qos_profile_sensor_data,
+                qos_overriding_options=QoSOverridingOptions.with_default_policies(),
+            )
+            for kind, topic, take in (
+                (message_type, self.image_topic, self._take_image),
+                (CameraInfo, "camera_info", self._take_camera_info),
+            )
+        ]
+        self.camera_info_topic = self._subscriptions[1].topic_name
 
     def close(self) -> None:
         """Stops listening."""

@@ -15,6 +15,7 @@ from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.harness import Start, wait_for
+from rclpy.qos import ReliabilityPolicy
 
 pytestmark = pytest.mark.ros
 
@@ -188,6 +189,27 @@ def test_compressed_images_come_from_the_topic_below(
     harness.show_compressed(1.0, encoded)
     assert harness.wait_for_result(1.0).status == 0
     np.testing.assert_array_equal(localizer.images[0], image)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "reliability"),
+    [
+        ({}, ReliabilityPolicy.BEST_EFFORT),
+        (
+            {"qos_overrides./image.subscription.reliability": "reliable"},
+            ReliabilityPolicy.RELIABLE,
+        ),
+    ],
+)
+def test_images_come_with_sensor_data_qos_unless_told_otherwise(
+    start: Start, maps: FakeMaps, parameters: dict[str, str], reliability: ReliabilityPolicy
+) -> None:
+    harness = start(maps, map="/maps/kitchen", **parameters)
+    harness.activate()
+    (subscription,) = wait_for(
+        lambda: harness.robot.get_subscriptions_info_by_topic("/image"), "the subscription"
+    )
+    assert subscription.qos_profile.reliability == reliability
 
 
 def test_newest_frame_wins(start: Start, maps: FakeMaps, localizer: FakeLocalizer) -> None:
