@@ -128,8 +128,7 @@ def contact_sheet(frames: Sequence[ContactFrame]) -> Figure:
 def _draw(axes: Axes, frame: ContactFrame) -> None:
     record, camera = frame.record, frame.camera
     axes.imshow(frame.image)
-    chosen = np.linspace(0, len(frame.points) - 1, min(DRAWN_POINTS, len(frame.points)))
-    points = frame.points[chosen.astype(int)]
+    points = _some_visible(frame)
     pixels = {
         colour: _project(points, pose, camera)
         for colour, pose in (
@@ -148,6 +147,18 @@ def _draw(axes: Axes, frame: ContactFrame) -> None:
     axes.set_ylim(camera.height - 0.5, -0.5)
     is_bad = record.error is not None and not WRONG.holds(record.error)
     axes.set_title(_caption(record), fontsize=10, color=WRONG_COLOUR if is_bad else "black")
+
+
+def _some_visible(frame: ContactFrame) -> FloatArray:
+    """Points (N, 3), not too many, that are in the picture where it was taken."""
+    record = frame.record
+    pose = record.T_map_camera if record.ground_truth is None else record.ground_truth
+    if pose is None:
+        return np.zeros((0, 3))
+    is_visible = np.isfinite(_project(frame.points, pose, frame.camera)).all(axis=1)
+    points = frame.points[is_visible]
+    chosen = np.linspace(0, len(points) - 1, min(DRAWN_POINTS, len(points)))
+    return points[chosen.astype(int)]
 
 
 def _draw_key(axes: Axes) -> None:

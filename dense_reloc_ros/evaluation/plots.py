@@ -173,6 +173,8 @@ def _draw_bounds(axes: Axes, bounds: Sequence[float], unit: str) -> None:
 
 def _mark_rejected(axes: Axes, times: FloatArray, label: str | None = None) -> None:
     """Marks times along the upper edge, with a faint line down."""
+    if not len(times):
+        return
     for time in times:
         axes.axvline(time, color=REJECTED, lw=0.8, alpha=0.2)
     axes.plot(
