@@ -231,7 +231,7 @@ class SparseToDenseLocalizer(Localizer):
         verdict = verify(problem, found, camera.width, camera.height)
         covariance = pose_covariance(
             found.T_camera_map,
-            problem.points,
+            problem.points[found.points],
             problem.intrinsics,
             found.fine_maps.sparse(),
             self.configuration.nre.last_sigma,

@@ -47,18 +47,17 @@ def smoothed_cost(
     the resolution. Points behind the camera take no part.
     """
     pixels, in_camera = project(T_camera_map, points, intrinsics)
-    residual = (maps.pixels - pixels[:, maps.point]) / maps.stride
+    residual = (maps.pixels[:, None] - pixels.transpose(0, 1)[maps.point]) / maps.stride
     kernel = torch.exp(residual.square().sum(-1) / (-2 * sigma**2)) / (2 * math.pi * sigma**2)
-    pull = (maps.gains * kernel).nan_to_num(0.0)
+    pull = (maps.gains[:, None] * kernel).nan_to_num(0.0)
     residual = residual.nan_to_num(0.0)
-    batch = T_camera_map.shape[0]
     weighted = torch.cat([pull[..., None], pull[..., None] * residual], dim=-1)
-    sums = weighted.new_zeros(batch, maps.point_count, 3).index_add_(1, maps.point, weighted)
+    sums = torch.segment_reduce(weighted, "sum", lengths=maps.counts, axis=0).transpose(0, 1)
     weight, moment = sums[..., 0] / sigma**2, sums[..., 1:] / sigma**2
     jacobian = (projection_jacobian(in_camera, intrinsics) / maps.stride).nan_to_num(0.0, 0.0, 0.0)
     jacobian = torch.where(weight[..., None, None] > 0, jacobian, torch.zeros_like(jacobian))
     return SmoothedCost(
-        cost=-pull.sum(-1),
+        cost=-pull.sum(0),
         gradient=-torch.einsum("bmij,bmi->bj", jacobian, moment),
         hessian=torch.einsum("bm,bmij,bmik->bjk", weight, jacobian, jacobian),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -76,9 +77,20 @@ class LossMaps:
             total += torch.where(inside, flat[index] * weight, 0.0)
         return total
 
+    @property
+    def truncated_cost(self) -> float:
+        """The sum of NREs of a pose that no map agrees with."""
+        return self.point_count * self.outlier_loss
+
     def cost(self, pixels: Tensor) -> Tensor:
         """Sums of Neural Reprojection Errors (B,) of reprojections (B, M, 2) (eq. 4.6)."""
-        return self.point_count * self.outlier_loss - self.gains_at(pixels).sum(-1)
+        return self.truncated_cost - self.gains_at(pixels).sum(-1)
+
+    def select(self, points: Tensor) -> LossMaps:
+        """The maps of some points (indices)."""
+        return LossMaps(
+            self.gains[points], self.origins[points], self.stride, self.offset, self.outlier_loss
+        )
 
     def sparse(self) -> SparseLossMaps:
         """Only the cells that are not truncated."""
@@ -98,7 +110,7 @@ class SparseLossMaps:
     """The cells Γ of M loss maps that are not truncated (thesis eq. 4.9).
 
     Cell e belongs to point `point[e]` (E,), lies at `pixels[e]` (E, 2), and gains `gains[e]` (E,)
-    over an outlier. `stride` is the size of a cell in pixels.
+    over an outlier. Cells lie point by point. `stride` is the size of a cell in pixels.
     """
 
     point: Tensor
@@ -106,6 +118,11 @@ class SparseLossMaps:
     gains: Tensor
     point_count: int
     stride: int
+
+    @cached_property
+    def counts(self) -> Tensor:
+        """How many cells each point has, (M,)."""
+        return torch.bincount(self.point, minlength=self.point_count)
 
     def near(self, pixels: Tensor, radius: float) -> SparseLossMaps:
         """Only the cells within `radius` pixels of B projections (B, M, 2) of their point."""

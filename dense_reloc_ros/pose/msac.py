@@ -11,6 +11,10 @@ from dense_reloc_ros.geometry.projection import project, to_bearings
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.p3p import p3p
 
+REPROJECTIONS_AT_ONCE = 1_000_000
+"""Bounds the memory of scoring."""
+SCREENING_POINTS = 200
+
 
 def sample_poses(
     maps: LossMaps, points: Tensor, intrinsics: Tensor, samples: int, generator: torch.Generator
@@ -36,9 +40,26 @@ def sample_poses(
 
 def score(maps: LossMaps, points: Tensor, intrinsics: Tensor, poses: Tensor) -> Tensor:
     """The NRE cost (B,) of poses T_camera_map (B, 4, 4) on the loss maps (eq. 4.6)."""
-    chunks = poses.split(max(1, 4_000_000 // max(1, len(points))))
+    chunks = poses.split(max(1, REPROJECTIONS_AT_ONCE // max(1, len(points))))
     costs = [maps.cost(project(chunk, points, intrinsics)[0]) for chunk in chunks]
     return torch.cat(costs) if costs else poses.new_zeros(0)
+
+
+def cheapest(
+    maps: LossMaps, points: Tensor, intrinsics: Tensor, poses: Tensor, count: int
+) -> tuple[Tensor, Tensor]:
+    """The `count` cheapest of many poses (B, 4, 4), and their NRE costs.
+
+    Most are plainly wrong, which some of the maps are enough to see: those of SCREENING_POINTS
+    points choose the poses that all maps score.
+    """
+    if len(points) > SCREENING_POINTS and len(poses) > 4 * count:
+        some = torch.linspace(0, len(points) - 1, SCREENING_POINTS, device=points.device).long()
+        rough = score(maps.select(some), points[some], intrinsics, poses)
+        poses = poses[rough.topk(4 * count, largest=False).indices]
+    costs = score(maps, points, intrinsics, poses)
+    best = costs.topk(min(count, len(costs)), largest=False).indices
+    return poses[best], costs[best]
 
 
 def best_distinct(
@@ -49,7 +70,7 @@ def best_distinct(
     Near is both: camera centres closer than `distance` metres and an angle below `angle` radians.
     Without this, all starts of the refinement would come from the same minimum.
     """
-    order = costs.argsort()[: 16 * count]
+    order = costs.argsort()
     rotation, translation = poses[order, :3, :3], poses[order, :3, 3]
     centre = -(rotation.mT @ translation[..., None])[..., 0]
     trace = torch.einsum("aij,bij->ab", rotation, rotation)

@@ -8,11 +8,13 @@ from torch import Tensor
 from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.loss_maps import LossMaps
-from dense_reloc_ros.pose.msac import best_distinct, sample_poses, score
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+from dense_reloc_ros.pose.msac import best_distinct, cheapest, sample_poses, score
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
 from dense_reloc_ros.pose.reprojection import robust_pose
 
 SAMPLING_SEED = 0
+CHEAPEST_SHARE = 16
+"""Sampled poses, for each that is refined, among which distinct ones are chosen."""
 DISTINCT_METRES = 0.1
 DISTINCT_RADIANS = 0.05
 """Sampled poses nearer to each other than this would fall into the same minimum."""
@@ -28,7 +30,7 @@ def estimate_nre(
 
     A prior pose (4, 4) competes with the sampled ones. None where no three points match anywhere.
     """
-    maps = problem.coarse_maps()
+    maps = problem.coarse_maps
     starts = initial_poses(problem, maps, configuration, prior_T_camera_map)
     if not len(starts):
         return None
@@ -47,8 +49,10 @@ def initial_poses(
     sampled = sample_poses(
         maps, problem.points, problem.intrinsics, configuration.samples, generator
     )
-    costs = score(maps, problem.points, problem.intrinsics, sampled)
     count = configuration.refined_samples
+    sampled, costs = cheapest(
+        maps, problem.points, problem.intrinsics, sampled, CHEAPEST_SHARE * count
+    )
     starts = [sampled[best_distinct(sampled, costs, count, DISTINCT_METRES, DISTINCT_RADIANS)]]
     pixels, gains = maps.best_pixels()
     known = gains > 0
@@ -88,15 +92,11 @@ def refine_fine(
     )
     found = []
     for pose in coarse:
-        maps = problem.fine_maps_at(pose, configuration.window)
+        start = fine_maps_of(problem, pose, configuration.window)
+        points, maps = problem.points[start.points], start.fine_maps
         refined = refine(
-            pose[None],
-            problem.points,
-            problem.intrinsics,
-            maps.sparse(),
-            sigmas,
-            configuration.iterations,
+            pose[None], points, problem.intrinsics, maps.sparse(), sigmas, configuration.iterations
         )
-        cost = score(maps, problem.points, problem.intrinsics, refined)
-        found.append((float(cost), FoundPose(refined[0], maps)))
-    return min(found, key=lambda pair: pair[0])[1] if found else None
+        gain = -score(maps, points, problem.intrinsics, refined) + maps.truncated_cost
+        found.append((float(gain), FoundPose(refined[0], start.points, maps)))
+    return max(found, key=lambda pair: pair[0])[1] if found else None

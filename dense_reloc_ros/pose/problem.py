@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
+import torch
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureLevel
@@ -29,6 +31,7 @@ class PoseProblem:
     fine_level: FeatureLevel
     fine_temperature: float
 
+    @cached_property
     def coarse_maps(self) -> LossMaps:
         """Loss maps on the whole image (eq. 4.7)."""
         categories = 1 + self.log_coarse[0].numel()
@@ -41,11 +44,6 @@ class PoseProblem:
             self.fine_descriptors, self.fine_level, centres, size, self.fine_temperature
         )
         return fine_loss_maps(windows, self.fine_level, self.log_coarse, self.coarse_level)
-
-    def fine_maps_at(self, T_camera_map: Tensor, size: int) -> LossMaps:
-        """High-resolution loss maps around where a pose (4, 4) projects the points."""
-        pixels, _ = project(T_camera_map[None], self.points, self.intrinsics)
-        return self.fine_maps(pixels[0], size)
 
     def select(self, points: Tensor) -> PoseProblem:
         """The problem of some of the points (indices or mask)."""
@@ -66,5 +64,27 @@ class FoundPose:
 
     T_camera_map: Tensor
     """(4, 4)."""
+    points: Tensor
+    """(N,) indices of the points whose coarse maps leave their place at this pose possible."""
     fine_maps: LossMaps
-    """Windows around the reprojections at this pose or next to it."""
+    """High-resolution maps of these points, in windows around their reprojections."""
+
+    def gains(self, problem: PoseProblem) -> Tensor:
+        """What each of all M points gains over an outlier at this pose, (M,)."""
+        pixels, _ = project(
+            self.T_camera_map[None], problem.points[self.points], problem.intrinsics
+        )
+        gains = torch.zeros_like(problem.points[:, 0])
+        return gains.index_copy_(0, self.points, self.fine_maps.gains_at(pixels)[0])
+
+
+def fine_maps_of(problem: PoseProblem, T_camera_map: Tensor, size: int) -> FoundPose:
+    """A pose (4, 4) with the fine maps around it of the points that can matter.
+
+    Where a coarse map is truncated at the pose, the coarse probability of the window is next to
+    nothing and the fine map would be truncated everywhere.
+    """
+    pixels, _ = project(T_camera_map[None], problem.points, problem.intrinsics)
+    possible = (problem.coarse_maps.gains_at(pixels)[0] > 0).nonzero()[:, 0]
+    maps = problem.select(possible).fine_maps(pixels[0, possible], size)
+    return FoundPose(T_camera_map, possible, maps)

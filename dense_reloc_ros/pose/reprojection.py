@@ -9,7 +9,7 @@ from torch import Tensor
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.loss_maps import one_hot_loss_maps
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
 
 RANSAC_ITERATIONS = 10_000
 RANSAC_SEED = 0
@@ -51,7 +51,7 @@ def robust_pose(
 
 def correspondences(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:
     """Each point's best pixel (M, 2), coarse, then in a window around it, and which exist."""
-    coarse_pixels, _ = problem.coarse_maps().best_pixels()
+    coarse_pixels, _ = problem.coarse_maps.best_pixels()
     pixels, gains = problem.fine_maps(coarse_pixels, window).best_pixels()
     return pixels, gains > 0
 
@@ -65,7 +65,7 @@ def estimate_reprojection(
     )
     if pose is None:
         return None
-    return FoundPose(pose, problem.fine_maps_at(pose, configuration.nre.window))
+    return fine_maps_of(problem, pose, configuration.nre.window)
 
 
 def estimate_smoothed_reprojection(
@@ -87,7 +87,7 @@ def estimate_smoothed_reprojection(
         sigma_schedule(nre.fine_sigma, nre.last_sigma, nre.sigma_steps),
         nre.iterations,
     )[0]
-    return FoundPose(pose, problem.fine_maps_at(pose, configuration.nre.window))
+    return fine_maps_of(problem, pose, configuration.nre.window)
 
 
 def _pose_of_correspondences(

@@ -41,7 +41,7 @@ def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> V
     pixels = pixels[0]
     size = pixels.new_tensor([width, height])
     inside = ((pixels >= 0) & (pixels <= size - 1)).all(-1)
-    gains = found.fine_maps.gains_at(pixels[None])[0] / found.fine_maps.outlier_loss
+    gains = found.gains(problem) / found.fine_maps.outlier_loss
     supporting = inside & (gains > SUPPORT_SHARE)
     grid = pixels.new_tensor(GRID)
     cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
