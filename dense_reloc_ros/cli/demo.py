@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections.abc import Iterable
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dense_reloc_ros.errors import RelocError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -63,7 +64,8 @@ def run(arguments: argparse.Namespace) -> int:
         command: tuple[str, ...] = ("replay", "--lockstep")
     else:
         console.rule("Localizing the video without ROS")
-        console.print(f"No ROS 2 nodes here: {problem}. The same localizer runs without them.")
+        console.print(f"The nodes are left out: {problem}.", markup=False)
+        console.print("The same localizer runs without them.")
         command = ("localize",)
     data = ("--map", folder.map, "--bag", folder.bag)
     _run(console, *command, *data, "--output", folder.report)
@@ -85,10 +87,12 @@ def _run(console: Console, *words: str | Path) -> None:
 
 def _why_no_ros() -> str | None:
     """Why the nodes cannot be started, None where they can."""
-    if find_spec("rclpy") is None:
-        return "ROS 2 is not installed, or its setup file is not sourced"
-    if find_spec("dense_reloc_ros.msg") is None:
-        return "the messages of this package are not built; colcon build makes them"
+    from dense_reloc_ros.evaluation.ros_processes import require_ros
+
+    try:
+        require_ros()
+    except RelocError as error:
+        return str(error)
     return None
 
 

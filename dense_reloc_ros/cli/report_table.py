@@ -36,4 +36,4 @@ def print_report(summary: Summary, folder: Path) -> None:
     console.print(table)
     for reason, count in summary.rejected.items():
         console.print(f"without a pose: {count} × {reason}", markup=False)
-    console.print(f"report: {folder / 'report.html'}", markup=False)
+    console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)

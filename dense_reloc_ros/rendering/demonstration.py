@@ -34,8 +34,6 @@ from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 KEYFRAMES = 60
 ODOMETRY_DRIFT = 0.02
-CANDIDATES = 8
-"""Localized frames, evenly spaced, from which the one to draw is chosen."""
 DRAWN_POINTS = 400
 VISIBLE_WITHIN = 0.05
 """Metres that a map point may lie from the surface behind its pixel to count as visible."""
@@ -149,7 +147,7 @@ def draw_picture(folder: DemonstrationFolder, place: DemonstrationPlace) -> None
     with BagReader(folder.bag) as bag:
         frames = read_frames(bag, pose_topic=GROUND_TRUTH_TOPIC)
         records = _records(folder, frames)
-        shown = _best_frame(frames, records, scene_map, place.visited)
+        shown = _typical_frame(frames, records, scene_map, place.visited)
     keyframe_poses = scene_map.keyframe_poses.numpy()
     figure = overview_figure(shown, records, keyframe_poses, place.room, place.mapped)
     try:
@@ -168,24 +166,20 @@ def _records(folder: DemonstrationFolder, frames: Sequence[SourceFrame]) -> list
     return records
 
 
-def _best_frame(
+def _typical_frame(
     frames: Sequence[SourceFrame],
     records: Sequence[FrameRecord],
     scene_map: SceneMap,
     raycaster: Raycaster,
 ) -> ContactFrame:
-    """The frame that sees most of the map, among some of those that were localized."""
-    localized = [i for i, record in enumerate(records) if record.is_localized]
-    picks = np.unique(np.linspace(0, len(localized) - 1, CANDIDATES).round().astype(int))
+    """The frame with the median error, and some of the map points that it sees."""
+    errors = {i: r.error.translation for i, r in enumerate(records) if r.error is not None}
+    index = sorted(errors, key=errors.__getitem__)[len(errors) // 2]
     points = scene_map.points.numpy().astype(np.float64)
-    candidates = []
-    for index in (localized[pick] for pick in picks):
-        frame = frames[index]
-        visible = _visible(points, frame, raycaster)
-        candidates.append(ContactFrame(records[index], frame.load_image(), frame.camera, visible))
-    best = max(candidates, key=lambda candidate: len(candidate.points))
-    chosen = np.linspace(0, len(best.points) - 1, min(DRAWN_POINTS, len(best.points))).astype(int)
-    return ContactFrame(best.record, best.image, best.camera, best.points[chosen])
+    visible = _visible(points, frames[index], raycaster)
+    chosen = np.linspace(0, len(visible) - 1, min(DRAWN_POINTS, len(visible))).astype(int)
+    image = frames[index].load_image()
+    return ContactFrame(records[index], image, frames[index].camera, visible[chosen])
 
 
 def _visible(points: FloatArray, frame: SourceFrame, raycaster: Raycaster) -> FloatArray:
@@ -207,7 +201,7 @@ def _small_png(figure: Figure) -> bytes:
     raw = io.BytesIO()
     figure.savefig(raw, format="png")
     with Image.open(raw) as image:
-        palette = image.convert("RGB").quantize(256, Image.Quantize.MAXCOVERAGE)
+        palette = image.convert("RGB").quantize(256, Image.Quantize.MEDIANCUT, kmeans=2)
     small = io.BytesIO()
     palette.save(small, format="png", optimize=True)
     return small.getvalue()

@@ -36,7 +36,7 @@ def overview_figure(
     raycaster: Raycaster,
 ) -> Figure:
     """A localized frame beside the room from above with keyframes (K, 4, 4) and query positions."""
-    figure = Figure(figsize=(11.5, 4.6), layout="constrained")
+    figure = Figure(figsize=(11, 4.4), layout="constrained")
     left, right = figure.subplots(
         1, 2, width_ratios=[frame.camera.width / frame.camera.height, 1.2]
     )

@@ -7,6 +7,7 @@ from PIL import Image
 from dense_reloc_ros.cli import demo
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.rendering import demonstration
 from dense_reloc_ros.rendering.demonstration import DemonstrationFolder
 
 
@@ -59,6 +60,7 @@ def check_demonstration(folder: Path) -> None:
 @pytest.mark.slow
 def test_without_ros_the_localizer_runs_by_itself_and_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(demo, "_why_no_ros", lambda: "nobody sourced it")
+    monkeypatch.setattr(demonstration, "KEYFRAMES", 30)
     assert main(["demo", "--output", str(tmp_path / "demo"), "--frames", "12"]) == 0
     shown = capsys.readouterr().out
     assert "nobody sourced it" in shown
