@@ -30,7 +30,7 @@ def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
     """
     if isinstance(message, CompressedImage):
         return decode_compressed(message.data)
-    return decode_raw(
+    image = decode_raw(
         message.encoding,
         message.height,
         message.width,
@@ -38,6 +38,7 @@ def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
         bool(message.is_bigendian),
         message.data,
     )
+    return np.require(image, requirements="W")  # torch warns of arrays that it must not write to
 
 
 def image_to_message(image: NDArray[np.uint8]) -> Image:

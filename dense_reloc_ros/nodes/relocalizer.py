@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from functools import wraps
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,22 @@ from dense_reloc_ros.nodes.running import run_node
 from dense_reloc_ros.srv import LoadMap, Relocalize
 
 OpenLocalizer = Callable[[Path, LocalizerConfiguration, str | None, str], Localizer]
+Transition = Callable[["Relocalizer", LifecycleState], TransitionCallbackReturn]
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
+
+
+def logged(transition: Transition) -> Transition:
+    """A transition that says what it raised before rclpy turns that into an error without words."""
+
+    @wraps(transition)
+    def run(self: Relocalizer, state: LifecycleState) -> TransitionCallbackReturn:
+        try:
+            return transition(self, state)
+        except Exception:
+            self.get_logger().error(traceback.format_exc())
+            return TransitionCallbackReturn.ERROR
+
+    return run
 
 
 class Relocalizer(LifecycleNode):
@@ -73,6 +89,7 @@ class Relocalizer(LifecycleNode):
         """The lifecycle state: unconfigured, inactive, active or finalized."""
         return str(self._state_machine.current_state[1])
 
+    @logged
     def on_configure(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Loads the map, unless ~/load_map did already, and starts listening."""
         if self._localizer is None and self._settings.map:
@@ -88,6 +105,7 @@ class Relocalizer(LifecycleNode):
         self._pipeline = Pipeline(self, self._localizer, self._settings, self._reporter)
         return super().on_configure(state)
 
+    @logged
     def on_activate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Begins to localize and publish."""
         activated = super().on_activate(state)

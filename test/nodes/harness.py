@@ -18,10 +18,12 @@ from nodes.fake_localizer import FakeMaps
 from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParametersAtomically
+from rclpy.client import Client
 from rclpy.context import Context
 from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
@@ -94,6 +96,7 @@ class Harness:
         self._collect(PoseWithCovarianceStamped, "relocalizer/pose", self.poses)
         self._collect(DiagnosticArray, "/diagnostics", self.diagnostics)
         self.robot.create_subscription(TFMessage, "/tf", self._take_transforms, 100)
+        self._clients: dict[str, Client] = {}
         self._executors = [
             MultiThreadedExecutor(4, context=context),
             SingleThreadedExecutor(context=context),
@@ -133,12 +136,16 @@ class Harness:
 
     def call(self, kind: Any, name: str, request: Any) -> Any:
         """The response of a service of the relocalizer."""
-        client = self.robot.create_client(kind, name)
-        assert client.wait_for_service(TIMEOUT_SECONDS), f"no service {name}"
-        future = client.call_async(request)
+        future = self.ask(kind, name, request)
         wait_for(future.done, f"an answer of {name}")
-        self.robot.destroy_client(client)
         return future.result()
+
+    def ask(self, kind: Any, name: str, request: Any) -> Future:
+        """What will be the response of a service of the relocalizer."""
+        if name not in self._clients:
+            self._clients[name] = self.robot.create_client(kind, name)
+        assert self._clients[name].wait_for_service(TIMEOUT_SECONDS), f"no service {name}"
+        return self._clients[name].call_async(request)
 
     def show(
         self,

@@ -65,7 +65,9 @@ def test_a_message_that_was_never_filled_is_no_pose() -> None:
 def test_images_go_there_and_back() -> None:
     image = np.random.default_rng(1).integers(0, 256, (5, 7, 3), dtype=np.uint8)
     message = conversions.image_to_message(image)
-    np.testing.assert_array_equal(conversions.image_from_message(message), image)
+    found = conversions.image_from_message(message)
+    np.testing.assert_array_equal(found, image)
+    assert found.flags.writeable
     encoded = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1].tobytes()
     compressed = CompressedImage(format="png", data=encoded)
     np.testing.assert_array_equal(conversions.image_from_message(compressed), image)

@@ -86,6 +86,22 @@ def test_broken_map_fails_the_transition_and_can_be_replaced(
     assert harness.show_and_wait(1.0).status == 0
 
 
+def test_a_transition_that_raises_says_so(
+    start: Start,
+    maps: FakeMaps,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise RuntimeError("no type support")
+
+    harness = start(maps, map="kitchen")
+    monkeypatch.setattr("dense_reloc_ros.nodes.relocalizer.Pipeline", fail)
+    assert not harness.change_state(Transition.TRANSITION_CONFIGURE)
+    assert "RuntimeError: no type support" in capfd.readouterr().err
+    assert harness.relocalizer.state == "unconfigured"
+
+
 def test_loading_a_map_starts_a_node_that_starts_itself(start: Start, maps: FakeMaps) -> None:
     harness = start(maps, map="/maps/ruin", autostart=True, base_frame="")
     wait_for(lambda: maps.asked, "the node to try its map")
@@ -187,9 +203,7 @@ def test_images_come_in_while_a_caller_waits(
     harness.activate()
     localizer.gate.clear()
     request = Relocalize.Request(image=image_to_message(picture()), camera_info=camera_info())
-    client = harness.robot.create_client(Relocalize, "relocalizer/relocalize")
-    assert client.wait_for_service(10)
-    future = client.call_async(request)
+    future = harness.ask(Relocalize, "relocalizer/relocalize", request)
     wait_for(lambda: localizer.images, "the service to be at work")
     harness.show(1.0)
     harness.wait_for_diagnostic("images received", "1")
