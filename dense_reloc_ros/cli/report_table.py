@@ -12,9 +12,10 @@ from dense_reloc_ros.evaluation.summary import Summary
 
 def print_report(summary: Summary, folder: Path) -> None:
     """Prints the numbers of a run as a table, and where the report lies."""
-    table = Table(title=f"{summary.queries} by {summary.method} on {summary.device}")
-    table.add_column("")
-    table.add_column("", justify="right")
+    title = f"{summary.queries} by {summary.method} on {summary.device}"
+    table = Table(title=title, show_header=False)
+    table.add_column()
+    table.add_column(justify="right")
     table.add_row("frames localized", f"{summary.localized} of {summary.frames}")
     if summary.recall is not None:
         table.add_row("wrong poses published", str(summary.wrong))

@@ -157,8 +157,8 @@ def _some_visible(frame: ContactFrame) -> FloatArray:
         return np.zeros((0, 3))
     is_visible = np.isfinite(_project(frame.points, pose, frame.camera)).all(axis=1)
     points = frame.points[is_visible]
-    chosen = np.linspace(0, len(points) - 1, min(DRAWN_POINTS, len(points)))
-    return points[chosen.astype(int)]
+    chosen = np.linspace(0, len(points) - 1, min(DRAWN_POINTS, len(points))).astype(int)
+    return np.asarray(points[chosen])
 
 
 def _draw_key(axes: Axes) -> None:

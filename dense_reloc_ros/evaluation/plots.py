@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
@@ -81,38 +82,37 @@ def vertical_axis(poses: FloatArray) -> tuple[int, float]:
 
 
 def _draw_from_above(axes: Axes, records: Sequence[FrameRecord]) -> None:
-    truth, estimates = _positions(records)
-    poses = [r.T_map_camera if r.ground_truth is None else r.ground_truth for r in records]
-    vertical, up = vertical_axis(np.array([pose for pose in poses if pose is not None]))
-    # Right-handed as seen from above: the two other axes in cyclic order, swapped if up is down.
-    across, along = (vertical + 1) % 3, (vertical + 2) % 3
-    if up < 0:
-        across, along = along, across
-    axes.plot(truth[:, across], truth[:, along], color=GROUND_TRUTH, lw=1, label="ground truth")
-    axes.plot(truth[:1, across], truth[:1, along], "D", color=GROUND_TRUTH, ms=7, label="start")
-    for pair in zip(truth, estimates, strict=True):
-        segment = np.array(pair)
-        axes.plot(segment[:, across], segment[:, along], color=ESTIMATE, lw=0.6, alpha=0.5)
-    axes.plot(
-        estimates[:, across], estimates[:, along], "o", color=ESTIMATE, ms=3.5, label="localized"
-    )
+    across, along = _horizontal_axes(records)
+    truth, estimates = (points[:, [across, along]] for points in _positions(records))
     rejected = truth[[not record.is_localized for record in records]]
+    axes.plot(*truth.T, color=GROUND_TRUTH, lw=1, label="ground truth")
+    axes.plot(*truth[:1].T, "D", color=GROUND_TRUTH, ms=7, label="start")
+    links = np.stack([truth, estimates], axis=1)
+    links = links[np.isfinite(links).all(axis=(1, 2))]
+    axes.add_collection(LineCollection(list(links), colors=ESTIMATE, lw=0.6, alpha=0.5))
+    axes.plot(*estimates.T, "o", color=ESTIMATE, ms=3.5, label="localized")
     if np.isfinite(rejected).any():
-        axes.plot(
-            rejected[:, across], rejected[:, along], "x", color=REJECTED, ms=6, label="rejected"
-        )
+        axes.plot(*rejected.T, "x", color=REJECTED, ms=6, label="rejected")
+    title = "from above"
     if np.isfinite(truth).any():
         # A square, so that a metre is as long along both axes.
-        extents = np.nanmax(truth, axis=0) - np.nanmin(truth, axis=0)
-        size = float(max(extents[across], extents[along]))
-        axes.set_xlim(_limits(truth[:, across], size))
-        axes.set_ylim(_limits(truth[:, along], size))
+        size = float((np.nanmax(truth, axis=0) - np.nanmin(truth, axis=0)).max())
+        lows, highs = np.array([_limits(coordinates, size) for coordinates in truth.T]).T
+        axes.set(xlim=(lows[0], highs[0]), ylim=(lows[1], highs[1]))
+        strays = int(((estimates < lows) | (estimates > highs)).any(axis=1).sum())
+        title += f" ({strays} poses lie outside)" if strays else ""
     axes.set_aspect("equal")
-    axes.set_xlabel(f"{AXIS_NAMES[across]} (m)")
-    axes.set_ylabel(f"{AXIS_NAMES[along]} (m)")
-    axes.set_title("from above")
+    axes.set(xlabel=f"{AXIS_NAMES[across]} (m)", ylabel=f"{AXIS_NAMES[along]} (m)", title=title)
     axes.grid(alpha=0.3)
     axes.legend()
+
+
+def _horizontal_axes(records: Sequence[FrameRecord]) -> tuple[int, int]:
+    """The map axes that point right and up in a drawing seen from above."""
+    poses = [r.T_map_camera if r.ground_truth is None else r.ground_truth for r in records]
+    vertical, up = vertical_axis(np.array([pose for pose in poses if pose is not None]))
+    across, along = (vertical + 1) % 3, (vertical + 2) % 3
+    return (across, along) if up > 0 else (along, across)
 
 
 def _draw_coordinate(
