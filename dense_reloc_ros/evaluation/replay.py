@@ -65,27 +65,28 @@ def replay(options: ReplayOptions, log: Path) -> list[Answer]:
         RelocError: no ROS 2, or a node that could not start, or died; says what it said last.
     """
     require_ros()
-    parameter_file = options.parameter_file or default_parameter_file()
     with BagReader(options.bag) as bag:
         image_topic = options.image_topic or find_image_topic(bag)
         transport = image_transport(bag.require(image_topic, IMAGE_TYPES))
         info_topic = camera_info_topic(bag, image_topic)
-        largest = len(next(bag.messages([image_topic])).data)
+        image_bytes = len(next(bag.messages([image_topic])).data)
         parameters = node_parameters(options, transport, bag.topics)
+    pace = ["--lockstep"] if options.rate is None else ["--rate", str(options.rate)]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dense-reloc-")))
-        environment = isolated_environment(folder, largest)
-        overrides = folder / "overrides.yaml"
+        environment = isolated_environment(folder, image_bytes)
+        overrides, answers = folder / "overrides.yaml", folder / "answers.jsonl"
         overrides.write_text(yaml.safe_dump({NODE_KEY: {"ros__parameters": parameters}}))
-        node_arguments = ["--ros-args", "--params-file", str(parameter_file)]
-        node_arguments += ["--params-file", str(overrides)]
-        node_arguments += ["-r", f"image:={image_topic.removesuffix(COMPRESSED_SUFFIX)}"]
-        node_arguments += ["-r", f"camera_info:={info_topic}"]
+        files = [options.parameter_file or default_parameter_file(), overrides]
+        image_base = image_topic.removesuffix(COMPRESSED_SUFFIX)
+        node_arguments = [
+            "--ros-args",
+            *(word for file in files for word in ("--params-file", str(file))),
+            *("-r", f"image:={image_base}", "-r", f"camera_info:={info_topic}"),
+        ]
         node = stack.enter_context(NodeProcess(NODE_MODULE, node_arguments, environment, log))
-        answers = folder / "answers.jsonl"
-        pace = ["--lockstep"] if options.rate is None else ["--rate", str(options.rate)]
-        player_arguments = [str(options.bag), image_topic, info_topic, str(answers)]
-        player_arguments += ["--timeout", str(options.timeout), *pace]
+        player_arguments = [str(options.bag), image_topic, info_topic, str(answers), *pace]
+        player_arguments += ["--timeout", str(options.timeout)]
         _play(player_arguments, environment, node)
         return read_answers(answers)
 

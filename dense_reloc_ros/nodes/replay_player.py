@@ -42,7 +42,7 @@ CONFIGURE_SECONDS = 300.0
 QUIET_SECONDS = 0.3
 """For what is still on its way at the end."""
 DEEP = QoSProfile(depth=1000)
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+LATCHED = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 MESSAGE_TYPES = {
     "sensor_msgs/msg/Image": Image,
     "sensor_msgs/msg/CompressedImage": CompressedImage,
@@ -114,11 +114,8 @@ class ReplayPlayer(Node):
             raise RelocError(f"the node could not be {done}")
 
     def _is_connected(self) -> bool:
-        sensors = [
-            p for topic, p in self._outputs.items() if topic not in (TF_TOPIC, TF_STATIC_TOPIC)
-        ]
         return (
-            all(publisher.get_subscription_count() > 0 for publisher in sensors)
+            all(output.get_subscription_count() > 0 for output in self._outputs.values())
             and self.count_publishers("/relocalizer/result") > 0
             and self.count_publishers("/relocalizer/pose") > 0
         )
@@ -210,14 +207,16 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = {arguments.image_topic, arguments.info_topic, TF_TOPIC, TF_STATIC_TOPIC}
     with BagReader(arguments.bag) as bag:
         topics = {topic: kind for topic, kind in bag.topics.items() if topic in wanted}
-        player = ReplayPlayer(topics)
-        player.bring_up()
         sequence = tqdm(
             steps(bag, arguments.image_topic, arguments.info_topic),
             total=bag.count([arguments.image_topic]),
-            desc="replaying",
+            desc="starting the node",
             unit="frame",
         )
+        player = ReplayPlayer(topics)
+        player.bring_up()
+        sequence.set_description("replaying")
+        sequence.unpause()
         if arguments.lockstep:
             play_in_lockstep(player, sequence, arguments.timeout)
         else:
