@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.scene.assembly import DescribedKeyframe, MapParts, assemble_map
+from dense_reloc_ros.scene.depth_correction import fit_depth_correction
 from dense_reloc_ros.scene.describing import KeyframeDescriber, KeyframeDescription, Vocabulary
 from dense_reloc_ros.scene.keyframes import keyframe_image
 from dense_reloc_ros.scene.keypoints import lift, reliable_depth, undistort_depth
@@ -31,7 +32,7 @@ def build_from_depth(
     source: str = "",
     progress: Progress = silent,
 ) -> SceneMap:
-    """The map of RGB-D keyframes: keypoints on reliable depth, merged where they agree.
+    """The map of RGB-D keyframes: keypoints on reliable depth, corrected, merged where they agree.
 
     Frames are read one by one, so memory holds one image at a time. The map is not calibrated.
 
@@ -55,7 +56,10 @@ def build_from_depth(
         keyframes.append(DescribedKeyframe(frame.name, camera, T_map_camera, description.stored()))
         lifted.append(LiftedKeyframe(camera, T_map_camera, description.pixels, points))
     _check_any(keyframes)
-    placed, tracks = merge_points(lifted)
+    correction = fit_depth_correction(lifted)
+    for reading, share in zip(correction.readings, correction.shares, strict=True):
+        LOGGER.info("at %.2f m the depth camera is off by %+.2f %%", reading, -100 * share)
+    placed, tracks = merge_points([correction.applied_to(keyframe) for keyframe in lifted])
     parts = MapParts(keyframes, placed, tracks, vocabulary, describer.signature)
     return assemble_map(parts, frame_id, source)
 

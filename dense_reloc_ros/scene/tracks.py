@@ -23,7 +23,7 @@ MERGE_PIXELS = 2.0
 MERGE_DEPTH_SHARE = 0.03
 """... and lie together in space within this share of their depth."""
 PIXEL_SIGMA = 1.0
-DEPTH_SIGMA_SHARE = 0.01
+DEPTH_SIGMA_SHARE = 0.02
 """Standard deviations of a keypoint and of its depth, relative to the depth."""
 DETACH_PIXELS = 3.0
 """An observation that its point misses by more is a point of its own."""
@@ -61,7 +61,7 @@ def merge_points(keyframes: Sequence[LiftedKeyframe]) -> tuple[FloatArray, list[
         Points (P, 3) in metres in the map frame, and for each keyframe the index of the point of
         each of its keypoints (N,). A keyframe sees a point at most once.
     """
-    tracks = _link(keyframes)
+    tracks = link_keypoints(keyframes)
     counts = [len(track) for track in tracks]
     flat = np.concatenate([*tracks, np.empty(0, np.int64)])
     flat = _detach_misfits(keyframes, flat)
@@ -69,7 +69,7 @@ def merge_points(keyframes: Sequence[LiftedKeyframe]) -> tuple[FloatArray, list[
     return _place(keyframes, flat), np.split(flat, np.cumsum(counts)[:-1])
 
 
-def _link(keyframes: Sequence[LiftedKeyframe]) -> list[Indices]:
+def link_keypoints(keyframes: Sequence[LiftedKeyframe]) -> list[Indices]:
     """For each keyframe the point of each keypoint, from neighbouring earlier keyframes or new."""
     trees = [cKDTree(keyframe.pixels) for keyframe in keyframes]
     tracks: list[Indices] = []

@@ -110,7 +110,7 @@ def test_one_wrong_depth_does_not_pull_the_point(rng):
     placed, tracks = merge_points(keyframes)
     assert tracks[3][0] in tracks[0]
     # The plain mean of the six would be off by 13 mm.
-    assert np.linalg.norm(placed[tracks[3][0]] - points[seen[0]]) < 0.006
+    assert np.linalg.norm(placed[tracks[3][0]] - points[seen[0]]) < 0.009
 
 
 def test_an_observation_that_its_point_misses_becomes_its_own_point(rng):
