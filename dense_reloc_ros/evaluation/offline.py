@@ -29,8 +29,9 @@ def localize_frames(
     localizer: LocalizesImages,
     frames: Sequence[SourceFrame],
     ground_truth: Trajectory | None = None,
+    label: str = "localizing",
 ) -> list[FrameRecord]:
-    """Localizes every frame by itself, with a progress bar; a record for each.
+    """Localizes every frame by itself, with a progress bar of a label; a record for each.
 
     The true poses are those of `ground_truth` nearest in time, or else the frames' own. A frame
     that cannot be read is recorded with the reason.
@@ -40,7 +41,7 @@ def localize_frames(
     """
     records: list[FrameRecord] = []
     failures: list[InputError] = []
-    with tqdm(frames, desc="localizing", unit="frame") as progress:
+    with tqdm(frames, desc=label, unit="frame") as progress:
         for frame in progress:
             stamp = round(frame.timestamp * NANOSECONDS)
             truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
