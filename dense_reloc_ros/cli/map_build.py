@@ -114,11 +114,14 @@ def _describer(arguments: argparse.Namespace) -> KeyframeDescriber:
     from dense_reloc_ros.errors import ConfigurationError
     from dense_reloc_ros.methods import DEFAULT_METHOD, create_extractor, find_method
     from dense_reloc_ros.scene.dense_describer import DenseDescriber
+    from dense_reloc_ros.scene.sparse_describer import RootSiftDescriber
 
     method = find_method(arguments.method or DEFAULT_METHOD)
     device = find_device(arguments.device)
     if method.kind == "sparse_to_sparse":
-        raise ConfigurationError(f"maps for {method.name} cannot be built yet")
+        if arguments.network not in (None, method.network):
+            raise ConfigurationError(f"method '{method.name}' works with '{method.network}' only")
+        return RootSiftDescriber()
     return DenseDescriber(create_extractor(arguments.network or method.network, device))
 
 

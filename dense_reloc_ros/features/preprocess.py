@@ -22,7 +22,7 @@ CONTRAST_FLOOR = 0.02
 
 
 def stretch_brightness(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """Brightens an RGB image (H, W, 3): blur, the 1st-99.5th percentile to 0-1, gamma 1/2.2.
+    """Brightens an image (H, W) or (H, W, 3): blur, the 1st-99.5th percentile to 0-1, gamma 1/2.2.
 
     The blur takes the shot noise that the gamma would amplify. An image without contrast comes
     back blurred only. Sparse features use it; dense ones have `normalize_local_contrast`.
