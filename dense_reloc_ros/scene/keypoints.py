@@ -17,6 +17,8 @@ EDGE_STEP = 0.05
 """Relative difference of depth within EDGE_RADIUS pixels that makes a depth edge."""
 _CORNER_QUALITY = 1e-3
 """Corner measure relative to the image's best, low: weak corners are better than none."""
+REFINEMENT_RADIUS = 3
+"""Pixels around a corner that say where exactly it is."""
 
 
 def detect_corners(
@@ -32,7 +34,7 @@ def detect_corners(
     Returns:
         Pixels (N, 2).
     """
-    grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
+    grey = np.asarray(cv2.cvtColor(image, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     # Were the corners spread evenly, they would lie about twice this distance apart.
     spacing = 0.5 * np.sqrt(grey.size / count)
     corners = cv2.goodFeaturesToTrack(
@@ -40,7 +42,7 @@ def detect_corners(
     )
     if corners is None:
         return np.empty((0, 2), dtype=np.float32)
-    return np.asarray(corners, dtype=np.float32).reshape(-1, 2)
+    return _refined(grey, np.asarray(corners, dtype=np.float32), usable).reshape(-1, 2)
 
 
 def undistort_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
@@ -58,6 +60,21 @@ def reliable_depth(depth: NDArray[np.float32]) -> NDArray[np.bool_]:
     farthest = cv2.dilate(np.where(known, depth, 0).astype(np.float32), window)
     nearest = cv2.erode(np.where(known, depth, np.inf).astype(np.float32), window)
     return np.asarray(known & (farthest - nearest < EDGE_STEP * nearest))
+
+
+def _refined(
+    grey: NDArray[np.uint8], corners: NDArray[np.float32], usable: NDArray[np.bool_]
+) -> NDArray[np.float32]:
+    """Corners (N, 1, 2) at whole pixels, moved to where exactly they are."""
+    window, nowhere = (REFINEMENT_RADIUS, REFINEMENT_RADIUS), (-1, -1)
+    stop = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_COUNT, 20, 0.01)
+    refined = np.asarray(cv2.cornerSubPix(grey, corners.copy(), window, nowhere, stop))
+    # Where there is no proper corner the refinement runs away.
+    is_good = np.abs(refined - corners).max(axis=2) < REFINEMENT_RADIUS / 2
+    limits = np.array(grey.shape[::-1]) - 1
+    columns, rows = np.clip(np.rint(refined), 0, limits).astype(np.int64).T
+    is_good &= ((refined >= 0) & (refined <= limits)).all(axis=2) & usable[rows, columns].T
+    return np.where(is_good[..., None], refined, corners)
 
 
 def lift(pixels: NDArray[np.float32], depth: NDArray[np.float32], camera: Camera) -> FloatArray:

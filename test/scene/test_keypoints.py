@@ -39,6 +39,31 @@ def test_corners_lie_at_the_corners():
     assert distances.min(axis=1).max() <= 1.5
 
 
+def test_corners_are_found_between_pixels():
+    # A chess board turned by 10 degrees: its corners are known to any precision.
+    turn = np.deg2rad(10.0)
+    axes = np.array([[np.cos(turn), np.sin(turn)], [-np.sin(turn), np.cos(turn)]])
+    fine = np.stack(np.meshgrid(np.arange(800), np.arange(600)), axis=-1) / 10 - 0.45
+    board = np.floor(fine @ axes.T / 16).sum(axis=2) % 2
+    grey = cv2.resize((board * 255).astype(np.uint8), (80, 60), interpolation=cv2.INTER_AREA)
+    usable = np.zeros((60, 80), bool)
+    usable[8:-8, 8:-8] = True
+    corners = detect_corners(cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), usable, 12)
+    cells = corners @ axes.T / 16
+    errors = np.linalg.norm((cells - cells.round()) * 16, axis=1)
+    assert len(corners) >= 6
+    assert np.median(errors) < 0.1
+
+
+def test_refined_corners_stay_where_depth_is_reliable():
+    usable = np.random.default_rng(0).random((60, 80)) < 0.3
+    noise = np.random.default_rng(1).integers(0, 255, (60, 80, 3), dtype=np.uint8)
+    corners = detect_corners(noise, usable, 200)
+    columns, rows = np.rint(corners).astype(int).T
+    assert len(corners) > 50
+    assert usable[rows, columns].all()
+
+
 def test_strongest_corners_come_first_and_the_mask_holds():
     image = squares(strong=60)
     assert (detect_corners(image, everywhere(), 8)[:, 0] < 50).all()
