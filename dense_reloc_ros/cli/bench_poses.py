@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from dense_reloc_ros.cli.bench_options import add_accuracy_options, add_bench_options
@@ -57,13 +59,15 @@ def table(results: Sequence[PoseResult], queries: str) -> Table:
     )
     for column in rows.columns[3:]:
         column.justify = "right"
-    for result in results:
-        rows.add_row(
-            result.level,
-            result.method,
-            map_name(result.map, result.keyframes),
-            *(_share(result, name) for name in POSE_THRESHOLDS),
-        )
+    for _, of_level in groupby(results, key=attrgetter("level")):
+        for result in of_level:
+            rows.add_row(
+                result.level,
+                result.method,
+                map_name(result.map, result.keyframes),
+                *(_share(result, name) for name in POSE_THRESHOLDS),
+            )
+        rows.add_section()
     return rows
 
 

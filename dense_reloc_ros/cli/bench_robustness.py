@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from itertools import groupby
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from dense_reloc_ros.cli.bench_options import add_accuracy_options, add_bench_options
@@ -62,17 +64,20 @@ def table(results: Sequence[RobustnessResult]) -> Table:
     )
     for column in rows.columns[3:]:
         column.justify = "right"
-    for result in results:
-        recall = result.recall or {}
-        rows.add_row(
-            result.level,
-            result.method,
-            map_name(result.map, result.keyframes),
-            *(f"{recall[name]:.3f}" for name in RECALL_THRESHOLDS),
-            str(result.localized),
-            str(result.wrong),
-            _median_error(result),
-        )
+    for _, of_level in groupby(results, key=attrgetter("level")):
+        for result in of_level:
+            recall = result.recall
+            assert recall is not None  # frames without any true pose are refused
+            rows.add_row(
+                result.level,
+                result.method,
+                map_name(result.map, result.keyframes),
+                *(f"{recall[name]:.3f}" for name in RECALL_THRESHOLDS),
+                str(result.localized),
+                str(result.wrong),
+                _median_error(result),
+            )
+        rows.add_section()
     return rows
 
 

@@ -21,7 +21,7 @@ SIZE = (6.0, 5.0, 3.0)
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
-    """`mapping` and `query` frames of a room, and `map` of the former."""
+    """`mapping` and `query` frames of a room, and `map` and `sift_map` of the former."""
     folder = tmp_path_factory.mktemp("bench")
     room = patterned_room()
     walk = [camera_pose(-1 + 0.3 * k, -0.5, 0.3 + 0.12 * k) for k in range(6)]
@@ -29,8 +29,9 @@ def folder(tmp_path_factory) -> Path:
     visit = [camera_pose(-0.9 + 0.3 * k, -0.3, 0.4 + 0.1 * k) for k in range(4)]
     write_mapping(folder / "query", room, CAMERA, visit, seed=1)
     source = ["--seven-scenes", folder / "mapping", "--camera-info", camera_info(folder)]
-    command = ["map", "build", *source, "--output", folder / "map", "--device", "cpu"]
-    assert main([str(word) for word in command]) == 0
+    for method, name in (("nre", "map"), ("sift_pnp", "sift_map")):
+        command = ["map", "build", *source, "--method", method, "--output", folder / name]
+        assert main([str(word) for word in command]) == 0
     return folder
 
 
@@ -61,31 +62,35 @@ def camera_info(folder: Path) -> Path:
     return folder / "mapping" / CAMERA_INFO_FILE
 
 
-def bench(folder: Path, command: str, *options: str) -> int:
+def bench(folder: Path, command: str, *options: str | Path) -> int:
     source = ["--seven-scenes", folder / "query", "--camera-info", camera_info(folder)]
     words = ["bench", command, "--map", folder / "map", *source, *options]
     return main([str(word) for word in words])
 
 
-def results(folder: Path, command: str, *options: str) -> list[dict]:
+def results(folder: Path, command: str, *options: str | Path) -> list[dict]:
     """What a command writes."""
     assert bench(folder, command, "--output", folder / "numbers", *options) == 0
     return json.loads((folder / "numbers" / f"{command}.json").read_text())
 
 
 def test_robustness(folder, capsys):
-    clean, dim = results(
-        folder, "robustness", "--levels", "clean", "dim", "--methods", "nre", "--device", "cpu"
-    )
-    assert (clean["level"], dim["level"]) == ("clean", "dim")
-    for result in (clean, dim):
-        assert (result["method"], result["frames"], result["keyframes"]) == ("nre", 4, 6)
+    methods = ["--methods", "nre", "sift_pnp", "--map", folder / "sift_map"]
+    every = results(folder, "robustness", "--levels", "clean", "dim", *methods)
+    assert [(result["level"], result["method"], Path(result["map"]).name) for result in every] == [
+        ("clean", "nre", "map"),
+        ("clean", "sift_pnp", "sift_map"),
+        ("dim", "nre", "map"),
+        ("dim", "sift_pnp", "sift_map"),
+    ]
+    for result in every:
+        assert (result["frames"], result["keyframes"]) == (4, 6)
         assert (result["recall"]["25cm_2deg"], result["wrong"]) == (1.0, 0)
+    clean, dim = every[0], every[2]
     assert clean["median_translation_m"] != dim["median_translation_m"]
-    shown = capsys.readouterr().out
-    row = next(line for line in shown.splitlines() if "dim" in line)
-    assert f"{100 * dim['median_translation_m']:.2f} cm" in row
-    assert "map (6 keyframes)" in row
+    rows = [line for line in capsys.readouterr().out.splitlines() if " nre " in line]
+    assert f"{100 * dim['median_translation_m']:.2f} cm" in rows[1]
+    assert "map (6 keyframes)" in rows[1]
 
 
 def test_poses(folder, capsys):
@@ -120,7 +125,7 @@ def test_a_ground_truth_file_replaces_the_poses_beside_the_images(folder, tmp_pa
     lines = [f"{k / 30:.9f} 50 0 0 0 0 0 1" for k in range(4)]
     (tmp_path / "truth.tum").write_text("\n".join(lines))
     (result,) = results(
-        folder, "robustness", "--levels", "clean", "--ground-truth", str(tmp_path / "truth.tum")
+        folder, "robustness", "--levels", "clean", "--ground-truth", tmp_path / "truth.tum"
     )
     assert (result["evaluated"], result["wrong"]) == (4, 4)
 
