@@ -53,7 +53,7 @@ def table(summary: MapSummary) -> str:
         "points": f"{summary.points}, each seen in {summary.observations_per_point:.2f} keyframes",
         "bounding box": ", ".join(sides),
         "features": f"{signature.network} for {signature.method}, "
-        f"weights {signature.weights_sha256[:12]}",
+        f"weights {signature.weights_sha256[:12] or 'none'}",
         "levels": ", ".join(levels),
         "temperatures": ", ".join(temperatures) or "not fitted",
         "threshold": "not fitted" if threshold is None else f"score {threshold:.3f}",
