@@ -91,6 +91,8 @@ def create_extractor(network: str, device: torch.device) -> FeatureExtractor:
 
 def _extractors() -> dict[str, Callable[[torch.device], FeatureExtractor]]:
     # Imported here: each brings its own heavy library.
+    from dense_reloc_ros.features.dense_sift import DenseSift
     from dense_reloc_ros.features.effnet_lite0 import EffNetLite0
+    from dense_reloc_ros.features.vgg16 import Vgg16
 
-    return {"effnet_lite0": EffNetLite0}
+    return {"effnet_lite0": EffNetLite0, "vgg16": Vgg16, "dense_sift": DenseSift}

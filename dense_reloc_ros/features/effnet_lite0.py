@@ -14,11 +14,13 @@ from dense_reloc_ros.features.extractor import (
     LevelSignature,
 )
 from dense_reloc_ros.features.hypercolumn import Layer, hypercolumn
-from dense_reloc_ros.features.preprocess import gaussian_blur, normalize_local_contrast
+from dense_reloc_ros.features.pooling import generalized_mean
+from dense_reloc_ros.features.preprocess import (
+    gaussian_blur,
+    normalize_local_contrast,
+    standardize,
+)
 from dense_reloc_ros.features.trunk import EfficientNetLite0Trunk, weights_path, weights_sha256
-
-IMAGENET_MEAN = (0.485, 0.456, 0.406)
-IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
 
 FINE_BLOCKS = (2, 4)
 """Of the image at full resolution: 24 channels at stride 4, 40 at stride 8."""
@@ -39,7 +41,7 @@ class EffNetLite0(FeatureExtractor):
     def __init__(self, device: torch.device) -> None:
         self._device = device
         self._trunk = EfficientNetLite0Trunk(depth=max(COARSE_BLOCKS) + 1)
-        self._trunk = self._trunk.eval().to(device, memory_format=torch.channels_last)
+        self._trunk.eval().to(device).to(memory_format=torch.channels_last)
         self._fine_depth = max(FINE_BLOCKS) + 1
         self._signature = FeatureSignature(
             method="sparse_to_dense",
@@ -64,8 +66,8 @@ class EffNetLite0(FeatureExtractor):
         height, width = images.shape[-2:]
         half = normalize_local_contrast(images)
         full = interpolate(half, size=(height, width), mode="bilinear")
-        fine_blocks = self._trunk(self._standardized(full), self._fine_depth)
-        coarse_blocks = self._trunk(self._standardized(gaussian_blur(half, COARSE_BLUR_PIXELS)))
+        fine_blocks = self._trunk(standardize(full), self._fine_depth)
+        coarse_blocks = self._trunk(standardize(gaussian_blur(half, COARSE_BLUR_PIXELS)))
         fine = [
             Layer(fine_blocks[b], BLOCK_STRIDES[b], BLOCK_STRIDES[b] - 1.0) for b in FINE_BLOCKS
         ]
@@ -81,14 +83,3 @@ class EffNetLite0(FeatureExtractor):
             },
             global_descriptor=normalize(generalized_mean(coarse_blocks[-1].clamp(min=1e-6)), dim=1),
         )
-
-    def _standardized(self, images: Tensor) -> Tensor:
-        mean, deviation = (
-            images.new_tensor(v)[None, :, None, None] for v in (IMAGENET_MEAN, IMAGENET_DEVIATION)
-        )
-        return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
-
-
-def generalized_mean(maps: Tensor, power: float = 3.0) -> Tensor:
-    """GeM pooling (B, C) of non-negative maps (B, C, h, w)."""
-    return maps.pow(power).mean((2, 3)).pow(1 / power)

@@ -20,6 +20,9 @@ NEIGHBOURHOOD_SUBSAMPLING = 4
 CONTRAST = 0.2
 CONTRAST_FLOOR = 0.02
 
+IMAGENET_MEAN = (0.485, 0.456, 0.406)
+IMAGENET_DEVIATION = (0.229, 0.224, 0.225)
+
 
 def stretch_brightness(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Brightens an image (H, W) or (H, W, 3): blur, the 1st-99.5th percentile to 0-1, gamma 1/2.2.
@@ -58,6 +61,14 @@ def normalize_local_contrast(images: Tensor) -> Tensor:
     return ((half - mean) * gain + 0.5).clamp_(0, 1)
 
 
+def standardize(images: Tensor) -> Tensor:
+    """Images (B, 3, H, W) in [0, 1] as networks trained on ImageNet want them, channels last."""
+    mean, deviation = (
+        images.new_tensor(v)[None, :, None, None] for v in (IMAGENET_MEAN, IMAGENET_DEVIATION)
+    )
+    return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
+
+
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
     """Images (B, C, H, W) smoothed by a Gaussian of `sigma` pixels, edges repeated."""
     radius = min(int(np.ceil(3 * sigma)), *(size - 1 for size in images.shape[-2:]))
@@ -67,4 +78,4 @@ def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
     planes = images.flatten(0, 1)[:, None]
     planes = pad(planes, (radius, radius, radius, radius), mode="replicate")
     planes = conv2d(conv2d(planes, kernel[None, None, None]), kernel[None, None, :, None])
-    return planes[:, 0].unflatten(0, images.shape[:2])
+    return planes[:, 0].reshape(images.shape)

