@@ -57,14 +57,16 @@ class LiftedKeyframe:
 def merge_points(keyframes: Sequence[LiftedKeyframe]) -> tuple[FloatArray, list[Indices]]:
     """The points of a map: one for every set of observations that agree.
 
+    Args:
+        keyframes: at least one.
+
     Returns:
         Points (P, 3) in metres in the map frame, and for each keyframe the index of the point of
         each of its keypoints (N,). A keyframe sees a point at most once.
     """
     tracks = link_keypoints(keyframes)
     counts = [len(track) for track in tracks]
-    flat = np.concatenate([*tracks, np.empty(0, np.int64)])
-    flat = _detach_misfits(keyframes, flat)
+    flat = _detach_misfits(keyframes, np.concatenate(tracks))
     flat = np.unique(flat, return_inverse=True)[1].astype(np.int64)
     return _place(keyframes, flat), np.split(flat, np.cumsum(counts)[:-1])
 
@@ -142,7 +144,7 @@ def _detach_misfits(keyframes: Sequence[LiftedKeyframe], flat: Indices) -> Indic
         np.linalg.norm(keyframe.project(points) - keyframe.pixels, axis=1)
         for keyframe, points in zip(keyframes, placed, strict=True)
     ]
-    is_misfit = np.concatenate([*misses, np.empty(0)]) > DETACH_PIXELS
+    is_misfit = np.concatenate(misses) > DETACH_PIXELS
     detached = flat.copy()
     detached[is_misfit] = flat.max(initial=-1) + 1 + np.arange(is_misfit.sum())
     return detached
