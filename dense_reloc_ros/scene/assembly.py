@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
 import numpy as np
@@ -21,6 +21,8 @@ from dense_reloc_ros.scene.scene_map import (
     MapInformation,
     SceneMap,
 )
+
+Corner = tuple[float, float, float]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,6 @@ def assemble_map(parts: MapParts, frame_id: str, source: str) -> SceneMap:
     """The map of its parts, without calibration and, as it is not written yet, revision."""
     points = torch.from_numpy(parts.points.astype(np.float32))
     counts = [len(track) for track in parts.tracks]
-    low, high = points.aminmax(dim=0)
     information = MapInformation(
         format_version=FORMAT_VERSION,
         revision="",
@@ -59,7 +60,7 @@ def assemble_map(parts: MapParts, frame_id: str, source: str) -> SceneMap:
         keyframe_names=[keyframe.name for keyframe in parts.keyframes],
         point_count=len(points),
         observation_count=sum(counts),
-        bounding_box=(_corner(low), _corner(high)),
+        bounding_box=_bounding_box(points),
         signature=parts.signature,
         calibration=MapCalibration(),
         created=datetime.now(timezone.utc).isoformat(timespec="seconds"),
@@ -81,9 +82,16 @@ def assemble_map(parts: MapParts, frame_id: str, source: str) -> SceneMap:
     )
 
 
-def _corner(corner: Tensor) -> tuple[float, float, float]:
-    x, y, z = corner.tolist()
-    return x, y, z
+def with_points(scene_map: SceneMap, points: Tensor) -> SceneMap:
+    """The map with its points at other places (P, 3), float32."""
+    box = {"bounding_box": _bounding_box(points)}
+    information = scene_map.information.model_copy(update=box)
+    return replace(scene_map, information=information, points=points)
+
+
+def _bounding_box(points: Tensor) -> tuple[Corner, Corner]:
+    (x0, y0, z0), (x1, y1, z1) = (corner.tolist() for corner in points.aminmax(dim=0))
+    return (x0, y0, z0), (x1, y1, z1)
 
 
 def _joined(

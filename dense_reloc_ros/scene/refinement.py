@@ -8,7 +8,7 @@ other keyframes that should see it, and placed where its matches, its own pixel 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import inverse_tensor
 from dense_reloc_ros.matching.windows import local_log_maps
 from dense_reloc_ros.pose.loss_maps import loss_maps
+from dense_reloc_ros.scene.assembly import with_points
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 LEVEL = "fine"
@@ -73,7 +74,7 @@ def refine_points(
         torch.cat([m.pixels for m in found]),
         torch.cat([m.sigmas for m in found]),
     )
-    return replace(scene_map, points=_place(scene_map, reference, matches))
+    return with_points(scene_map, _place(scene_map, reference, matches))
 
 
 def _reference_observations(scene_map: SceneMap) -> Tensor:
