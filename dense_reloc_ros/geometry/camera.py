@@ -76,6 +76,8 @@ class Camera:
         if k.size != 9:
             raise InputError(f"a camera matrix has 9 numbers, not {k.size}")
         k = k.reshape(3, 3)
+        if k[0, 1] or k[1, 0] or k[2].tolist() != [0, 0, 1]:
+            raise InputError(f"the camera matrix {k.tolist()} has skew or is not that of a camera")
         coefficients = tuple(float(d) for d in distortion)
         return Camera(
             int(width),

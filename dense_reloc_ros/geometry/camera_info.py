@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -63,8 +64,9 @@ def _cut(camera: Camera, info: CameraInfoFields) -> Camera:
 
 
 def _binned(camera: Camera, info: CameraInfoFields) -> Camera:
-    """The camera after binning, where 0 means none as 1 does."""
+    """The camera after binning, where 0 means none as 1 does; pixels that fill no bin are lost."""
     x, y = max(info.binning_x, 1), max(info.binning_y, 1)
     if x == y == 1:
         return camera
-    return camera.scaled(camera.width // x, camera.height // y)
+    columns, rows = camera.width // x, camera.height // y
+    return replace(camera, width=columns * x, height=rows * y).scaled(columns, rows)

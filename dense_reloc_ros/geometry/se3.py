@@ -107,7 +107,8 @@ def exp(twists: Tensor) -> Tensor:
     small = theta < 1e-4
     safe = torch.where(small, torch.ones_like(theta), theta)
     a = torch.where(small, 1 - theta**2 / 6, torch.sin(safe) / safe)
-    b = torch.where(small, 0.5 - theta**2 / 24, (1 - torch.cos(safe)) / safe**2)
+    # Not 1 - cos θ, of which single precision leaves nothing where θ is small.
+    b = torch.where(small, 0.5 - theta**2 / 24, 2 * torch.sin(safe / 2) ** 2 / safe**2)
     c = torch.where(small, 1 / 6 - theta**2 / 120, (safe - torch.sin(safe)) / safe**3)
     k = hat(phi)
     kk = k @ k
