@@ -134,11 +134,11 @@ class SparseToDenseLocalizer(Localizer):
         configuration: LocalizerConfiguration,
         method: Method,
         device: torch.device,
+        extractor: FeatureExtractor | None = None,
     ) -> None:
         super().__init__(scene_map, configuration, method, device)
-        self.extractor: FeatureExtractor = create_extractor(
-            scene_map.information.signature.network, device
-        )
+        network = scene_map.information.signature.network
+        self.extractor = extractor or create_extractor(network, device)
         check_signature(scene_map, self.extractor.signature)
         calibrated = scene_map.information.calibration.temperatures
         self.temperatures = DEFAULT_TEMPERATURES | calibrated
@@ -155,6 +155,17 @@ class SparseToDenseLocalizer(Localizer):
             features = self.extractor(image_to_tensor(image, self.device))
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
+        return self.estimate_in(places, features, camera, prior_T_map_camera, stopwatch)
+
+    def estimate_in(
+        self,
+        places: list[list[int]],
+        features: DenseFeatures,
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None,
+        stopwatch: Stopwatch,
+    ) -> list[PoseEstimate]:
+        """The best pose in each place, a list of keyframes."""
         estimates = []
         for keyframes in places:
             with stopwatch.stage("matching"):
@@ -167,12 +178,21 @@ class SparseToDenseLocalizer(Localizer):
                 estimates.append(self.judge(problem, found, point_indices, keyframes, camera))
         return estimates
 
-    def retrieve(self, features: DenseFeatures) -> list[list[int]]:
-        """Keyframes that the query may show, as one or more places, the likeliest first."""
+    def retrieve(
+        self, features: DenseFeatures, excluded: frozenset[int] = frozenset()
+    ) -> list[list[int]]:
+        """Keyframes that the query may show, as one or more places, the likeliest first.
+
+        Those `excluded` are not among them: so the map's own images can be used as queries.
+        """
         options = self.configuration.retrieval
         candidates = nearest_keyframes(
-            features, self.scene_map.retrieval, options.descriptor, options.candidates
+            features,
+            self.scene_map.retrieval,
+            options.descriptor,
+            options.candidates + len(excluded),
         )
+        candidates = candidates[[k not in excluded for k in candidates.tolist()]]
         ranked, _ = rank_by_evidence(features, self.scene_map, candidates, options.evidence_points)
         best = ranked[: options.keyframes].tolist()
         return covisibility_clusters(self.scene_map, best, options.common_points)[

@@ -14,6 +14,8 @@ SUPPORT_SHARE = 0.35
 """A point supports a pose when its loss map gains this share of the most a map can gain."""
 GRID = (8, 6)
 """Columns and rows of the cells that the spread of the supporting points is counted in."""
+WIDE_SPREAD = 8
+"""Supported cells, a sixth of the image, from which on more do not raise the score."""
 
 
 @dataclass(frozen=True)
@@ -26,13 +28,17 @@ class Verdict:
     """Points that the pose puts into the image."""
     mean_gain: float
     """Of the visible points, as a share of the most that a map can gain."""
-    spread: float
-    """Share of the image's grid cells with visible points where a point supports the pose."""
+    spread: int
+    """Cells of the image's grid in which a point supports the pose."""
 
     @property
     def score(self) -> float:
-        """From 0 to 1: how much of what should be seen is seen, and how widely spread."""
-        return float(max(0.0, self.mean_gain) ** 0.5 * self.spread**0.5)
+        """From 0 to 1: how much of what should be seen is seen, less where it is in few places.
+
+        The root makes the score linear in the distance that the gains stand for; poses in the dark
+        would otherwise crowd at the bottom.
+        """
+        return float(max(0.0, self.mean_gain) ** 0.5 * min(1.0, self.spread / WIDE_SPREAD))
 
 
 def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> Verdict:
@@ -46,12 +52,10 @@ def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> V
     grid = pixels.new_tensor(GRID)
     cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
     index = cells[:, 1] * GRID[0] + cells[:, 0]
-    occupied = torch.unique(index[inside]).numel()
-    supported = torch.unique(index[supporting]).numel()
     visible = int(inside.sum())
     return Verdict(
         supporting=supporting,
         visible=visible,
         mean_gain=float(gains[inside].mean()) if visible else 0.0,
-        spread=supported / max(occupied, 1),
+        spread=int(torch.unique(index[supporting]).numel()),
     )

@@ -1,0 +1,195 @@
+"""What is fitted on a map's own images: temperatures, the score of a wrong pose, covariance."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+from torch import Tensor
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
+from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.localization import FloatArray, PoseEstimate
+from dense_reloc_ros.localizer import DEFAULT_TEMPERATURES, SparseToDenseLocalizer
+from dense_reloc_ros.methods import DEFAULT_METHOD, find_method
+from dense_reloc_ros.pose.nre import refine_fine
+from dense_reloc_ros.pose.problem import PoseProblem
+from dense_reloc_ros.scene.progress import Progress, silent
+from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.stopwatch import Stopwatch
+
+LOGGER = logging.getLogger(__name__)
+HELD_OUT = 24
+"""Keyframes, evenly spaced, that are localized against the others."""
+EXCLUDED_SHARE = 0.1
+"""Of the keyframes: the nearest to a held-out one are left out with it."""
+COARSE_TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1)
+FINE_TEMPERATURES = (0.005, 0.007, 0.01, 0.014, 0.02, 0.03)
+ACCURACY_MARGIN = 1.1
+"""A fine temperature may cost this factor of the best accuracy: higher ones bear more blur."""
+SCORE_MARGIN = 1.15
+"""The threshold above the best score that a wrong pose reached."""
+RIGHT_METRES = 0.25
+RIGHT_RADIANS = float(np.deg2rad(10.0))
+EXPECTED_NEES = 5.348
+"""Median of the normalized error of six values where their covariance is right (chi squared)."""
+
+
+class HeldOut:
+    """Keyframes of a map as queries that must not see themselves or their neighbours."""
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        image_of: Callable[[int], NDArray[np.uint8]],
+        extractor: FeatureExtractor,
+    ) -> None:
+        count = min(HELD_OUT, scene_map.keyframe_count)
+        spaced = np.linspace(0, scene_map.keyframe_count - 1, count)
+        self.keyframes: list[int] = spaced.round().astype(int).tolist()
+        self.scene_map = scene_map
+        self._image_of = image_of
+        self._extractor = extractor
+
+    def features(self, keyframe: int, mirrored: bool = False) -> DenseFeatures:
+        """Features of a keyframe's image, or of the image seen in a mirror."""
+        image = self._image_of(keyframe)
+        image = image[:, ::-1] if mirrored else image
+        return self._extractor(image_to_tensor(image, self._extractor.device))
+
+    def excluded(self, keyframe: int) -> frozenset[int]:
+        """A keyframe and those nearest to it, a tenth of all."""
+        poses = self.scene_map.keyframe_poses
+        distance = (poses[:, :3, 3] - poses[keyframe, :3, 3]).norm(dim=-1)
+        turn = 1 - poses[:, :3, 2] @ poses[keyframe, :3, 2]
+        count = max(1, round(EXCLUDED_SHARE * self.scene_map.keyframe_count))
+        return frozenset((distance + turn).argsort()[:count].tolist()) | {keyframe}
+
+
+@torch.inference_mode()
+def calibrate(
+    scene_map: SceneMap,
+    image_of: Callable[[int], NDArray[np.uint8]],
+    extractor: FeatureExtractor,
+    progress: Progress = silent,
+) -> MapCalibration:
+    """Calibrates a map for sparse-to-dense methods by localizing its own images against it.
+
+    Args:
+        scene_map: the map, calibrated or not.
+        image_of: the undistorted image (H, W, 3) RGB of a keyframe.
+        extractor: of the map's features.
+        progress: shows how far it is.
+    """
+    method = find_method(DEFAULT_METHOD)
+    localizer = SparseToDenseLocalizer(
+        scene_map, LocalizerConfiguration(), method, extractor.device, extractor
+    )
+    held_out = HeldOut(scene_map, image_of, extractor)
+    shown = progress(held_out.keyframes, "fitting temperatures")
+    localizer.temperatures = fit_temperatures(localizer, held_out, shown)
+    right, wrong = [], []
+    for keyframe in progress(held_out.keyframes, "localizing keyframes"):
+        truth = scene_map.keyframe_poses[keyframe].numpy()
+        for mirrored in (False, True):
+            estimate = _localize(localizer, held_out, keyframe, mirrored)
+            if estimate is None:
+                continue
+            error = se3.pose_error(truth, estimate.T_map_camera)
+            if mirrored or error.translation > RIGHT_METRES or error.rotation > RIGHT_RADIANS:
+                wrong.append(estimate.score)
+            else:
+                right.append(normalized_error(truth, estimate))
+    return MapCalibration(
+        temperatures=localizer.temperatures,
+        score_threshold=min(1.0, SCORE_MARGIN * max(wrong)) if wrong else None,
+        covariance_scale=float(np.median(right)) / EXPECTED_NEES if right else 1.0,
+    )
+
+
+def fit_temperatures(
+    localizer: SparseToDenseLocalizer, held_out: HeldOut, keyframes: Iterable[int]
+) -> dict[str, float]:
+    """The temperatures of the levels.
+
+    Coarse: the lowest mean NRE (eq. 4.6) at the true poses. Fine: the highest one whose refined
+    poses reproject the points nearly as exactly as any.
+    """
+    costs: dict[float, list[float]] = {t: [] for t in COARSE_TEMPERATURES}
+    misses: dict[float, list[float]] = {t: [] for t in FINE_TEMPERATURES}
+    for keyframe in keyframes:
+        features = held_out.features(keyframe)
+        places = localizer.retrieve(features, held_out.excluded(keyframe))
+        if not places:
+            continue
+        T_map_camera = localizer.scene_map.keyframe_poses[keyframe]
+        truth = se3.inverse_tensor(T_map_camera).float().to(localizer.device)
+        camera = localizer.scene_map.cameras[keyframe]
+        for temperature, values in costs.items():
+            localizer.temperatures["coarse"] = temperature
+            problem = localizer.match(features, places[0], camera)[1]
+            values.append(mean_nre(problem, truth))
+        localizer.temperatures = DEFAULT_TEMPERATURES.copy()
+        problem = localizer.match(features, places[0], camera)[1]
+        for temperature, values in misses.items():
+            values.append(miss_after_refinement(localizer, problem, truth, temperature))
+    if not any(costs.values()):
+        LOGGER.warning("no keyframe sees what others see: the map keeps the default temperatures")
+        return DEFAULT_TEMPERATURES.copy()
+    mean_costs = {t: float(np.mean(values)) for t, values in costs.items()}
+    median_misses = {t: float(np.median(values)) for t, values in misses.items()}
+    best = min(median_misses.values())
+    good = [t for t, miss in median_misses.items() if miss <= ACCURACY_MARGIN * best]
+    return {"coarse": min(mean_costs, key=lambda t: mean_costs[t]), "fine": max(good)}
+
+
+def mean_nre(problem: PoseProblem, T_camera_map: Tensor) -> float:
+    """The mean NRE of the points that a pose puts in front of the camera and into the image."""
+    pixels, _ = project(T_camera_map[None], problem.points, problem.intrinsics)
+    maps = problem.coarse_maps
+    cells = maps.cells(pixels[0])
+    size = cells.new_tensor([maps.gains.shape[2], maps.gains.shape[1]])
+    inside = ((cells >= 0) & (cells <= size - 1)).all(-1)
+    return maps.outlier_loss - float(maps.gains_at(pixels)[0, inside].mean().nan_to_num(0.0))
+
+
+def miss_after_refinement(
+    localizer: SparseToDenseLocalizer, problem: PoseProblem, truth: Tensor, temperature: float
+) -> float:
+    """Mean distance in pixels between points reprojected at the refined and at the true pose."""
+    sharper = replace(problem, fine_temperature=temperature)
+    found = refine_fine(sharper, truth[None], localizer.configuration.nre)
+    if found is None:
+        return float("inf")
+    poses = torch.stack([found.T_camera_map, truth])
+    pixels, _ = project(poses, problem.points[found.points], problem.intrinsics)
+    return float((pixels[0] - pixels[1]).norm(dim=-1).nanmean())
+
+
+def normalized_error(truth: FloatArray, estimate: PoseEstimate) -> float:
+    """The squared error of a pose in units of its covariance (NEES)."""
+    rotation = estimate.T_map_camera[:3, :3] @ truth[:3, :3].T
+    error = np.concatenate(
+        [
+            estimate.T_map_camera[:3, 3] - truth[:3, 3],
+            Rotation.from_matrix(rotation).as_rotvec(),
+        ]
+    )
+    return float(error @ np.linalg.solve(estimate.covariance, error))
+
+
+def _localize(
+    localizer: SparseToDenseLocalizer, held_out: HeldOut, keyframe: int, mirrored: bool
+) -> PoseEstimate | None:
+    features = held_out.features(keyframe, mirrored)
+    places = localizer.retrieve(features, held_out.excluded(keyframe))
+    camera = localizer.scene_map.cameras[keyframe]
+    estimates = localizer.estimate_in(places, features, camera, None, Stopwatch(localizer.device))
+    return max(estimates, key=lambda estimate: estimate.score, default=None)
