@@ -1,0 +1,103 @@
+"""How sure a pose is, against how much poses scatter when their maps are noisy."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from pose.synthetic import INTRINSICS, View, random_view
+from scipy.linalg import block_diag, expm
+from scipy.spatial.transform import Rotation
+
+from dense_reloc_ros.geometry.se3 import inverse, rigid
+from dense_reloc_ros.pose.covariance import pose_covariance, to_map_axes
+from dense_reloc_ros.pose.gnc import refine
+from dense_reloc_ros.pose.loss_maps import SparseLossMaps
+
+STRIDE, GAIN, SIGMA = 4, 5.0, 0.8
+
+
+def single_cells(view: View, noise: float = 0.0, seed: int = 0) -> SparseLossMaps:
+    """Maps with one cell each, off by noise in pixels."""
+    shift = torch.randn(view.pixels.shape, generator=torch.Generator().manual_seed(seed))
+    return SparseLossMaps(
+        point=torch.arange(len(view.points)),
+        pixels=view.pixels + noise * shift,
+        gains=torch.full((len(view.points),), GAIN, dtype=view.pixels.dtype),
+        point_count=len(view.points),
+        stride=STRIDE,
+    )
+
+
+def map_axes_error(T_camera_map: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """Position and rotation vector (6,) of one T_map_camera from another, in the map's axes."""
+    T_map_camera, true = inverse(T_camera_map), inverse(truth)
+    turn = Rotation.from_matrix(T_map_camera[:3, :3] @ true[:3, :3].T).as_rotvec()
+    return np.concatenate([T_map_camera[:3, 3] - true[:3, 3], turn])
+
+
+def test_poses_scatter_as_the_covariance_says_up_to_its_known_factor():
+    view = random_view(60, 0, torch.float64)
+    noise, trials = 0.05, 200
+    errors = []
+    for trial in range(trials):
+        (pose,) = refine(
+            view.T_camera_map[None],
+            view.points,
+            INTRINSICS.double(),
+            single_cells(view, noise, seed=trial),
+            [SIGMA],
+            iterations=6,
+            tolerance=1e-12,
+        )
+        errors.append(map_axes_error(pose.numpy(), view.T_camera_map.numpy()))
+    covariance = pose_covariance(
+        view.T_camera_map, view.points, INTRINSICS, single_cells(view), SIGMA
+    ).numpy()
+    # GAIN observations with a deviation of SIGMA cells, but the noise was another.
+    covariance *= GAIN * (noise / STRIDE / SIGMA) ** 2
+    whitened = np.linalg.solve(np.linalg.cholesky(covariance), np.array(errors).T)
+    scatter = whitened @ whitened.T / trials
+    assert abs(np.trace(scatter) / 6 - 1) < 0.15
+    np.testing.assert_allclose(scatter, np.eye(6), atol=0.4)
+
+
+def test_gains_count_as_observations():
+    view = random_view(30, 1)
+    maps = single_cells(view)
+    twice = SparseLossMaps(maps.point, maps.pixels, 2 * maps.gains, maps.point_count, STRIDE)
+    one = pose_covariance(view.T_camera_map, view.points, INTRINSICS, maps, SIGMA)
+    two = pose_covariance(view.T_camera_map, view.points, INTRINSICS, twice, SIGMA)
+    assert one.dtype == torch.float64
+    torch.testing.assert_close(one, 2 * two, rtol=1e-4, atol=0)
+    torch.testing.assert_close(one, one.T)
+    assert (torch.linalg.eigvalsh(one) > 0).all()
+
+
+def test_nothing_seen_is_very_unsure_but_finite():
+    view = random_view(10, 2)
+    maps = single_cells(view)
+    nothing = SparseLossMaps(maps.point[:0], maps.pixels[:0], maps.gains[:0], 10, STRIDE)
+    covariance = pose_covariance(view.T_camera_map, view.points, INTRINSICS, nothing, SIGMA)
+    assert torch.isfinite(covariance).all()
+    assert (covariance.diagonal() > 1e6).all()
+
+
+def test_twists_become_motions_in_the_axes_of_the_map():
+    rng = np.random.default_rng(3)
+    pose = rigid(Rotation.random(random_state=rng).as_matrix(), rng.normal(0, 2, 3))
+    step = 1e-6
+    derivative = np.empty((6, 6))
+    for k in range(6):
+        (x, y, z), (a, b, c) = step * np.eye(6)[k, :3], step * np.eye(6)[k, 3:]
+        twist = np.array([[0, -c, b, x], [c, 0, -a, y], [-b, a, 0, z], [0, 0, 0, 0]])
+        derivative[:, k] = map_axes_error(expm(twist) @ pose, pose) / step
+    root = rng.normal(size=(6, 6))
+    expected = derivative @ root @ root.T @ derivative.T
+    found = to_map_axes(torch.from_numpy(root @ root.T), torch.from_numpy(pose))
+    np.testing.assert_allclose(found.numpy(), expected, atol=1e-4)
+    # A camera that looks along the map's x axis is unsure along its own z axis.
+    looking_along_x = np.eye(4)
+    looking_along_x[:3, :3] = np.array([[0, 0, 1], [-1, 0, 0], [0, -1, 0]]).T
+    deep = torch.from_numpy(block_diag(np.diag([1.0, 1.0, 9.0]), np.diag([1.0, 1.0, 4.0])))
+    turned = to_map_axes(deep, torch.from_numpy(looking_along_x))
+    torch.testing.assert_close(turned.diagonal(), deep.new_tensor([9, 1, 1, 4, 1, 1]))

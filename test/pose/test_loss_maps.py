@@ -1,0 +1,159 @@
+"""Loss maps against the equations of the thesis, term by term."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps, one_hot_loss_maps
+
+STRIDE, OFFSET = 8, 3.5
+
+
+def random_log_maps(count: int, height: int = 6, width: int = 7, seed: int = 0) -> Tensor:
+    """Log correspondence maps (M, h, w), about two thirds of whose cells are truncated."""
+    logits = torch.randn(count, height * width, generator=torch.Generator().manual_seed(seed))
+    return torch.log_softmax(logits.double(), dim=1).view(count, height, width)
+
+
+def random_maps(count: int, origins: Tensor | None = None, seed: int = 0) -> LossMaps:
+    return loss_maps(random_log_maps(count, seed=seed), 43, STRIDE, OFFSET, origins)
+
+
+def test_losses_are_truncated_at_the_loss_of_an_outlier():
+    log_maps = random_log_maps(5)
+    expected = np.minimum(np.log(1 + 6 * 7), -log_maps.numpy())  # eq. 4.7
+    assert 0.2 < (expected == np.log(43)).mean() < 0.8
+    maps = loss_maps(log_maps, 1 + 6 * 7, STRIDE, OFFSET)
+    assert maps.outlier_loss == pytest.approx(math.log(43))
+    np.testing.assert_allclose(maps.outlier_loss - maps.gains.numpy(), expected, atol=1e-12)
+    assert maps.truncated_cost == pytest.approx(5 * math.log(43))
+
+
+def loss_by_definition(maps: LossMaps, number: int, pixel: np.ndarray) -> float:
+    """The cross-entropy of the reprojection pmf (eq. 4.3) with a truncated map (eq. 4.6)."""
+    if not np.isfinite(pixel).all():
+        return maps.outlier_loss
+    cell = (pixel - OFFSET) / STRIDE - maps.origins[number].numpy()
+    floor = np.floor(cell).astype(int)
+    x, y = cell - floor
+    total = 0.0
+    for (dx, dy), weight in {
+        (0, 0): (1 - x) * (1 - y),
+        (1, 0): x * (1 - y),
+        (0, 1): (1 - x) * y,
+        (1, 1): x * y,
+    }.items():
+        column, row = floor[0] + dx, floor[1] + dy
+        height, width = maps.gains.shape[1:]
+        if 0 <= column < width and 0 <= row < height:
+            loss = maps.outlier_loss - float(maps.gains[number, row, column])
+        else:
+            loss = maps.outlier_loss
+        total += weight * loss
+    return total
+
+
+def test_the_loss_of_a_reprojection_is_that_of_the_definition():
+    rng = np.random.default_rng(0)
+    origins = torch.tensor([[0, 0], [-3, 5], [4, 0], [2, -2]])
+    maps = random_maps(4, origins)
+    image = np.array([7, 6]) * STRIDE
+    pixels = rng.uniform(-0.3 * image, 1.3 * image, (200, 4, 2)) + STRIDE * origins.numpy()
+    pixels[0] = np.nan  # behind the camera
+    pixels[1] = OFFSET + STRIDE * origins  # on the centre of the first cell
+    pixels[2] = OFFSET + STRIDE * (origins + torch.tensor([6, 5]))  # and of the last
+    pixels[3] = 1e12
+    expected = np.array(
+        [[loss_by_definition(maps, n, pose[n]) for n in range(4)] for pose in pixels]
+    )
+    gains = maps.gains_at(torch.from_numpy(pixels))
+    assert 0.2 < (gains > 0).double().mean() < 0.8
+    np.testing.assert_allclose(maps.outlier_loss - gains.numpy(), expected, atol=1e-9)
+    np.testing.assert_allclose(
+        maps.cost(torch.from_numpy(pixels)).numpy(), expected.sum(1), atol=1e-9
+    )
+
+
+def test_the_best_pixel_is_the_peak_of_a_parabola():
+    rows, columns = torch.meshgrid(torch.arange(6.0), torch.arange(7.0), indexing="ij")
+    peaks = torch.tensor([[2.3, 3.1], [4.0, 1.0], [3.45, 2.55]])
+    gains = torch.stack(
+        [4.0 - 0.5 * (columns - x) ** 2 - 0.3 * (rows - y) ** 2 for x, y in peaks]
+    ).clamp(min=0)
+    origins = torch.tensor([[0, 0], [10, 20], [-5, -6]])
+    pixels, best = LossMaps(gains, origins, STRIDE, OFFSET, 5.0).best_pixels()
+    torch.testing.assert_close(pixels, (peaks + origins) * STRIDE + OFFSET, atol=1e-4, rtol=0)
+    torch.testing.assert_close(best, gains.flatten(1).amax(1))
+
+
+def test_the_best_pixel_at_the_border_is_a_whole_cell_there():
+    gains = torch.zeros(2, 6, 7)
+    gains[0, 0, 6], gains[0, 0, 5], gains[0, 1, 6] = 3.0, 2.9, 2.9
+    pixels, best = LossMaps(gains, torch.zeros(2, 2), STRIDE, OFFSET, 5.0).best_pixels()
+    assert pixels[0].tolist() == [6 * STRIDE + OFFSET, OFFSET]
+    assert best.tolist() == [3.0, 0.0]
+    assert pixels[1].isnan().all()
+
+
+def test_sparse_maps_hold_the_cells_that_are_not_truncated():
+    origins = torch.tensor([[0, 0], [-3, 5], [4, 0]])
+    maps = random_maps(3, origins)
+    maps.gains[1] = 0.0
+    sparse = maps.sparse()
+    assert sparse.counts.tolist() == [(m > 0).sum() for m in maps.gains]
+    assert sparse.counts[1] == 0
+    assert (sparse.point.diff() >= 0).all()
+    dense = torch.zeros_like(maps.gains)
+    cells = ((sparse.pixels - OFFSET) / STRIDE - origins[sparse.point]).long()
+    dense[sparse.point, cells[:, 1], cells[:, 0]] = sparse.gains
+    torch.testing.assert_close(dense, maps.gains, rtol=0, atol=0)
+
+
+def test_cells_near_the_projections_are_kept_and_far_ones_are_not():
+    maps = random_maps(3).sparse()
+    pixels = torch.tensor(
+        [
+            [[10.0, 12.0], [torch.nan, torch.nan], [50.0, 40.0]],
+            [[30.0, 20.0], [torch.nan] * 2, [50.0, 2.0]],
+        ],
+        dtype=torch.float64,
+    )
+    radius = 9.0
+    near = maps.near(pixels, radius)
+    assert near.point_count == 3
+    kept = {(int(n), *p.tolist()) for n, p in zip(near.point, near.pixels, strict=True)}
+    for number, cell in zip(maps.point.tolist(), maps.pixels, strict=True):
+        distances = (pixels[:, number] - cell).norm(dim=-1).nan_to_num(torch.inf)
+        between = pixels[:, number].aminmax(dim=0)
+        outside = ((cell < between.min - radius) | (cell > between.max + radius)).any()
+        if distances.min() < radius:
+            assert (number, *cell.tolist()) in kept
+        elif outside or number == 1:
+            assert (number, *cell.tolist()) not in kept
+    assert 0 < len(kept) < len(maps.point)
+
+
+def test_reprojection_error_is_the_loss_map_of_one_hot_correspondence_maps():
+    cells = torch.tensor([[3, 2], [0, 5], [6, 0]])
+    certain = torch.zeros(3, 6, 7)
+    certain[torch.arange(3), cells[:, 1], cells[:, 0]] = 1.0
+    generic = loss_maps(certain.log(), 43, STRIDE, OFFSET).sparse()
+    special = one_hot_loss_maps(cells * STRIDE + OFFSET, 43, STRIDE)
+    torch.testing.assert_close(special.point, generic.point)
+    torch.testing.assert_close(special.pixels, generic.pixels)
+    torch.testing.assert_close(special.gains, generic.gains)
+    assert (special.point_count, special.stride) == (generic.point_count, generic.stride)
+
+
+def test_selected_maps_are_the_same_maps():
+    maps = random_maps(4, torch.tensor([[0, 0], [1, 2], [3, 4], [5, 6]]))
+    chosen = maps.select(torch.tensor([3, 1]))
+    pixels = torch.tensor([[60.0, 70.0], [30.0, 40.0]], dtype=torch.float64)
+    everywhere = torch.zeros(1, 4, 2, dtype=torch.float64)
+    everywhere[0, [3, 1]] = pixels
+    torch.testing.assert_close(chosen.gains_at(pixels[None]), maps.gains_at(everywhere)[:, [3, 1]])
