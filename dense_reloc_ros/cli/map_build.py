@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, TypeVar
 from dense_reloc_ros.cli.map_source import MapSource, add_source_options, open_source
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from dense_reloc_ros.scene.describing import KeyframeDescriber
     from dense_reloc_ros.scene.scene_map import SceneMap
     from dense_reloc_ros.scene.sources.source_frame import SourceFrame
@@ -65,7 +68,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `map build`."""
+    from dense_reloc_ros.scene.dense_describer import DenseDescriber
     from dense_reloc_ros.scene.keyframes import keyframe_image, select_keyframes
+    from dense_reloc_ros.scene.refinement import refine_points
     from dense_reloc_ros.scene.writer import check_target, write_map
 
     check_target(arguments.output)
@@ -77,17 +82,22 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.keyframe_distance,
             math.radians(arguments.keyframe_angle),
         )
-        scene_map = _build(source, frames, describer, arguments.frame_id, ProgressBars(bars))
+        progress = ProgressBars(bars)
+        scene_map = _build(source, frames, describer, arguments.frame_id, progress)
         by_name = {frame.name: frame for frame in frames}
-        names = scene_map.information.keyframe_names
-        images = [by_name[name] for name in names]
-        information = write_map(
-            arguments.output,
-            scene_map,
-            (lambda keyframe: keyframe_image(images[keyframe])) if arguments.store_images else None,
-        )
+        keyframes = [by_name[name] for name in scene_map.information.keyframe_names]
+
+        def image_of(keyframe: int) -> NDArray[np.uint8]:
+            return keyframe_image(keyframes[keyframe])
+
+        if isinstance(describer, DenseDescriber) and source.has_depth:
+            scene_map = refine_points(
+                scene_map, lambda k: describer.features(image_of(k)), progress=progress
+            )
+        stored = image_of if arguments.store_images else None
+        information = write_map(arguments.output, scene_map, stored)
     print(
-        f"{arguments.output}: {len(names)} keyframes, {information.point_count} points, "
+        f"{arguments.output}: {len(keyframes)} keyframes, {information.point_count} points, "
         f"revision {information.revision}"
     )
     return 0

@@ -20,6 +20,7 @@ from dense_reloc_ros.geometry.se3 import inverse_tensor
 from dense_reloc_ros.matching.windows import local_log_maps
 from dense_reloc_ros.pose.loss_maps import loss_maps
 from dense_reloc_ros.scene.assembly import with_points
+from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 LEVEL = "fine"
@@ -52,7 +53,10 @@ class Matches:
 
 
 def refine_points(
-    scene_map: SceneMap, features_of: Callable[[int], DenseFeatures], seed: int = 0
+    scene_map: SceneMap,
+    features_of: Callable[[int], DenseFeatures],
+    seed: int = 0,
+    progress: Progress = silent,
 ) -> SceneMap:
     """The map with its points moved to agree with what all keyframes see.
 
@@ -60,11 +64,12 @@ def refine_points(
         scene_map: a map with the level `fine`.
         features_of: dense features of the undistorted image of a keyframe.
         seed: of the choice of points.
+        progress: is shown the keyframes.
     """
     generator = torch.Generator().manual_seed(seed)
     reference = _reference_observations(scene_map)
     found = [_own_observations(scene_map)]
-    for keyframe in range(scene_map.keyframe_count):
+    for keyframe in progress(range(scene_map.keyframe_count), "placing points"):
         wanted = _expected_points(scene_map, reference, keyframe)
         wanted = wanted[torch.randperm(len(wanted), generator=generator)[:POINTS_PER_KEYFRAME]]
         found.append(_find(scene_map, features_of(keyframe), reference, wanted, keyframe))
