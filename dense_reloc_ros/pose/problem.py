@@ -34,7 +34,7 @@ class PoseProblem:
     @cached_property
     def coarse_maps(self) -> LossMaps:
         """Loss maps on the whole image (eq. 4.7)."""
-        categories = 1 + self.log_coarse[0].numel()
+        categories = 1 + self.log_coarse.shape[1:].numel()
         level = self.coarse_level
         return loss_maps(self.log_coarse, categories, level.stride, level.offset)
 

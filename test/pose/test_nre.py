@@ -1,0 +1,103 @@
+"""The whole NRE estimator on maps most of which mislead it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from pose.synthetic import View, problem_of, random_pixels, random_view, with_outliers
+
+from dense_reloc_ros.configuration import NreConfiguration
+from dense_reloc_ros.pose.nre import estimate_nre
+from dense_reloc_ros.pose.problem import FoundPose
+
+DEFAULT = NreConfiguration()
+
+
+def assert_close_to_truth(found: FoundPose | None, view: View) -> None:
+    """Within a pixel at the points' distance, a quarter of a fine cell."""
+    assert found is not None
+    error = view.error(found.T_camera_map)
+    assert error.translation < 0.02
+    assert np.degrees(error.rotation) < 0.25
+
+
+@pytest.mark.parametrize("kind", ["uniform", "wrong"])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_truth_is_found_when_four_of_five_maps_are_useless(kind, seed):
+    view = random_view(250, seed)
+    problem = with_outliers(view, 0.8, kind, seed)
+    found = estimate_nre(problem, DEFAULT)
+    assert_close_to_truth(found, view)
+    supporting = found.gains(problem) > 0.3 * found.fine_maps.outlier_loss
+    assert 0.9 * 50 <= supporting.sum() <= 1.2 * 50
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_second_modes_count(seed):
+    """Most maps prefer a wrong place, but all give the right one a chance."""
+    view = random_view(250, seed)
+    generator = torch.Generator().manual_seed(seed)
+    is_misled = torch.rand(250, generator=generator) < 0.85
+    stronger = torch.where(is_misled, 1.0, 0.8)
+    problem = problem_of(
+        view.points, (view.pixels, 1.8 - stronger), (random_pixels(250, seed + 100), stronger)
+    )
+    found = estimate_nre(problem, DEFAULT)
+    assert_close_to_truth(found, view)
+    assert (found.gains(problem) > 0).double().mean() > 0.9
+
+
+def test_a_prior_helps_where_sampling_fails():
+    view = random_view(100, 7)
+    problem = problem_of(view.points, (view.pixels, 0.7), (random_pixels(100, 8), 1.0))
+    one_sample = NreConfiguration(samples=1)
+    alone = estimate_nre(problem, one_sample)
+    assert view.error(alone.T_camera_map).translation > 0.1
+    assert_close_to_truth(estimate_nre(problem, one_sample, view.moved(0.1, 2.0)), view)
+
+
+def test_a_wrong_prior_does_no_harm():
+    view = random_view(250, 9)
+    problem = with_outliers(view, 0.5, "wrong", 9)
+    assert_close_to_truth(estimate_nre(problem, DEFAULT, view.moved(2.0, 60.0)), view)
+
+
+def test_the_same_problem_has_the_same_answer():
+    problem = with_outliers(random_view(100, 10), 0.5, "wrong", 10)
+    one, two = (estimate_nre(problem, DEFAULT).T_camera_map for _ in range(2))
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+
+
+def test_few_samples_and_starts_are_allowed():
+    view = random_view(100, 11)
+    smallest = NreConfiguration(
+        samples=1, refined_samples=1, refined_fine=1, sigma_steps=1, iterations=1, window=4
+    )
+    assert estimate_nre(with_outliers(view, 0.0, "wrong", 11), smallest) is not None
+
+
+def test_points_behind_the_true_camera_do_no_harm():
+    view = random_view(200, 12)
+    pixels = torch.where(torch.arange(200)[:, None] < 60, random_pixels(200, 13), view.pixels)
+    problem = problem_of(view.points, (pixels, 1.0))
+    in_camera = view.points @ view.T_camera_map[:3, :3].T + view.T_camera_map[:3, 3]
+    in_camera[:60, 2] *= -1
+    points = (in_camera - view.T_camera_map[:3, 3]) @ view.T_camera_map[:3, :3]
+    assert_close_to_truth(estimate_nre(replace(problem, points=points), DEFAULT), view)
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_too_few_points_give_no_pose(count):
+    view = random_view(20, 14)
+    problem = problem_of(view.points, (view.pixels, 1.0)).select(torch.arange(count))
+    assert estimate_nre(problem, DEFAULT) is None
+
+
+def test_maps_that_are_truncated_everywhere_give_no_pose():
+    view = random_view(20, 15)
+    problem = problem_of(view.points, (view.pixels, 1.0))
+    hopeless = torch.full_like(problem.log_coarse, -torch.inf)
+    assert estimate_nre(replace(problem, log_coarse=hopeless), DEFAULT) is None
