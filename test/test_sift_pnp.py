@@ -1,0 +1,138 @@
+"""The classical reference on images of a wall whose poses are known exactly."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scene.small_map import make_map
+from scene.wall import CAMERA, wall_frame
+from scipy.linalg import eigh
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
+
+from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
+from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.geometry.se3 import pose_error, rigid
+from dense_reloc_ros.localization import Status
+from dense_reloc_ros.localizer import localizer_for
+from dense_reloc_ros.methods import find_method
+from dense_reloc_ros.scene.builder import build_from_depth
+from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.scene.sparse_describer import RootSiftDescriber
+from dense_reloc_ros.sift_pnp import SiftPnpLocalizer, reprojection_covariance
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(scope="module")
+def scene_map() -> SceneMap:
+    frames = [wall_frame(k, (0.3 * k - 0.5, 0.2 * (k % 2), 0.0), 3.0 * k) for k in range(4)]
+    return build_from_depth(frames, RootSiftDescriber())
+
+
+def open_localizer(scene_map: SceneMap, **verification: float) -> SiftPnpLocalizer:
+    configuration = configuration_from_mapping({"verification": verification})
+    localizer = localizer_for(scene_map, configuration, None, CPU)
+    assert isinstance(localizer, SiftPnpLocalizer)
+    return localizer
+
+
+@pytest.mark.parametrize("brightness", [1.0, 0.1])
+def test_a_new_view_is_localized_also_in_the_dark(scene_map, brightness):
+    frame = wall_frame(9, (0.05, 0.1, 0.15), 4.0)
+    image = np.rint(frame.load_image() * brightness).astype(np.uint8)
+    result = open_localizer(scene_map).localize(image, CAMERA)
+    assert result.status is Status.LOCALIZED
+    assert result.estimate is not None
+    error = pose_error(result.estimate.T_map_camera, frame.known_pose())
+    # A pixel is 1.3 cm on the wall.
+    assert error.translation < 0.02
+    assert error.rotation < np.deg2rad(0.6)
+    assert result.estimate.keyframes[0] in (1, 2)
+    assert sorted(result.estimate.keyframes) == [0, 1, 2, 3]
+    assert set(result.stage_milliseconds) >= {"features", "retrieval", "matching", "pose"}
+
+
+def test_supporting_points_are_seen_in_the_image(scene_map):
+    frame = wall_frame(9, (0.05, 0.1, 0.15), 4.0)
+    estimate = open_localizer(scene_map).localize(frame.load_image(), CAMERA).estimate
+    assert estimate is not None
+    supporting = estimate.supporting_points
+    assert len(np.unique(supporting)) == len(supporting) > 20
+    points = scene_map.points[torch.from_numpy(supporting)].numpy()
+    T_map_camera = frame.known_pose()
+    local = (points - T_map_camera[:3, 3]) @ T_map_camera[:3, :3]
+    pixels = local[:, :2] / local[:, 2:] * CAMERA.fx + [CAMERA.cx, CAMERA.cy]
+    assert (pixels > -3).all()
+    assert (pixels < [CAMERA.width + 3, CAMERA.height + 3]).all()
+
+
+def test_another_place_is_not_believed(scene_map):
+    noise = np.random.default_rng(0).integers(0, 256, (12, 16, 3), dtype=np.uint8)
+    elsewhere = noise.repeat(10, axis=0).repeat(10, axis=1)
+    result = open_localizer(scene_map).localize(elsewhere, CAMERA)
+    assert result.status in (Status.REJECTED, Status.NO_CANDIDATES)
+    assert result.T_map_camera is None
+
+
+def test_an_image_without_anything_has_no_candidates(scene_map):
+    flat = np.full((CAMERA.height, CAMERA.width, 3), 80, np.uint8)
+    assert open_localizer(scene_map).localize(flat, CAMERA).status is Status.NO_CANDIDATES
+
+
+@pytest.mark.parametrize(
+    ("threshold", "status"), [(0.99, Status.REJECTED), (0.0, Status.LOCALIZED)]
+)
+def test_the_configured_threshold_decides(scene_map, threshold, status):
+    image = wall_frame(9, (0.05, 0.1, 0.15), 4.0).load_image()
+    localizer = open_localizer(scene_map, score_threshold=threshold)
+    assert localizer.score_threshold == threshold
+    assert localizer.localize(image, CAMERA).status is status
+
+
+def test_the_maps_threshold_decides_where_none_is_configured(scene_map):
+    calibration = scene_map.information.calibration.model_copy(update={"score_threshold": 0.7})
+    information = scene_map.information.model_copy(update={"calibration": calibration})
+    assert open_localizer(replace(scene_map, information=information)).score_threshold == 0.7
+
+
+def test_maps_of_other_features_are_refused():
+    with pytest.raises(MapError, match="build it anew"):
+        SiftPnpLocalizer(make_map(), LocalizerConfiguration(), find_method("sift_pnp"), CPU)
+
+
+def test_covariance_is_that_of_poses_from_noisy_pixels():
+    """Against least squares from many draws of the noise."""
+    rng = np.random.default_rng(0)
+    truth = rigid(Rotation.from_euler("xyz", [0.3, -0.5, 0.2]).as_matrix(), np.array([1.0, 2.0, 3]))
+    local = rng.uniform([-1, -1, 2], [1, 1, 5], (40, 3))
+    points = local @ truth[:3, :3].T + truth[:3, 3]
+    pixels = local[:, :2] / local[:, 2:] * 400 + 200
+    noise = 0.7 * rng.standard_normal((300, *pixels.shape))
+
+    def moved(motion: np.ndarray) -> np.ndarray:
+        """The pose after a motion (translation, rotation vector) along the axes of the map."""
+        turn = Rotation.from_rotvec(motion[3:]).as_matrix()
+        return rigid(turn @ truth[:3, :3], truth[:3, 3] + motion[:3])
+
+    def misses(motion: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        pose = moved(motion)
+        local = (points - pose[:3, 3]) @ pose[:3, :3]
+        return (local[:, :2] / local[:, 2:] * 400 + 200 - seen).ravel()
+
+    motions = [least_squares(misses, np.zeros(6), args=(pixels + one,)).x for one in noise]
+    observed = np.cov(np.array(motions).T)
+    T_camera_map = torch.from_numpy(np.linalg.inv(moved(motions[0])))
+    estimated = reprojection_covariance(
+        T_camera_map,
+        torch.from_numpy(points),
+        torch.from_numpy(pixels + noise[0]),
+        torch.tensor([400.0, 400.0, 200.0, 200.0], dtype=torch.float64),
+    )
+    # Generalized eigenvalues: the ratios of the variances in the directions where they differ.
+    ratios = eigh(observed, estimated.numpy(), eigvals_only=True)
+    assert ratios.min() > 0.6
+    assert ratios.max() < 1.6
