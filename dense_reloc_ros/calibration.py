@@ -34,8 +34,6 @@ COARSE_TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1)
 FINE_TEMPERATURES = (0.005, 0.007, 0.01, 0.014, 0.02, 0.03)
 ACCURACY_MARGIN = 1.1
 """A fine temperature may cost this factor of the best accuracy: higher ones bear more blur."""
-SCORE_MARGIN = 1.15
-"""The threshold above the best score that a wrong pose reached."""
 RIGHT_METRES = 0.25
 RIGHT_RADIANS = float(np.deg2rad(10.0))
 EXPECTED_NEES = 5.348
@@ -82,6 +80,9 @@ def calibrate(
 ) -> MapCalibration:
     """Calibrates a map for sparse-to-dense methods by localizing its own images against it.
 
+    The score threshold is the best score that a wrong pose reached. The map's own images are sharp
+    and well lit, in which wrong poses score higher than in the dark: the threshold is a safe one.
+
     Args:
         scene_map: the map, calibrated or not.
         image_of: the undistorted image (H, W, 3) RGB of a keyframe.
@@ -109,7 +110,7 @@ def calibrate(
                 right.append(normalized_error(truth, estimate))
     return MapCalibration(
         temperatures=localizer.temperatures,
-        score_threshold=min(1.0, SCORE_MARGIN * max(wrong)) if wrong else None,
+        score_threshold=max(wrong, default=None),
         covariance_scale=float(np.median(right)) / EXPECTED_NEES if right else 1.0,
     )
 
