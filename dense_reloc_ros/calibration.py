@@ -89,6 +89,9 @@ def calibrate(
         extractor: of the map's features.
         progress: shows how far it is.
     """
+    if scene_map.keyframe_count < 2:
+        LOGGER.warning("a map of one keyframe cannot be calibrated: nothing can be held out")
+        return MapCalibration()
     method = find_method(DEFAULT_METHOD)
     localizer = SparseToDenseLocalizer(
         scene_map, LocalizerConfiguration(), method, extractor.device, extractor

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from dense_reloc_ros.scene.dense_describer import DenseDescriber
     from dense_reloc_ros.scene.describing import KeyframeDescriber
     from dense_reloc_ros.scene.scene_map import SceneMap
     from dense_reloc_ros.scene.sources.source_frame import SourceFrame
@@ -70,7 +72,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `map build`."""
     from dense_reloc_ros.scene.dense_describer import DenseDescriber
     from dense_reloc_ros.scene.keyframes import keyframe_image, select_keyframes
-    from dense_reloc_ros.scene.refinement import refine_points
     from dense_reloc_ros.scene.writer import check_target, write_map
 
     check_target(arguments.output)
@@ -90,10 +91,8 @@ def run(arguments: argparse.Namespace) -> int:
         def image_of(keyframe: int) -> NDArray[np.uint8]:
             return keyframe_image(keyframes[keyframe])
 
-        if isinstance(describer, DenseDescriber) and source.has_depth:
-            scene_map = refine_points(
-                scene_map, lambda k: describer.features(image_of(k)), progress=progress
-            )
+        if isinstance(describer, DenseDescriber):
+            scene_map = _fitted(scene_map, describer, image_of, source.has_depth, progress)
         stored = image_of if arguments.store_images else None
         information = write_map(arguments.output, scene_map, stored)
     print(
@@ -153,3 +152,23 @@ def _build(
 
         points = triangulate(frames, progress)
     return build_from_points(frames, points, describer, frame_id, description, progress)
+
+
+def _fitted(
+    scene_map: SceneMap,
+    describer: DenseDescriber,
+    image_of: Callable[[int], NDArray[np.uint8]],
+    has_depth: bool,
+    progress: ProgressBars,
+) -> SceneMap:
+    """The map with what its own images say about it; only depth leaves points to be refined."""
+    from dense_reloc_ros.calibration import calibrate
+    from dense_reloc_ros.scene.refinement import refine_points
+
+    if has_depth:
+        scene_map = refine_points(
+            scene_map, lambda keyframe: describer.features(image_of(keyframe)), progress=progress
+        )
+    calibration = calibrate(scene_map, image_of, describer.extractor, progress)
+    information = scene_map.information.model_copy(update={"calibration": calibration})
+    return replace(scene_map, information=information)

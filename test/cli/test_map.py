@@ -23,6 +23,7 @@ from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.scene import writer
 from dense_reloc_ros.scene.reader import load_map
+from dense_reloc_ros.scene.scene_map import MapCalibration
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.scene.writer import write_map
@@ -143,6 +144,7 @@ def test_build_from_a_folder_with_the_default_network(folder, capsys):
     assert information.revision in out
     assert "describing keyframes" in err
     assert "placing points" in err
+    assert set(information.calibration.temperatures) == set(information.signature.levels)
     assert information.frame_id == "hall"
     assert str(folder) in information.source
     assert (scene_map.points[:, 2] - 2.0).abs().median() < 0.02
@@ -150,6 +152,13 @@ def test_build_from_a_folder_with_the_default_network(folder, capsys):
         norms = torch.linalg.vector_norm(descriptors.float(), dim=1)
         torch.testing.assert_close(norms, torch.ones_like(norms), atol=2e-3, rtol=0)
     assert len(list((folder.parent / "map/images").iterdir())) == 4
+
+
+def test_a_single_keyframe_makes_a_map_too(folder):
+    assert build(folder, "--device", "cpu", "--every", "9") == 0
+    scene_map = load_map(folder.parent / "map")
+    assert scene_map.keyframe_count == 1
+    assert scene_map.information.calibration == MapCalibration()
 
 
 @pytest.mark.usefixtures("pixel_describer")
