@@ -118,7 +118,8 @@ def configuration_from_mapping(values: dict[str, Any]) -> LocalizerConfiguration
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"parameter '{name}': {first['msg']}") from None
+        where = f"parameter '{name}': " if name else ""
+        raise ConfigurationError(where + first["msg"]) from None
 
 
 def load_configuration(path: Path) -> LocalizerConfiguration:
@@ -130,5 +131,10 @@ def load_configuration(path: Path) -> LocalizerConfiguration:
     try:
         values = yaml.safe_load(path.read_text()) or {}
         return configuration_from_mapping(values)
-    except (OSError, yaml.YAMLError, ConfigurationError) as error:
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{path}: not YAML ({reason})") from None
+    except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None
