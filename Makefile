@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test build lock clean
+.PHONY: demo test build parameters lock clean
 
 # A ROS installation that is sourced in this shell would be mixed with the one in .venv.
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
@@ -33,6 +33,10 @@ install/.built: .venv/.installed CMakeLists.txt package.xml \
 	colcon --log-level error build --base-paths . tools/tf2_msgs --merge-install --symlink-install \
 		--event-handlers console_cohesion- console_direct-
 	touch $@
+
+# After a change of LocalizerConfiguration.
+parameters: build
+	.venv/bin/python tools/update_parameters.py
 
 # The exact versions that CI installs, for every supported Python, from the bounds in requirements/.
 lock:

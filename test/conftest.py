@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import os
+from pathlib import Path
 
 import pytest
 
+from dense_reloc_ros.evaluation.ros_processes import isolated_environment
+
 
 @pytest.fixture
-def ros_domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    """A domain of this process's own, on this machine only; also for child processes."""
-    domain = os.getpid() % 100 + 1
-    monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
-    monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
-    return domain
+def ros_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
+    """A domain of the test's own, on this machine only; also for child processes."""
+    environment = isolated_environment(tmp_path, largest_message=0)
+    for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
+        monkeypatch.setenv(name, environment[name])
+    return int(environment["ROS_DOMAIN_ID"])

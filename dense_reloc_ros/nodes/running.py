@@ -33,6 +33,9 @@ def run_node(make_node: Callable[[], Node], arguments: Sequence[str] | None = No
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
         pass
+    except Exception:
+        if rclpy.ok():  # what it does while ROS is being shut down under it does not matter
+            raise
     finally:
         executor.shutdown()
         node.destroy_node()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from threading import Thread
+from threading import Event, Thread
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,7 +20,7 @@ from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParametersAtomically
 from rclpy.client import Client
 from rclpy.context import Context
-from rclpy.executors import MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.task import Future
@@ -101,11 +101,21 @@ class Harness:
             MultiThreadedExecutor(4, context=context),
             SingleThreadedExecutor(context=context),
         ]
+        self._threads = []
+        self._stop = Event()
         for executor, node in zip(self._executors, (self.relocalizer, self.robot), strict=True):
             executor.add_node(node)
-            Thread(target=executor.spin, daemon=True).start()
+            self._threads.append(Thread(target=self._spin, args=(executor,), daemon=True))
+            self._threads[-1].start()
+
+    def _spin(self, executor: Executor) -> None:
+        while not self._stop.is_set():
+            executor.spin_once(timeout_sec=0.1)
 
     def close(self) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join()
         for executor in self._executors:
             executor.shutdown()
         self.relocalizer.destroy_node()
@@ -176,6 +186,16 @@ class Harness:
         message.header.stamp = info.header.stamp = stamp(seconds)
         self.camera_infos.publish(info)
         self.compressed.publish(message)
+
+    def show_until(self, status: int, seconds: float, *arguments: Any) -> float:
+        """Publishes images, one a second, until one is answered so; says when that was."""
+
+        def answered() -> float:
+            nonlocal seconds
+            seconds += 1.0
+            return seconds if self.show_and_wait(seconds, *arguments).status == status else 0.0
+
+        return wait_for(answered, f"a result with status {status}")
 
     def show_until_placed(self, seconds: float) -> None:
         """Publishes images of a time until the transform of the map is there.

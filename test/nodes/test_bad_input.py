@@ -72,10 +72,8 @@ def test_says_what_is_wrong_with_an_image_once(
     assert not harness.poses
     assert not localizer.images
     # A camera_info may come after the image of its time: it counts from the next image on.
-    harness.show_and_wait(4.0)
-    assert harness.show_and_wait(5.0).status == result.LOCALIZED
-    harness.show_and_wait(6.0, bad_image(), bad_info())
-    assert harness.show_and_wait(7.0, bad_image(), bad_info()).status == result.INVALID_INPUT
+    seconds = harness.show_until(result.LOCALIZED, 4.0)
+    harness.show_until(result.INVALID_INPUT, seconds + 1.0, bad_image(), bad_info())
     warned = [line for line in logged(capfd) if reason in line and "[WARN]" in line]
     assert len(warned) == 2  # before and after the good one
 
@@ -117,11 +115,10 @@ def test_time_that_jumps_back_starts_anew(
     harness.mount("base_link", "camera_optical_frame", np.eye(4))
     harness.move("odom", "base_link", 100.0, np.eye(4))
     harness.show_until_placed(100.0)
-    before = len(harness.transforms)
     result = harness.show_and_wait(50.0)
     # The transforms of the other time are gone, that of the camera's mount is not.
     assert (result.status, result.base_frame_id) == (result.LOCALIZED, "base_link")
-    assert len(harness.transforms) == before
+    assert not [t for t in harness.transforms if t.header.stamp.sec == 51]
     harness.move("odom", "base_link", 51.0, np.eye(4))
     harness.show_until_placed(51.0)
     assert len([line for line in logged(capfd) if "time jumped back by 50.000 s" in line]) == 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -99,6 +98,7 @@ def test_what_ranges_cannot_say_the_model_says(context: Context) -> None:
     assert read_parameters(node, Outer).inner.rate == 2.5
 
 
+# `make parameters` brings the file up to date after a change of the localizer's configuration.
 def test_parameter_file_lists_exactly_the_parameters_with_their_defaults(start: Start) -> None:
     node = start(FakeMaps()).relocalizer
     values = {name: parameter.value for name, parameter in node._parameters.items()}
@@ -108,7 +108,7 @@ def test_parameter_file_lists_exactly_the_parameters_with_their_defaults(start: 
     listed = flatten(yaml.safe_load(CONFIG.read_text())["/**/relocalizer"]["ros__parameters"])
     assert listed == {name: value for name, value in values.items() if value is not None}
     for name in (name for name, value in values.items() if value is None):
-        assert re.search(rf"# +{name.split('.')[-1]}:", CONFIG.read_text())  # there, but unset
+        assert f"# {name.split('.')[-1]}:" in CONFIG.read_text()  # there, but unset
 
 
 def test_every_parameter_is_described_and_commented(start: Start) -> None:

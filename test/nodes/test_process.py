@@ -64,7 +64,12 @@ def test_broken_map_leaves_it_running_until_it_is_interrupted(
             return future.result()
 
         # Importing torch takes a slow machine its time; then the node tries its map.
-        wait_for(lambda: str(missing) in log.read_text(), "the complaint", TIMEOUT)
+        wait_for(
+            lambda: str(missing) in log.read_text() or process.poll() is not None,
+            "the complaint",
+            TIMEOUT,
+        )
+        assert process.poll() is None, log.read_text()
         assert call(GetState, "get_state", GetState.Request()).current_state.label == "unconfigured"
         response = call(LoadMap, "load_map", LoadMap.Request(map_path=str(missing)))
         assert not response.success

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from threading import Thread
+from threading import Event, Thread
 from typing import Any
 
 import numpy as np
@@ -43,9 +43,17 @@ def node(ros_domain: int) -> Iterator[Node]:
     node = rclpy.create_node("listener", context=context)
     executor = SingleThreadedExecutor(context=context)
     executor.add_node(node)
-    thread = Thread(target=executor.spin, daemon=True)
+    stop = Event()
+
+    def spin() -> None:
+        while not stop.is_set():
+            executor.spin_once(timeout_sec=0.1)
+
+    thread = Thread(target=spin, daemon=True)
     thread.start()
     yield node
+    stop.set()
+    thread.join()
     executor.shutdown()
     node.destroy_node()
     context.try_shutdown()
