@@ -12,7 +12,11 @@ import torch
 from gallery import CAMERA, KEYFRAME_YAWS, Gallery, looking
 from scene.small_map import make_map
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
+from dense_reloc_ros.configuration import (
+    LocalizerConfiguration,
+    NreConfiguration,
+    configuration_from_mapping,
+)
 from dense_reloc_ros.errors import ConfigurationError, InputError, MapError
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
@@ -20,6 +24,8 @@ from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
 from dense_reloc_ros.localizer import Localizer, SparseToDenseLocalizer
 from dense_reloc_ros.methods import create_extractor, find_method
+from dense_reloc_ros.pose.nre import estimate_nre
+from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.rendering.photographs import photograph
 from dense_reloc_ros.scene.builder import build_from_depth
 from dense_reloc_ros.scene.dense_describer import DenseDescriber
@@ -169,11 +175,19 @@ def test_distorted_cameras_are_undistorted(gallery, localizer):
     assert pose_error(taken_as_straight.T_map_camera, truth).translation > 0.06
 
 
-def test_a_prior_is_one_more_start(gallery, localizer):
+def test_a_prior_is_one_more_start(gallery, localizer, monkeypatch):
     truth = query_pose(110)
     image = gallery.render(truth).image
+    seen = []
+
+    def spy(problem: PoseProblem, configuration: NreConfiguration, prior: torch.Tensor):
+        seen.append(prior.numpy())
+        return estimate_nre(problem, configuration, prior)
+
+    monkeypatch.setattr("dense_reloc_ros.localizer.estimate_nre", spy)
     for prior in (truth, looking(290)):
         assert error_of(localizer.localize(image, CAMERA, prior), truth).translation < 0.06
+        np.testing.assert_allclose(seen[-1] @ prior, np.eye(4), atol=1e-5)
 
 
 def test_excluded_keyframes_are_not_retrieved(gallery, localizer):
