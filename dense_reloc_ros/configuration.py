@@ -33,7 +33,13 @@ class RetrievalConfiguration(Block):
     evidence_points: int = Field(
         48, ge=1, le=1000, description="Points of a candidate that are looked for in the query"
     )
-    keyframes: int = Field(5, ge=1, le=200, description="Keyframes that a query is matched with")
+    keyframes: int = Field(8, ge=1, le=200, description="Keyframes that a query is matched with")
+    baseline_share: float = Field(
+        0.03,
+        ge=0.0,
+        le=1.0,
+        description="Keyframes nearer to a better one than this share of the depth are skipped",
+    )
     clusters: int = Field(
         2, ge=1, le=20, description="Co-visibility clusters localized one by one at most"
     )

@@ -26,11 +26,12 @@ from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.reprojection import estimate_reprojection, estimate_smoothed_reprojection
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
-from dense_reloc_ros.retrieval.evidence import rank_by_evidence
+from dense_reloc_ros.retrieval.distinct_views import distinct_views
+from dense_reloc_ros.retrieval.evidence import distinctiveness, rank_by_evidence
 from dense_reloc_ros.retrieval.index import nearest_keyframes
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.selection import observations_of
+from dense_reloc_ros.scene.selection import all_observations, best_observations
 from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -193,8 +194,12 @@ class SparseToDenseLocalizer(Localizer):
             options.candidates + len(excluded),
         )
         candidates = candidates[[k not in excluded for k in candidates.tolist()]]
+        if not len(candidates):
+            return []
         ranked, _ = rank_by_evidence(features, self.scene_map, candidates, options.evidence_points)
-        best = ranked[: options.keyframes].tolist()
+        best = distinct_views(
+            self.scene_map, ranked.tolist(), options.keyframes, options.baseline_share
+        )
         return covisibility_clusters(self.scene_map, best, options.common_points)[
             : options.clusters
         ]
@@ -202,9 +207,13 @@ class SparseToDenseLocalizer(Localizer):
     def match(
         self, features: DenseFeatures, keyframes: list[int], camera: Camera
     ) -> tuple[Tensor, PoseProblem]:
-        """Correspondence maps of the points that some keyframes see; and the points' indices."""
+        """Correspondence maps of the most distinctive points of some keyframes; their indices."""
         options = self.configuration.matching
-        observations = observations_of(self.scene_map, keyframes, options.points)
+        observations = all_observations(self.scene_map, keyframes)
+        quality = distinctiveness(
+            features, self.scene_map, observations, self.temperatures["coarse"]
+        )
+        observations = best_observations(self.scene_map, observations, quality, options.points)
         point_indices = self.scene_map.observation_points[observations]
         coarse, fine = features.levels["coarse"], features.levels["fine"]
         descriptors = {

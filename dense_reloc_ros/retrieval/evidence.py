@@ -17,10 +17,9 @@ def rank_by_evidence(
     """Keyframes (N,) sorted by local evidence, best first, and their scores (N,).
 
     The score is the mean over some of a keyframe's observations of the highest correlation of
-    their descriptor in the query (at half the coarse resolution). Where the number of observations
-    is below `observations`, all are used.
+    their descriptor in the query. Where a keyframe has fewer than `observations`, all are used.
     """
-    query = normalize(avg_pool2d(features.levels[LEVEL].values, 2)[0].flatten(1), dim=0)
+    query = query_places(features)
     rows, owner = [], []
     for position, keyframe in enumerate(keyframes.tolist()):
         seen = scene_map.observations(keyframe)
@@ -29,11 +28,29 @@ def rank_by_evidence(
         chosen = torch.linspace(0, count - 1, min(count, observations)).round().long()
         rows.append(seen.start + chosen)
         owner.append(torch.full_like(chosen, position))
-    index = torch.cat(rows)
-    descriptors = scene_map.descriptors[LEVEL][index].to(query)
+    descriptors = scene_map.descriptors[LEVEL][torch.cat(rows)].to(query)
     best = (descriptors @ query).amax(1)
     owners = torch.cat(owner).to(query.device)
     total = torch.zeros(len(keyframes), device=query.device).index_add_(0, owners, best)
     scores = total / torch.bincount(owners, minlength=len(keyframes)).clamp(min=1)
     order = scores.argsort(descending=True, stable=True)
     return keyframes.to(order.device)[order], scores[order]
+
+
+def distinctiveness(
+    features: DenseFeatures, scene_map: SceneMap, observations: Tensor, temperature: float
+) -> Tensor:
+    """ln of the highest probability (N,) that observations (N,) reach anywhere in the query.
+
+    High where a descriptor matches one place much better than all others; a high correlation alone
+    says little, as plain walls correlate with each other everywhere.
+    """
+    query = query_places(features)
+    descriptors = scene_map.descriptors[LEVEL][observations].to(query)
+    correlation = descriptors @ query / temperature
+    return correlation.amax(1) - correlation.logsumexp(1)
+
+
+def query_places(features: DenseFeatures) -> Tensor:
+    """Descriptors (C, N) of the coarse level of one image at half its resolution."""
+    return normalize(avg_pool2d(features.levels[LEVEL].values, 2)[0].flatten(1), dim=0)

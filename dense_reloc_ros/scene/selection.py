@@ -2,30 +2,28 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.scene.scene_map import SceneMap
 
-SELECTION_SEED = 0
+
+def all_observations(scene_map: SceneMap, keyframes: list[int]) -> Tensor:
+    """The indices (N,) of all observations of some keyframes."""
+    slices = [scene_map.observations(keyframe) for keyframe in keyframes]
+    return torch.cat([torch.arange(s.start, s.stop) for s in slices])
 
 
-def observations_of(scene_map: SceneMap, keyframes: list[int], count: int) -> Tensor:
-    """Up to `count` indices of observations, no two of the same point.
+def best_observations(
+    scene_map: SceneMap, observations: Tensor, quality: Tensor, count: int
+) -> Tensor:
+    """Up to `count` of the observations (N,), those of highest quality (N,), one for each point.
 
-    A point that several keyframes see is taken as the first of them saw it. Where there are more
-    points than `count`, the choice is random but the same every time.
-
-    Args:
-        scene_map: the map.
-        keyframes: best first.
-        count: how many points.
+    A point that several keyframes see is taken as the one saw it that the query resembles most.
     """
-    slices = [scene_map.observations(k) for k in keyframes]
-    observations = torch.cat([torch.arange(s.start, s.stop) for s in slices])
-    points = scene_map.observation_points[observations].numpy()
-    _, first = np.unique(points, return_index=True)
-    if len(first) > count:
-        first = np.random.default_rng(SELECTION_SEED).choice(first, count, replace=False)
-    return observations[torch.from_numpy(np.sort(first))]
+    order = quality.cpu().argsort(descending=True, stable=True)
+    points = scene_map.observation_points[observations[order]].long()
+    first = torch.full((len(scene_map.points),), len(order))
+    first.scatter_reduce_(0, points, torch.arange(len(order)), "amin")
+    is_first = first[points] == torch.arange(len(order))
+    return observations[order[is_first][:count]].sort().values

@@ -9,7 +9,7 @@ import torch
 from scene.small_map import make_map
 
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.selection import observations_of
+from dense_reloc_ros.scene.selection import all_observations, best_observations
 
 
 @pytest.fixture
@@ -23,27 +23,30 @@ def overlapping() -> SceneMap:
     )
 
 
-def test_a_point_is_taken_once_as_the_best_keyframe_saw_it(overlapping):
-    assert sorted(observations_of(overlapping, [0, 1], 99).tolist()) == [0, 1, 2, 3, 4, 5, 6, 7]
-    assert sorted(observations_of(overlapping, [1, 0], 99).tolist()) == [0, 1, 2, 5, 6, 7, 8, 9]
-    assert sorted(observations_of(overlapping, [2, 1], 99).tolist()) == [6, 7, 8, 9, 10, 11, 12]
+def test_all_observations_of_keyframes_in_their_order(overlapping):
+    assert all_observations(overlapping, [2, 0]).tolist() == [10, 11, 12, 0, 1, 2, 3, 4]
 
 
-def test_of_too_many_points_some_are_chosen_the_same_every_time():
-    scene_map = make_map(seed=1, keyframes=6, points=200)
-    keyframes = [4, 0, 5, 2]
-    everything = observations_of(scene_map, keyframes, 10_000)
-    chosen = observations_of(scene_map, keyframes, 50)
-    assert len(everything) > 100
-    assert len(chosen) == 50
-    assert set(chosen.tolist()) <= set(everything.tolist())
-    points = scene_map.observation_points[chosen]
-    assert len(torch.unique(points)) == 50
-    assert observations_of(scene_map, keyframes, 50).tolist() == chosen.tolist()
+def test_a_point_is_taken_once_as_the_query_resembles_it_most(overlapping):
+    observations = torch.arange(13)
+    quality = torch.tensor([9.0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 1])
+    chosen = best_observations(overlapping, observations, quality, 99)
+    # Point 0 by observation 0 and not 12, 3 by 9, 4 by 8, 7 by 11; 1, 2, 5, 6 and 8 are seen once.
+    assert chosen.tolist() == [0, 1, 2, 6, 7, 8, 9, 10, 11]
+    assert best_observations(overlapping, observations, quality, 3).tolist() == [9, 10, 11]
 
 
-def test_the_choice_is_spread_over_the_keyframes():
-    scene_map = make_map(seed=2, keyframes=8, points=400)
-    chosen = observations_of(scene_map, list(range(8)), 80)
-    owner = torch.searchsorted(scene_map.observation_offsets, chosen, right=True) - 1
-    assert len(torch.unique(owner)) >= 6
+@pytest.mark.parametrize("seed", range(5))
+def test_the_best_are_chosen_as_by_a_slow_loop(seed):
+    scene_map = make_map(seed=seed, keyframes=6, points=200)
+    observations = all_observations(scene_map, [4, 0, 5, 2])
+    generator = torch.Generator().manual_seed(seed)
+    quality = torch.rand(len(observations), generator=generator)
+    points = scene_map.observation_points[observations].tolist()
+    best: dict[int, int] = {}
+    for position, point in enumerate(points):
+        if point not in best or quality[position] > quality[best[point]]:
+            best[point] = position
+    expected = sorted(best.values(), key=lambda position: -quality[position])[:50]
+    chosen = best_observations(scene_map, observations, quality, 50)
+    assert chosen.tolist() == sorted(observations[expected].tolist())

@@ -1,0 +1,44 @@
+"""Which of the best keyframes are worth matching: those that add another view of the place."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+SAME_TURN = math.radians(5.0)
+
+
+def distinct_views(
+    scene_map: SceneMap, ranked: list[int], count: int, baseline_share: float
+) -> list[int]:
+    """Up to `count` of the `ranked` keyframes, best first, that are not near-duplicates.
+
+    Points of keyframes from one spot share the errors of what they were made from; other views of
+    the same place average them out. A keyframe is a near-duplicate of a better one when it looks
+    the same way, to 5°, and its baseline is below `baseline_share` of the median depth. Where the
+    distinct ones are fewer than `count`, near-duplicates fill up, best first.
+    """
+    poses = scene_map.keyframe_poses
+    kept: list[int] = []
+    left_out: list[int] = []
+    for keyframe in ranked:
+        if len(kept) == count:
+            break
+        others = poses[kept]
+        baseline = (others[:, :3, 3] - poses[keyframe, :3, 3]).norm(dim=-1)
+        same_way = others[:, :3, 2] @ poses[keyframe, :3, 2] > math.cos(SAME_TURN)
+        near = baseline < baseline_share * median_depth(scene_map, keyframe)
+        (left_out if bool((same_way & near).any()) else kept).append(keyframe)
+    return kept + left_out[: count - len(kept)]
+
+
+def median_depth(scene_map: SceneMap, keyframe: int) -> Tensor:
+    """Median distance in metres along the optical axis of the points that a keyframe sees."""
+    pose = scene_map.keyframe_poses[keyframe]
+    seen = scene_map.points[scene_map.observation_points[scene_map.observations(keyframe)]]
+    depth = (seen.double() - pose[:3, 3]) @ pose[:3, 2]
+    return depth.median() if len(depth) else torch.zeros((), dtype=torch.float64)
