@@ -32,7 +32,7 @@ EXCLUDED_SHARE = 0.1
 """Of the keyframes: the nearest to a held-out one are left out with it."""
 COARSE_TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1)
 FINE_TEMPERATURES = (0.005, 0.007, 0.01, 0.014, 0.02, 0.03)
-ACCURACY_MARGIN = 1.1
+ACCURACY_MARGIN = 1.06
 """A fine temperature may cost this factor of the best accuracy: higher ones bear more blur."""
 RIGHT_METRES = 0.25
 RIGHT_RADIANS = float(np.deg2rad(10.0))
@@ -148,9 +148,9 @@ def fit_temperatures(
         LOGGER.warning("no keyframe sees what others see: the map keeps the default temperatures")
         return DEFAULT_TEMPERATURES.copy()
     mean_costs = {t: float(np.mean(values)) for t, values in costs.items()}
-    median_misses = {t: float(np.median(values)) for t, values in misses.items()}
-    best = min(median_misses.values())
-    good = [t for t, miss in median_misses.items() if miss <= ACCURACY_MARGIN * best]
+    mean_misses = {t: float(np.mean(values)) for t, values in misses.items()}
+    best = min(mean_misses.values())
+    good = [t for t, miss in mean_misses.items() if miss <= ACCURACY_MARGIN * best]
     return {"coarse": min(mean_costs, key=lambda t: mean_costs[t]), "fine": max(good)}
 
 
