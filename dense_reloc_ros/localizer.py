@@ -38,6 +38,8 @@ from dense_reloc_ros.stopwatch import Stopwatch
 LOGGER = logging.getLogger(__name__)
 DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
 """Of maps that are not calibrated."""
+DEFAULT_SCORE_THRESHOLD = 0.3
+"""Of maps that are not calibrated: somewhat above what wrong poses reach on calibrated ones."""
 
 
 class Localizer(ABC):
@@ -113,7 +115,9 @@ class Localizer(ABC):
         """Poses that score lower are rejected: the configuration's or else the map's own."""
         configured = self.configuration.verification.score_threshold
         calibrated = self.scene_map.information.calibration.score_threshold
-        return configured if configured is not None else calibrated or 0.0
+        if configured is not None:
+            return configured
+        return calibrated if calibrated is not None else DEFAULT_SCORE_THRESHOLD
 
     @abstractmethod
     def estimate(

@@ -93,6 +93,9 @@ class FeatureExtractor(ABC):
 def image_to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
     """An RGB image (H, W, 3) uint8 as a batch of one (1, 3, H, W) in [0, 1], float32."""
     return (
-        torch.from_numpy(np.ascontiguousarray(image)).to(device).permute(2, 0, 1)[None].float()
+        torch.from_numpy(np.require(image, requirements=("C", "W")))
+        .to(device)
+        .permute(2, 0, 1)[None]
+        .float()
         / 255
     )

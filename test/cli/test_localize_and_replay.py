@@ -49,6 +49,9 @@ def test_the_nodes_publish_what_the_library_finds(folder: Path) -> None:
     )
     assert offline["frames"] == online["frames"] == 10
     assert offline["recall"]["5cm_5deg"] >= 0.9
+    assert offline["median_translation_m"] <= 0.01
+    assert offline["median_rotation_deg"] <= 0.4
+    assert 0.1 <= offline["nees_over_6_median"] <= 10.0
     assert offline["wrong"] == online["wrong"] == 0
     assert offline["map_revision"] == online["map_revision"]
     assert offline["method"] == online["method"]
@@ -57,3 +60,15 @@ def test_the_nodes_publish_what_the_library_finds(folder: Path) -> None:
     )
     np.testing.assert_array_equal(offline_poses.stamps, online_poses.stamps)
     np.testing.assert_allclose(offline_poses.poses, online_poses.poses, atol=1e-3)
+
+
+def test_night_is_localized_and_nothing_is_wrong_in_hard_light(folder: Path) -> None:
+    given = ["--map", str(folder / "built"), "--seven-scenes", str(folder / "query")]
+    options = ["--levels", "night", "harsh", "--methods", "nre", "--output", str(folder / "hard")]
+    info = ["--camera-info", str(KITCHEN / "camera_info.yaml")]
+    assert main(["bench", "robustness", *given, *info, *options]) == 0
+    night, harsh = json.loads((folder / "hard" / "robustness.json").read_text())
+    assert (night["level"], harsh["level"]) == ("night", "harsh")
+    assert night["recall"]["5cm_5deg"] >= 0.9
+    assert harsh["recall"]["5cm_5deg"] >= 0.5
+    assert night["wrong"] == harsh["wrong"] == 0
