@@ -98,10 +98,10 @@ class Pipeline:
     @property
     def counts(self) -> dict[str, int]:
         """How many images came, and how many of them were not localized."""
-        waiting = 0 if self._worker is None else self._worker.dropped
+        dropped = self._dropped + (0 if self._worker is None else self._worker.dropped)
         return {
             "images received": self._camera.received,
-            "images dropped for newer ones": self._dropped + waiting,
+            "images dropped for newer ones": dropped,
             "images skipped": self._camera.skipped,
         }
 

@@ -51,8 +51,8 @@ def logged(transition: Transition) -> Transition:
 class Relocalizer(LifecycleNode):
     """Parameters, states, services and diagnostics; `Pipeline` does the work.
 
-    A map that cannot be loaded fails the transition to inactive, as with Nav2's map server; so
-    does no other input. `~/load_map` works in every state.
+    A map that cannot be loaded fails the transition to inactive, as with Nav2's map server; bad
+    images never change the state. `~/load_map` works in every state.
 
     Raises:
         rclpy.exceptions.ParameterException: a parameter of a wrong type or out of range.
@@ -103,6 +103,7 @@ class Relocalizer(LifecycleNode):
             self._map_problem = "no map: set the parameter 'map' or call ~/load_map"
             self.get_logger().warning(self._map_problem)
         self._pipeline = Pipeline(self, self._localizer, self._settings, self._reporter)
+        self._pipeline.frames.reconfigure(self._configuration)
         return super().on_configure(state)
 
     @logged

@@ -82,8 +82,10 @@ def test_broken_map_fails_the_transition_and_can_be_replaced(
     status = wait_for(lambda: harness.diagnostic("/maps/ruin: no map here"), "the complaint")
     assert status.level == status.ERROR
     assert load(harness, "/maps/kitchen").success
+    assert harness.set_parameters(**{"retrieval.keyframes": 17}).successful
     harness.activate()
     assert harness.show_and_wait(1.0).status == 0
+    assert maps.localizers["kitchen"].configuration.retrieval.keyframes == 17
 
 
 def test_a_transition_that_raises_says_so(
