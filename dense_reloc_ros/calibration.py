@@ -17,12 +17,12 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, 
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.localization import FloatArray, PoseEstimate
-from dense_reloc_ros.localizer import DEFAULT_TEMPERATURES, SparseToDenseLocalizer
 from dense_reloc_ros.methods import DEFAULT_METHOD, find_method
 from dense_reloc_ros.pose.nre import refine_fine
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.sparse_to_dense import DEFAULT_TEMPERATURES, SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
 
 LOGGER = logging.getLogger(__name__)

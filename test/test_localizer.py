@@ -22,7 +22,7 @@ from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
-from dense_reloc_ros.localizer import Localizer, SparseToDenseLocalizer
+from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.methods import create_extractor, find_method
 from dense_reloc_ros.pose.nre import estimate_nre
 from dense_reloc_ros.pose.problem import PoseProblem
@@ -32,6 +32,7 @@ from dense_reloc_ros.scene.dense_describer import DenseDescriber
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.scene.writer import write_map
+from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 
 STRICT = configuration_from_mapping({"verification": {"score_threshold": 0.5}})
 """Right poses in the gallery score from 0.75 on, wrong ones 0.3 at most."""
@@ -184,7 +185,7 @@ def test_a_prior_is_one_more_start(gallery, localizer, monkeypatch):
         seen.append(prior.numpy())
         return estimate_nre(problem, configuration, prior)
 
-    monkeypatch.setattr("dense_reloc_ros.localizer.estimate_nre", spy)
+    monkeypatch.setattr("dense_reloc_ros.sparse_to_dense.estimate_nre", spy)
     for prior in (truth, looking(290)):
         assert error_of(localizer.localize(image, CAMERA, prior), truth).translation < 0.06
         np.testing.assert_allclose(seen[-1] @ prior, np.eye(4), atol=1e-5)
