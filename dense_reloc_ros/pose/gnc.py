@@ -52,7 +52,7 @@ def smoothed_cost(
     pull = (maps.gains[:, None] * kernel).nan_to_num(0.0)
     residual = residual.nan_to_num(0.0)
     weighted = torch.cat([pull[..., None], pull[..., None] * residual], dim=-1)
-    sums = torch.segment_reduce(weighted, "sum", lengths=maps.counts, axis=0).transpose(0, 1)
+    sums = _sum_by_point(weighted, maps).transpose(0, 1)
     weight, moment = sums[..., 0] / sigma**2, sums[..., 1:] / sigma**2
     jacobian = (projection_jacobian(in_camera, intrinsics) / maps.stride).nan_to_num(0.0, 0.0, 0.0)
     jacobian = torch.where(weight[..., None, None] > 0, jacobian, torch.zeros_like(jacobian))
@@ -61,6 +61,13 @@ def smoothed_cost(
         gradient=-torch.einsum("bmij,bmi->bj", jacobian, moment),
         hessian=torch.einsum("bm,bmij,bmik->bjk", weight, jacobian, jacobian),
     )
+
+
+def _sum_by_point(values: Tensor, maps: SparseLossMaps) -> Tensor:
+    """Sums (M, ...) of values (E, ...) of the cells of each point."""
+    if not maps.point_count or not len(values):
+        return values.new_zeros(maps.point_count, *values.shape[1:])
+    return torch.segment_reduce(values, "sum", lengths=maps.counts, axis=0)
 
 
 def refine(

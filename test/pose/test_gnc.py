@@ -198,3 +198,13 @@ def test_poses_that_no_map_attracts_stay():
     for maps, pose in ((empty, view.T_camera_map), (coarse_maps(view), behind)):
         refined = refine(pose[None], view.points, INTRINSICS, maps, [2.0, 0.6], 10)
         torch.testing.assert_close(refined[0], pose)
+
+
+@pytest.mark.parametrize("points", [0, 3])
+def test_maps_without_any_cell_leave_poses_where_they_are(points: int) -> None:
+    empty = SparseLossMaps(
+        torch.empty(0, dtype=torch.int64), torch.empty(0, 2), torch.empty(0), points, stride=4
+    )
+    poses, intrinsics = torch.eye(4)[None], torch.tensor([100.0, 100.0, 50.0, 50.0])
+    refined = refine(poses, torch.rand(points, 3), intrinsics, empty, [2.0, 0.6], iterations=3)
+    assert torch.equal(refined, poses)
