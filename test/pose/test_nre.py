@@ -17,11 +17,11 @@ DEFAULT = NreConfiguration()
 
 
 def assert_close_to_truth(found: FoundPose | None, view: View) -> None:
-    """Within a pixel at the points' distance, a quarter of a fine cell."""
+    """Within half a fine cell at the points' distance; the next minimum is much further away."""
     assert found is not None
     error = view.error(found.T_camera_map)
-    assert error.translation < 0.02
-    assert np.degrees(error.rotation) < 0.25
+    assert error.translation < 0.03
+    assert np.degrees(error.rotation) < 0.4
 
 
 @pytest.mark.parametrize("kind", ["uniform", "wrong"])
