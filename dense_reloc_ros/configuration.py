@@ -52,7 +52,7 @@ class MatchingConfiguration(Block):
     """Which points are matched, and with how much memory."""
 
     points: int = Field(
-        800, ge=20, le=20_000, description="Map points correlated with the query at most"
+        700, ge=20, le=20_000, description="Map points correlated with the query at most"
     )
     memory_mb: int = Field(
         256, ge=16, le=65_536, description="Memory that correlation may use besides its result"
@@ -63,10 +63,10 @@ class NreConfiguration(Block):
     """The NRE pose estimator (thesis 4.4)."""
 
     samples: int = Field(
-        512, ge=1, le=100_000, description="Triplets of loss maps that P3P is run on"
+        384, ge=1, le=100_000, description="Triplets of loss maps that P3P is run on"
     )
     refined_samples: int = Field(
-        3, ge=1, le=100, description="Cheapest distinct sampled poses that GNC refines"
+        2, ge=1, le=100, description="Cheapest distinct sampled poses that GNC refines"
     )
     refined_fine: int = Field(
         1, ge=1, le=20, description="Cheapest coarse poses refined on fine maps"
@@ -83,7 +83,7 @@ class NreConfiguration(Block):
     sigma_steps: int = Field(4, ge=1, le=50, description="Smoothings from first to last")
     iterations: int = Field(6, ge=1, le=200, description="Steps for each smoothing at most")
     window: int = Field(
-        16, ge=4, le=256, description="Size of the local high-resolution maps in cells"
+        12, ge=4, le=256, description="Size of the local high-resolution maps in cells"
     )
 
 

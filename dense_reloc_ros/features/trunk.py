@@ -29,7 +29,7 @@ class EfficientNetLite0Trunk(nn.Module):
         network = EfficientNet.from_name(NETWORK)
         network.load_state_dict(torch.load(weights_path(), map_location="cpu", weights_only=True))
         network.eval()
-        self.stem = nn.Sequential(_folded(network._conv_stem, network._bn0), nn.ReLU6())
+        self.stem = nn.Sequential(_folded(network._conv_stem, network._bn0), nn.ReLU6(inplace=True))
         self.blocks = nn.ModuleList(_folded_block(block) for block in network._blocks[:depth])
         self.requires_grad_(False)
 
@@ -77,8 +77,8 @@ def _folded_block(block: Any) -> _FoldedBlock:
     arguments = block._block_args
     layers: list[nn.Module] = []
     if arguments.expand_ratio != 1:
-        layers += [_folded(block._expand_conv, block._bn0), nn.ReLU6()]
-    layers += [_folded(block._depthwise_conv, block._bn1), nn.ReLU6()]
+        layers += [_folded(block._expand_conv, block._bn0), nn.ReLU6(inplace=True)]
+    layers += [_folded(block._depthwise_conv, block._bn1), nn.ReLU6(inplace=True)]
     layers += [_folded(block._project_conv, block._bn2)]
     strides = torch.as_tensor(arguments.stride).flatten()
     has_skip = bool((strides == 1).all()) and arguments.input_filters == arguments.output_filters

@@ -89,12 +89,12 @@ def refine(
     for sigma in sigmas:
         # Cells further away than this weigh nothing, and moving there would take many steps.
         pixels, _ = project(poses, points, intrinsics)
-        nearby = maps.near(pixels, (REACH * sigma + 1) * maps.stride)
+        maps = maps.near(pixels, (REACH * sigma + 1) * maps.stride)
         damping = poses.new_full((poses.shape[0],), 1e-3)
-        current = smoothed_cost(poses, points, intrinsics, nearby, sigma)
+        current = smoothed_cost(poses, points, intrinsics, maps, sigma)
         for _ in range(iterations):
             trial = exp(_damped_step(current, damping)) @ poses
-            moved = smoothed_cost(trial, points, intrinsics, nearby, sigma)
+            moved = smoothed_cost(trial, points, intrinsics, maps, sigma)
             better = moved.cost < current.cost
             decrease = (current.cost - moved.cost) / moved.cost.abs().clamp(min=1e-12)
             poses = torch.where(better[:, None, None], trial, poses)

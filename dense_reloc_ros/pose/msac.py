@@ -22,17 +22,16 @@ def sample_poses(
     """Poses T_camera_map (B, 4, 4) from P3P on random triplets of the maps' minima (eq. 4.8).
 
     A map is drawn with a probability proportional to the square of its gain at the minimum: maps
-    that know where their point lies are drawn more often. B is 0 where fewer than three maps do.
+    that know where their point lies are drawn more often. A triplet with a map twice gives no
+    pose. B is 0 where fewer than three maps know anything.
     """
     pixels, gains = maps.best_pixels()
     known = torch.nonzero(gains > 0)[:, 0]
     if len(known) < 3:
         return points.new_zeros(0, 4, 4)
     weights = gains[known].double().square()
-    draws = torch.multinomial(
-        weights.cpu().expand(samples, -1), 3, replacement=False, generator=generator
-    )
-    triplets = known[draws.to(known.device)]
+    draws = torch.multinomial(weights.cpu(), 3 * samples, replacement=True, generator=generator)
+    triplets = known[draws.to(known.device)].view(samples, 3)
     bearings = to_bearings(pixels.double(), intrinsics.double())
     poses, exists = p3p(bearings[triplets], points.double()[triplets])
     return poses[exists].to(points.dtype)
