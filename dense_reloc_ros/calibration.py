@@ -34,6 +34,8 @@ COARSE_TEMPERATURES = (0.02, 0.03, 0.04, 0.05, 0.07, 0.1)
 FINE_TEMPERATURES = (0.005, 0.007, 0.01, 0.014, 0.02, 0.03)
 ACCURACY_MARGIN = 1.06
 """A fine temperature may cost this factor of the best accuracy: higher ones bear more blur."""
+LOST_PIXELS = 10.0
+"""A pose that misses by more is lost; by how much then says nothing about temperatures."""
 RIGHT_METRES = 0.25
 RIGHT_RADIANS = float(np.deg2rad(10.0))
 NEES_QUANTILE = 0.9
@@ -152,7 +154,9 @@ def fit_temperatures(
         LOGGER.warning("no keyframe sees what others see: the map keeps the default temperatures")
         return DEFAULT_TEMPERATURES.copy()
     mean_costs = {t: float(np.mean(values)) for t, values in costs.items()}
-    mean_misses = {t: float(np.mean(values)) for t, values in misses.items()}
+    mean_misses = {
+        t: float(np.mean(np.minimum(values, LOST_PIXELS))) for t, values in misses.items()
+    }
     best = min(mean_misses.values())
     good = [t for t, miss in mean_misses.items() if miss <= ACCURACY_MARGIN * best]
     return {"coarse": min(mean_costs, key=lambda t: mean_costs[t]), "fine": max(good)}
@@ -174,11 +178,11 @@ def miss_after_refinement(
     """Mean distance in pixels between points reprojected at the refined and at the true pose."""
     sharper = replace(problem, fine_temperature=temperature)
     found = refine_fine(sharper, truth[None], localizer.configuration.nre)
-    if found is None:
-        return float("inf")
+    if found is None or not len(found.points):
+        return LOST_PIXELS
     poses = torch.stack([found.T_camera_map, truth])
     pixels, _ = project(poses, problem.points[found.points], problem.intrinsics)
-    return float((pixels[0] - pixels[1]).norm(dim=-1).nanmean())
+    return float((pixels[0] - pixels[1]).norm(dim=-1).nan_to_num(LOST_PIXELS).mean())
 
 
 def normalized_error(truth: FloatArray, estimate: PoseEstimate) -> float:
