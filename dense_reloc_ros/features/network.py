@@ -33,7 +33,7 @@ class FeatureNetwork(nn.Module, ABC):
 
 
 class NetworkExtractor(FeatureExtractor):
-    """A network for inference: evaluation mode, no gradients, weights told apart by their sha256."""
+    """A network for inference, without gradients; its weights are told apart by their sha256."""
 
     def __init__(self, network: FeatureNetwork, weights_sha256: str, device: torch.device) -> None:
         self._network = network.eval().requires_grad_(False).to(device)
