@@ -35,12 +35,18 @@ class EfficientNetLite0Trunk(nn.Module):
 
     def forward(self, images: Tensor, depth: int | None = None) -> list[Tensor]:
         """Outputs (B, C, h, w) of the first `depth` blocks, of standardized images (B, 3, H, W)."""
+        return self.stem_and_blocks(images, depth)[1]
+
+    def stem_and_blocks(
+        self, images: Tensor, depth: int | None = None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """The same, and the output (B, 32, H // 2, W // 2) of the stem before them."""
         outputs = []
-        x = self.stem(images)
+        x = stem = self.stem(images)
         for block in list(self.blocks)[:depth]:
             x = block(x)
             outputs.append(x)
-        return outputs
+        return stem, outputs
 
 
 def weights_path() -> Path:
