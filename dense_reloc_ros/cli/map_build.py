@@ -4,22 +4,12 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
-from dense_reloc_ros.cli.map_source import MapSource, add_source_options, open_source
-
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
-    from dense_reloc_ros.scene.dense_describer import DenseDescriber
-    from dense_reloc_ros.scene.describing import KeyframeDescriber
-    from dense_reloc_ros.scene.scene_map import SceneMap
-    from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.cli.map_source import add_source_options, open_source
 
 T = TypeVar("T")
 
@@ -70,12 +60,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `map build`."""
-    from dense_reloc_ros.scene.dense_describer import DenseDescriber
-    from dense_reloc_ros.scene.keyframes import keyframe_image, select_keyframes
+    from dense_reloc_ros.devices import find_device
+    from dense_reloc_ros.mapping import describer_for, image_of, make_map
+    from dense_reloc_ros.methods import DEFAULT_METHOD, find_method
+    from dense_reloc_ros.scene.keyframes import select_keyframes
     from dense_reloc_ros.scene.writer import check_target, write_map
 
     check_target(arguments.output)
-    describer = _describer(arguments)
+    method = find_method(arguments.method or DEFAULT_METHOD)
+    describer = describer_for(method, arguments.network, find_device(arguments.device))
     with open_source(arguments) as source, ExitStack() as bars:
         frames = select_keyframes(
             source.frames,
@@ -83,21 +76,12 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.keyframe_distance,
             math.radians(arguments.keyframe_angle),
         )
-        progress = ProgressBars(bars)
-        scene_map = _build(source, frames, describer, arguments.frame_id, progress)
-        by_name = {frame.name: frame for frame in frames}
-        keyframes = [by_name[name] for name in scene_map.information.keyframe_names]
-
-        def image_of(keyframe: int) -> NDArray[np.uint8]:
-            return keyframe_image(keyframes[keyframe])
-
-        if isinstance(describer, DenseDescriber):
-            scene_map = _fitted(scene_map, describer, image_of, source.has_depth, progress)
-        stored = image_of if arguments.store_images else None
+        scene_map = make_map(source, frames, describer, arguments.frame_id, ProgressBars(bars))
+        stored = image_of(scene_map, frames) if arguments.store_images else None
         information = write_map(arguments.output, scene_map, stored)
     print(
-        f"{arguments.output}: {len(keyframes)} keyframes, {information.point_count} points, "
-        f"revision {information.revision}"
+        f"{arguments.output}: {len(information.keyframe_names)} keyframes, "
+        f"{information.point_count} points, revision {information.revision}"
     )
     return 0
 
@@ -116,59 +100,3 @@ class ProgressBars:
             tqdm(items, desc=label, unit="frame", dynamic_ncols=True)
         )
         return bar
-
-
-def _describer(arguments: argparse.Namespace) -> KeyframeDescriber:
-    from dense_reloc_ros.devices import find_device
-    from dense_reloc_ros.errors import ConfigurationError
-    from dense_reloc_ros.methods import DEFAULT_METHOD, create_extractor, find_method
-    from dense_reloc_ros.scene.dense_describer import DenseDescriber
-    from dense_reloc_ros.scene.sparse_describer import RootSiftDescriber
-
-    method = find_method(arguments.method or DEFAULT_METHOD)
-    device = find_device(arguments.device)
-    if method.kind == "sparse_to_sparse":
-        if arguments.network not in (None, method.network):
-            raise ConfigurationError(f"method '{method.name}' works with '{method.network}' only")
-        return RootSiftDescriber()
-    return DenseDescriber(create_extractor(arguments.network or method.network, device))
-
-
-def _build(
-    source: MapSource,
-    frames: Sequence[SourceFrame],
-    describer: KeyframeDescriber,
-    frame_id: str,
-    progress: ProgressBars,
-) -> SceneMap:
-    from dense_reloc_ros.scene.builder import build_from_depth, build_from_points
-
-    description = f"{source.description}, {len(frames)} of {len(source.frames)} frames"
-    if source.has_depth:
-        return build_from_depth(frames, describer, frame_id, description, progress)
-    points = source.points
-    if points is None:
-        from dense_reloc_ros.scene.sources.triangulation import triangulate
-
-        points = triangulate(frames, progress)
-    return build_from_points(frames, points, describer, frame_id, description, progress)
-
-
-def _fitted(
-    scene_map: SceneMap,
-    describer: DenseDescriber,
-    image_of: Callable[[int], NDArray[np.uint8]],
-    has_depth: bool,
-    progress: ProgressBars,
-) -> SceneMap:
-    """The map with what its own images say about it; only depth leaves points to be refined."""
-    from dense_reloc_ros.calibration import calibrate
-    from dense_reloc_ros.scene.refinement import refine_points
-
-    if has_depth:
-        scene_map = refine_points(
-            scene_map, lambda keyframe: describer.features(image_of(keyframe)), progress=progress
-        )
-    calibration = calibrate(scene_map, image_of, describer.extractor, progress)
-    information = scene_map.information.model_copy(update={"calibration": calibration})
-    return replace(scene_map, information=information)

@@ -5,25 +5,11 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dense_reloc_ros.scene.sources.known_points import KnownPoints
-    from dense_reloc_ros.scene.sources.source_frame import SourceFrame
-
-
-@dataclass(frozen=True)
-class MapSource:
-    """Frames with poses, and how their points become known."""
-
-    frames: list[SourceFrame]
-    description: str
-    """For people."""
-    points: KnownPoints | None = None
-    """None: they come from depth or, where `has_depth` is not set, are triangulated."""
-    has_depth: bool = False
+    from dense_reloc_ros.mapping import MapSource
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -68,6 +54,7 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         ConfigurationError: options that do not go together.
         InputError: frames or intrinsics that are missing or cannot be used.
     """
+    from dense_reloc_ros.mapping import MapSource
     from dense_reloc_ros.scene.sources.camera_info import load_camera_info
 
     _check_options(arguments)

@@ -16,9 +16,9 @@ from PIL import Image
 from scene.small_map import make_map
 from scene.wall import CAMERA, PixelDescriber, wall_frame
 
+from dense_reloc_ros import mapping
 from dense_reloc_ros.bags.topics import DEPTH_TOPIC, GROUND_TRUTH_TOPIC
 from dense_reloc_ros.bags.writer import BagWriter
-from dense_reloc_ros.cli import map_build
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.scene import writer
@@ -94,7 +94,7 @@ def test_info_on_a_path_that_is_no_map(tmp_path, capsys):
 @pytest.fixture
 def pixel_describer(monkeypatch) -> None:
     """Builds maps in no time, without a network."""
-    monkeypatch.setattr(map_build, "_describer", lambda arguments: PixelDescriber())
+    monkeypatch.setattr(mapping, "describer_for", lambda *arguments: PixelDescriber())
 
 
 @pytest.fixture
