@@ -15,3 +15,7 @@ class MapError(RelocError):
 
 class ConfigurationError(RelocError):
     """A parameter or a combination of parameters that makes no sense."""
+
+
+class TrainingError(RelocError):
+    """A training run that cannot go on, such as one whose loss is no longer finite."""

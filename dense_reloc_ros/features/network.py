@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,14 @@ class FeatureNetwork(nn.Module, ABC):
     @abstractmethod
     def forward(self, images: Tensor) -> DenseFeatures:
         """Features of images (B, 3, H, W), RGB in [0, 1]."""
+
+    def trunk_parameters(self) -> Iterator[nn.Parameter]:
+        """Those that start from pretrained weights, by default of the module `trunk`, if any.
+
+        Training can give them a smaller learning rate.
+        """
+        trunk = getattr(self, "trunk", None)
+        return iter(trunk.parameters() if isinstance(trunk, nn.Module) else ())
 
 
 class NetworkExtractor(FeatureExtractor):
