@@ -1,0 +1,78 @@
+"""The points of a batch that a loss counts, and features at them: differentiable, any batch size.
+
+Points of all images lie in one row (V,), image by image; `image` (V,) says which is whose.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
+from dense_reloc_ros.training.pairs import PairBatch
+
+
+def find_level(features: DenseFeatures, name: str) -> FeatureLevel:
+    """The level of a name.
+
+    Raises:
+        ConfigurationError: the network has none; lists those that it has.
+    """
+    if name not in features.levels:
+        known = ", ".join(features.levels)
+        raise ConfigurationError(f"the network has no level '{name}' (it has: {known})")
+    return features.levels[name]
+
+
+def counted_points(batch: PairBatch, level: FeatureLevel) -> tuple[Tensor, Tensor]:
+    """Images and numbers (V,) of the visible points that lie in a cell of the target's level.
+
+    The border of an image may lie beyond the last whole cell; points there have no true cell.
+    """
+    height, width = level.values.shape[-2:]
+    cells = level.pixels_to_cells(batch.target_pixels)
+    inside = (cells >= -0.5) & (cells <= cells.new_tensor([width - 0.5, height - 0.5]))
+    image, point = (batch.visible & inside.all(-1)).nonzero(as_tuple=True)
+    return image, point
+
+
+def corners(cells: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+    """The four cells around fractional cells (..., 2) and their bilinear weights, each (..., 4).
+
+    Cells are numbered row by row. What lies outside of the grid is moved to its border.
+    """
+    size = cells.new_tensor([width, height])
+    cells = cells.clamp(min=0).minimum(size - 1)
+    low = cells.floor().minimum(size - 2).clamp(min=0)
+    x, y = (cells - low).unbind(-1)
+    column, row = low.long().unbind(-1)
+    right, below = (column + 1).clamp(max=width - 1), (row + 1).clamp(max=height - 1)
+    index = torch.stack(
+        [row * width + column, row * width + right, below * width + column, below * width + right],
+        dim=-1,
+    )
+    return index, torch.stack([(1 - x) * (1 - y), x * (1 - y), (1 - x) * y, x * y], dim=-1)
+
+
+def gather_cells(values: Tensor, image: Tensor, index: Tensor) -> Tensor:
+    """Features (V, K, C) of cells `index` (V, K) of the images (V,) of `values` (B, C, h, w)."""
+    return values.flatten(2)[image[:, None], :, index]
+
+
+def sample_cells(values: Tensor, image: Tensor, cells: Tensor) -> Tensor:
+    """Features (V, C) at fractional cells (V, 2): bilinear, in float32 or better."""
+    index, weights = corners(cells, *values.shape[-2:])
+    gathered = single_or_double(gather_cells(values, image, index))
+    return (gathered * weights.to(gathered)[..., None]).sum(1)
+
+
+def sample_descriptors(level: FeatureLevel, image: Tensor, pixels: Tensor) -> Tensor:
+    """Descriptors (V, C) at pixels (V, 2): as `FeatureLevel.sample`, for points of many images."""
+    return normalize(sample_cells(level.values, image, level.pixels_to_cells(pixels)), dim=-1)
+
+
+def single_or_double(values: Tensor) -> Tensor:
+    """The same in float32 where it is of half precision."""
+    return values if values.dtype == torch.float64 else values.float()
