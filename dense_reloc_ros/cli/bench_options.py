@@ -45,7 +45,7 @@ def add_bench_options(
     )
     add_query_options(parser)
     parser.add_argument(
-        "--every", type=_positive, default=1, metavar="N", help="take every Nth frame"
+        "--every", type=positive, default=1, metavar="N", help="take every Nth frame"
     )
     default = " ".join(methods) if methods else "each map's own"
     parser.add_argument(
@@ -123,7 +123,8 @@ def _with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFram
     ]
 
 
-def _positive(text: str) -> int:
+def positive(text: str) -> int:
+    """A number above zero, for argparse."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import math
-from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TypeVar
 
 from dense_reloc_ros.cli.map_source import add_source_options, open_source
-
-T = TypeVar("T")
+from dense_reloc_ros.cli.progress_bars import ProgressBars
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -84,19 +81,3 @@ def run(arguments: argparse.Namespace) -> int:
         f"{information.point_count} points, revision {information.revision}"
     )
     return 0
-
-
-class ProgressBars:
-    """Progress on stderr; the bars end with a context, so that an error begins a new line."""
-
-    def __init__(self, context: ExitStack) -> None:
-        self._context = context
-
-    def __call__(self, items: Sequence[T], label: str) -> Iterable[T]:
-        """Passes items on and shows how far it is."""
-        from tqdm import tqdm
-
-        bar: Iterable[T] = self._context.enter_context(
-            tqdm(items, desc=label, unit="frame", dynamic_ncols=True)
-        )
-        return bar
