@@ -81,11 +81,20 @@ def at_level(frames: Sequence[SourceFrame], level: str) -> list[SourceFrame]:
     Raises:
         ConfigurationError: an unknown level; lists those that exist.
     """
+    check_level(level)
     if level == CLEAN:
         return list(frames)
-    if level not in LEVELS:
-        raise ConfigurationError(f"unknown level '{level}' (known: {', '.join([CLEAN, *LEVELS])})")
     return [replace(frame, read_image=_degrading(frame, LEVELS[level])) for frame in frames]
+
+
+def check_level(level: str) -> None:
+    """Checks the name of a level.
+
+    Raises:
+        ConfigurationError: an unknown level; lists those that exist.
+    """
+    if level not in (CLEAN, *LEVELS):
+        raise ConfigurationError(f"unknown level '{level}' (known: {', '.join([CLEAN, *LEVELS])})")
 
 
 def _degrading(frame: SourceFrame, conditions: Conditions) -> Callable[[], RgbImage]:
