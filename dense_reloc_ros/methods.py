@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -11,6 +12,9 @@ import torch
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractor import FeatureExtractor
+from dense_reloc_ros.features.network import NetworkExtractor
+from dense_reloc_ros.features.networks import NETWORKS, create_network
+from dense_reloc_ros.features.weights import load_weights
 
 Kind = Literal["sparse_to_dense", "sparse_to_sparse"]
 Estimator = Literal["nre", "re", "re_smoothed"]
@@ -77,22 +81,34 @@ def find_method(name: str) -> Method:
     return METHODS[name]
 
 
-def create_extractor(network: str, device: torch.device) -> FeatureExtractor:
-    """The dense features of a name, on a device.
+def create_extractor(
+    network: str, device: torch.device, weights: Path | None = None
+) -> FeatureExtractor:
+    """The dense features of a name, on a device, with the weights in a file or the name's own.
 
     Raises:
-        ConfigurationError: there are none of this name, or their weights are missing.
+        ConfigurationError: there are none of this name, or their weights are missing or wrong.
     """
-    constructors = _extractors()
-    if network not in constructors:
-        raise ConfigurationError(f"unknown network '{network}' (known: {', '.join(constructors)})")
-    return constructors[network](device)
+    fixed = _fixed_extractors()
+    if network in fixed:
+        if weights is not None:
+            raise ConfigurationError(f"network '{network}' takes no weights from a file")
+        return fixed[network](device)
+    if network not in NETWORKS:
+        known = ", ".join((*fixed, *NETWORKS))
+        raise ConfigurationError(f"unknown network '{network}' (known: {known})")
+    created = create_network(network)
+    path = created.default_weights() if weights is None else weights
+    loaded = load_weights(created, path)
+    if not loaded.is_trained:
+        created.use_untrained(path)
+    return NetworkExtractor(created, loaded.sha256, device)
 
 
-def _extractors() -> dict[str, Callable[[torch.device], FeatureExtractor]]:
+def _fixed_extractors() -> dict[str, Callable[[torch.device], FeatureExtractor]]:
+    """Those that nothing can be trained of."""
     # Imported here: each brings its own heavy library.
     from dense_reloc_ros.features.dense_sift import DenseSift
     from dense_reloc_ros.features.effnet_lite0 import EffNetLite0
-    from dense_reloc_ros.features.vgg16 import Vgg16
 
-    return {"effnet_lite0": EffNetLite0, "vgg16": Vgg16, "dense_sift": DenseSift}
+    return {"effnet_lite0": EffNetLite0, "dense_sift": DenseSift}

@@ -24,16 +24,21 @@ def hypercolumn(layers: list[Layer], stride: int, offset: float, height: int, wi
     of them), L2-normalized, so that all layers weigh the same, and interpolated bilinearly at the
     cells' true centres: networks shift their grids by their padding.
     """
-    rows, columns = height // stride, width // stride
     parts = []
     for layer in layers:
-        centred = layer.values - layer.values.mean((2, 3), keepdim=True)
-        values = normalize(centred, dim=1).contiguous()
-        h, w = values.shape[-2:]
-        vertical = interpolation_matrix(rows, stride, offset, h, layer.stride, layer.offset)
-        horizontal = interpolation_matrix(columns, stride, offset, w, layer.stride, layer.offset)
-        parts.append(vertical.to(values) @ values @ horizontal.to(values).T)
+        centred = layer.values.float() - layer.values.float().mean((2, 3), keepdim=True)
+        layer = layer._replace(values=normalize(centred, dim=1))
+        parts.append(resample(layer, stride, offset, height // stride, width // stride))
     return normalize(torch.cat(parts, dim=1), dim=1)
+
+
+def resample(layer: Layer, stride: int, offset: float, rows: int, columns: int) -> Tensor:
+    """A layer, interpolated bilinearly, on another grid (B, C, rows, columns)."""
+    values = layer.values.contiguous()
+    height, width = values.shape[-2:]
+    vertical = interpolation_matrix(rows, stride, offset, height, layer.stride, layer.offset)
+    horizontal = interpolation_matrix(columns, stride, offset, width, layer.stride, layer.offset)
+    return vertical.to(values) @ values @ horizontal.to(values).T
 
 
 def interpolation_matrix(

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
+from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.features.checkpoints import CheckpointFormat
 from dense_reloc_ros.features.extractor import (
     DenseFeatures,
     FeatureExtractor,
@@ -25,11 +28,41 @@ class FeatureNetwork(nn.Module, ABC):
     @property
     @abstractmethod
     def level_signatures(self) -> Mapping[str, LevelSignature]:
-        """Stride and channels of every level that `forward` returns; at least coarse and fine."""
+        """Stride and channels of the levels that maps are made of, coarse and fine.
+
+        `forward` may return more, which are there for losses.
+        """
 
     @abstractmethod
     def forward(self, images: Tensor) -> DenseFeatures:
         """Features of images (B, 3, H, W), RGB in [0, 1]."""
+
+    @property
+    def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
+        """Files of others that `load_weights` reads besides this project's own."""
+        return ()
+
+    def default_weights(self) -> Path:
+        """The file with the weights that the network has where none are named.
+
+        Raises:
+            ConfigurationError: there are none; says what to do.
+        """
+        raise ConfigurationError(
+            f"network '{self.name}' has no weights of its own: name a file (--weights, or the "
+            "parameter features.weights), for example one that `dense-reloc train` has written"
+        )
+
+    def use_untrained(self, weights: Path) -> None:
+        """Makes do with a trunk whose weights come from another task, like ImageNet's.
+
+        Raises:
+            ConfigurationError: features of this network are worth nothing without training.
+        """
+        raise ConfigurationError(
+            f"{weights}: good to begin the training of '{self.name}' with, but its own layers "
+            "would be random; train it first (`dense-reloc train`)"
+        )
 
     def trunk_parameters(self) -> Iterator[nn.Parameter]:
         """Those that start from pretrained weights, by default of the module `trunk`, if any.
@@ -65,4 +98,5 @@ class NetworkExtractor(FeatureExtractor):
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> DenseFeatures:
         features: DenseFeatures = self._network(images)
-        return features
+        levels = {name: features.levels[name] for name in self._signature.levels}
+        return DenseFeatures(levels, features.global_descriptor)

@@ -1,0 +1,115 @@
+"""S2DNet (thesis 3.5): VGG-16 read at three depths, trained for matching."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import avg_pool2d, normalize
+
+from dense_reloc_ros.features.checkpoints import CheckpointFormat
+from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
+from dense_reloc_ros.features.hypercolumn import Layer, resample
+from dense_reloc_ros.features.network import FeatureNetwork
+from dense_reloc_ros.features.pooling import generalized_mean
+from dense_reloc_ros.features.preprocess import standardize
+from dense_reloc_ros.features.vgg16_trunk import LAYER_CHANNELS, Vgg16Trunk, imagenet_format
+
+LAYERS = ("conv1_2", "conv3_3", "conv5_3")
+"""Read after their ReLU; strides 1, 4 and 16."""
+HIDDEN_CHANNELS = 64
+CHANNELS = 128
+"""Of each level after its adaptation."""
+FINE_STRIDE, FINE_OFFSET = 2, 0.5
+COARSE_CELLS = 4
+"""Fine cells along a side of a coarse one."""
+
+
+class S2dNet(FeatureNetwork):
+    """Levels `coarse` (stride 8) and `fine` (stride 2) of 384 channels, and the three of eq. 3.3.
+
+    Eq. 3.3 correlates the levels conv1_2, conv3_3 and conv5_3 (128 channels each) one by one,
+    upsamples the maps bilinearly and adds them. All of this is linear in the query's descriptors,
+    so the sum is the correlation with the levels themselves, upsampled and stacked. `fine` is this
+    stack at the centres of 2 x 2 pixels; `coarse` is its mean over 8 x 8 pixels, so that its
+    correlation is the mean of eq. 3.3 there.
+
+    Both are L2-normalized as a whole, not level by level: a correlation of eq. 3.3 divided by the
+    norms of the two stacks. The levels keep their weights relative to each other, and the map
+    point's norm changes nothing in the order of the cells, but a cell with a large norm no longer
+    wins by it. No symmetric normalization could keep that, since a cell that is matched with itself
+    would have to be 1 whatever its norm. The scale that is lost with the norms is the temperature,
+    which is calibrated on the map. The three levels come as they are, for the loss of eq. 3.2.
+    """
+
+    name = "s2dnet"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.trunk = Vgg16Trunk()
+        self.adaptations = nn.ModuleDict({name: _adaptation(name) for name in LAYERS})
+
+    @property
+    def level_signatures(self) -> Mapping[str, LevelSignature]:
+        channels = len(LAYERS) * CHANNELS
+        return {
+            "coarse": LevelSignature(stride=COARSE_CELLS * FINE_STRIDE, channels=channels),
+            "fine": LevelSignature(stride=FINE_STRIDE, channels=channels),
+        }
+
+    @property
+    def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
+        trunk = {
+            f"trunk.{key}": f"encoder.{key.removeprefix('layers.')}"
+            for key in self.trunk.state_dict()
+        }
+        adaptations = {
+            f"adaptations.{layer}.{key}": f"adaptation_layers.adap_layer_{index}.{key}"
+            for index, layer in enumerate(LAYERS)
+            for key in self.adaptations[layer].state_dict()
+        }
+        published = CheckpointFormat(
+            name="the published S2DNet",
+            keys=trunk | adaptations,
+            metadata={"hypercolumn_layers": list(LAYERS)},
+        )
+        return (published, imagenet_format(self.trunk, "trunk."))
+
+    def forward(self, images: Tensor) -> DenseFeatures:
+        height, width = images.shape[-2:]
+        outputs = self.trunk(standardize(images), LAYERS)
+        layers = {
+            name: layer._replace(values=self.adaptations[name](layer.values.relu()).float())
+            for name, layer in outputs.items()
+        }
+        fine = stack(list(layers.values()), height, width)
+        coarse = avg_pool2d(fine, COARSE_CELLS)
+        coarse_offset = FINE_OFFSET + (COARSE_CELLS - 1) / 2 * FINE_STRIDE
+        levels = {
+            "coarse": FeatureLevel(
+                COARSE_CELLS * FINE_STRIDE, coarse_offset, normalize(coarse, dim=1)
+            ),
+            "fine": FeatureLevel(FINE_STRIDE, FINE_OFFSET, normalize(fine, dim=1)),
+        }
+        for name, layer in layers.items():
+            levels[name] = FeatureLevel(layer.stride, layer.offset, layer.values)
+        pooled = generalized_mean(outputs[LAYERS[-1]].values.float().clamp(min=1e-6))
+        return DenseFeatures(levels, normalize(pooled, dim=1))
+
+
+def stack(layers: Sequence[Layer], height: int, width: int) -> Tensor:
+    """Layers upsampled to the fine cells of an image and stacked (B, C, H // 2, W // 2)."""
+    rows, columns = height // FINE_STRIDE, width // FINE_STRIDE
+    return torch.cat(
+        [resample(layer, FINE_STRIDE, FINE_OFFSET, rows, columns) for layer in layers], dim=1
+    )
+
+
+def _adaptation(layer: str) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(LAYER_CHANNELS[layer], HIDDEN_CHANNELS, 1),
+        nn.ReLU(),
+        nn.Conv2d(HIDDEN_CHANNELS, CHANNELS, 5, padding=2),
+        nn.BatchNorm2d(CHANNELS),
+    )
