@@ -17,7 +17,7 @@ from dense_reloc_ros.features.networks import NETWORKS, create_network
 from dense_reloc_ros.features.weights import load_weights
 
 Kind = Literal["sparse_to_dense", "sparse_to_sparse"]
-Estimator = Literal["nre", "re", "re_smoothed"]
+Estimator = Literal["nre", "nre_coarse", "re", "re_smoothed"]
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,13 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "effnet_lite0",
                 "nre",
                 "sparse-to-dense loss maps, MSAC + P3P, GNC coarse to fine (NRE)",
+            ),
+            Method(
+                "nre_coarse",
+                "sparse_to_dense",
+                "effnet_lite0",
+                "nre_coarse",
+                "NRE that stops before the fine maps",
             ),
             Method(
                 "re",

@@ -16,7 +16,7 @@ from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.methods import Method, create_extractor
 from dense_reloc_ros.pose.covariance import pose_covariance
-from dense_reloc_ros.pose.nre import estimate_nre
+from dense_reloc_ros.pose.nre import estimate_nre, estimate_nre_coarse
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.reprojection import estimate_reprojection, estimate_smoothed_reprojection
 from dense_reloc_ros.pose.verification import verify
@@ -153,7 +153,8 @@ class SparseToDenseLocalizer(Localizer):
         prior = None
         if prior_T_map_camera is not None:
             prior = torch.from_numpy(se3.inverse(prior_T_map_camera)).to(problem.points)
-        return estimate_nre(problem, self.configuration.nre, prior)
+        estimate = estimate_nre_coarse if self._method.estimator == "nre_coarse" else estimate_nre
+        return estimate(problem, self.configuration.nre, prior)
 
     def judge(
         self,

@@ -30,12 +30,26 @@ def estimate_nre(
 
     A prior pose (4, 4) competes with the sampled ones. None where no three points match anywhere.
     """
+    return refine_fine(
+        problem, coarse_poses(problem, configuration, prior_T_camera_map), configuration
+    )
+
+
+def estimate_nre_coarse(
+    problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None = None
+) -> FoundPose | None:
+    """The pose that `estimate_nre` has before it looks at fine maps, which only judge it here."""
+    coarse = coarse_poses(problem, configuration, prior_T_camera_map)
+    return fine_maps_of(problem, coarse[0], configuration.window) if len(coarse) else None
+
+
+def coarse_poses(
+    problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None
+) -> Tensor:
+    """The cheapest distinct poses (B, 4, 4) on the coarse maps, the cheapest first."""
     maps = problem.coarse_maps
     starts = initial_poses(problem, maps, configuration, prior_T_camera_map)
-    if not len(starts):
-        return None
-    coarse = refine_coarse(problem, maps, starts, configuration)
-    return refine_fine(problem, coarse, configuration)
+    return refine_coarse(problem, maps, starts, configuration) if len(starts) else starts
 
 
 def initial_poses(

@@ -10,7 +10,7 @@ import torch
 from pose.synthetic import View, problem_of, random_pixels, random_view, with_outliers
 
 from dense_reloc_ros.configuration import NreConfiguration
-from dense_reloc_ros.pose.nre import estimate_nre
+from dense_reloc_ros.pose.nre import estimate_nre, estimate_nre_coarse
 from dense_reloc_ros.pose.problem import FoundPose
 
 DEFAULT = NreConfiguration()
@@ -33,6 +33,17 @@ def test_the_truth_is_found_when_four_of_five_maps_are_useless(kind, seed):
     assert_close_to_truth(found, view)
     supporting = found.gains(problem) > 0.3 * found.fine_maps.outlier_loss
     assert 0.9 * 50 <= supporting.sum() <= 1.2 * 50
+
+
+def test_fine_maps_make_the_coarse_pose_more_exact():
+    coarse, fine = [], []
+    for seed in range(5):
+        view = random_view(250, seed)
+        problem = with_outliers(view, 0.5, "uniform", seed)
+        for estimate, errors in ((estimate_nre_coarse, coarse), (estimate_nre, fine)):
+            errors.append(view.error(estimate(problem, DEFAULT).T_camera_map).translation)
+    assert max(coarse) < 0.2
+    assert np.mean(fine) < 0.7 * np.mean(coarse)
 
 
 @pytest.mark.parametrize("seed", range(3))
