@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.matching.correlation import BYTES_PER_CELL, chunks
+from dense_reloc_ros.training.losses.recomputation import call
 from dense_reloc_ros.training.losses.sampling import (
     counted_points,
     find_level,
@@ -23,6 +21,7 @@ from dense_reloc_ros.training.losses.sampling import (
     single_or_double,
 )
 from dense_reloc_ros.training.losses.steps import StepCounter
+from dense_reloc_ros.training.losses.temperature import Temperature
 from dense_reloc_ros.training.losses.value import LossValue
 from dense_reloc_ros.training.pairs import PairBatch
 
@@ -60,8 +59,6 @@ class NreLossConfiguration(Block):
         ),
         min_length=1,
     )
-    smallest_temperature: float = Field(0.005, gt=0.0, description="Bound of a learned one")
-    largest_temperature: float = Field(1.0, gt=0.0, description="Bound of a learned one")
     memory_mb: int = Field(
         512, ge=1, description="Correlation maps that need more are recomputed for the gradient"
     )
@@ -93,12 +90,9 @@ class NreLoss(nn.Module):
         super().__init__()
         self.configuration = configuration
         self.steps = StepCounter()
-        self.log_temperatures = nn.ParameterDict(
+        self.temperatures = nn.ModuleDict(
             {
-                level.level: nn.Parameter(
-                    torch.tensor(math.log(level.temperature)),
-                    requires_grad=level.learn_temperature,
-                )
+                level.level: Temperature(level.temperature, level.learn_temperature)
                 for level in configuration.levels
             }
         )
@@ -109,7 +103,7 @@ class NreLoss(nn.Module):
         total = batch.source_image.new_zeros(())
         parts = {}
         for level in self.configuration.levels:
-            temperature = self._temperature(level.level)
+            temperature = self.temperatures[level.level]()
             terms = self._terms(
                 level,
                 temperature,
@@ -124,18 +118,6 @@ class NreLoss(nn.Module):
             if level.learn_temperature:
                 parts[f"nre/{level.level}_temperature"] = float(temperature.detach())
         return LossValue(total, parts)
-
-    def _temperature(self, level: str) -> Tensor:
-        parameter: Tensor = self.log_temperatures[level]
-        configuration = self.configuration
-        if parameter.requires_grad:
-            # In place: a clamped value has no gradient that could bring the parameter back.
-            with torch.no_grad():
-                parameter.clamp_(
-                    math.log(configuration.smallest_temperature),
-                    math.log(configuration.largest_temperature),
-                )
-        return parameter.exp()
 
     def _terms(
         self,
@@ -181,7 +163,7 @@ def whole_map_evidence(
     for of_image, maps in zip(torch.split(descriptors, counts), values, strict=True):
         flat = single_or_double(maps.flatten(1))
         for chunk in chunks(len(of_image), cells, memory_limit):
-            evidence.append(_run(recompute, _log_sum, of_image[chunk], flat))
+            evidence.append(call(recompute, _log_sum, of_image[chunk], flat))
     return torch.cat(evidence) if evidence else descriptors.sum(-1)
 
 
@@ -208,7 +190,7 @@ def window_evidence(
     cells = size * size * channels
     recompute = len(descriptors) * cells * BYTES_PER_CELL > memory_limit
     evidence = [
-        _run(
+        call(
             recompute,
             _log_sum_at,
             descriptors[chunk],
@@ -232,11 +214,3 @@ def _log_sum_at(
     gathered = single_or_double(gather_cells(values, image, index))
     correlation = (gathered @ descriptors[..., None])[..., 0]
     return torch.logsumexp(correlation.masked_fill(outside, -torch.inf), dim=1)
-
-
-def _run(recompute: bool, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """The function, without keeping what its gradient needs if that is to be computed again."""
-    if recompute:
-        result: Tensor = checkpoint(function, *inputs, use_reentrant=False)
-        return result
-    return function(*inputs)
