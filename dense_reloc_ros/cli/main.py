@@ -8,7 +8,7 @@ import logging
 import sys
 from collections.abc import Sequence
 
-COMMANDS = ("demo", "map", "bag", "localize", "replay", "bench")
+COMMANDS = ("demo", "map", "bag", "localize", "replay", "bench", "train")
 """In the order of the help text; each is the module of this package that registers it."""
 FAILED = 2
 """Exit status for anything that the user can put right."""

@@ -1,0 +1,78 @@
+"""`dense-reloc train`: learns a network's weights as a configuration says."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+INTERRUPTED = 130
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the `train` command."""
+    parser = subparsers.add_parser(
+        "train",
+        help="learn the weights of a network",
+        description="Writes checkpoints, TensorBoard logs and the validation curve. Ctrl-C ends "
+        "after the step that is going on; --resume goes on exactly there.",
+    )
+    parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="see config/training")
+    parser.add_argument(
+        "--data", type=Path, metavar="DIR", help="what ${DATA} in the configuration stands for"
+    )
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="DIR",
+        help="folder of the run; output/training/CONFIG by default",
+    )
+    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
+    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N; CONFIG's own")
+    parser.add_argument(
+        "--export", type=Path, metavar="DIR", help="write the best weights there in the end"
+    )
+    parser.add_argument(
+        "--half", action="store_true", help="export weights as float16, half as large"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs `train`."""
+    from dense_reloc_ros.devices import find_device
+    from dense_reloc_ros.training.assembly import create_trainer
+    from dense_reloc_ros.training.configuration import load_training_configuration
+    from dense_reloc_ros.training.export import export
+    from dense_reloc_ros.training.interruption import interruption
+    from dense_reloc_ros.training.logs import TrainingLog
+    from dense_reloc_ros.training.loop import Ending
+    from dense_reloc_ros.training.run_folder import RunFolder
+
+    configuration = load_training_configuration(arguments.config, arguments.data)
+    device = find_device(arguments.device or configuration.run.device)
+    path = arguments.output or Path("output/training") / arguments.config.stem
+    folder = RunFolder(path)
+    if arguments.resume:
+        folder.go_on(arguments.config)
+    else:
+        folder.check_new()
+    trainer = create_trainer(configuration, folder.checkpoints, device)
+    if arguments.resume:
+        trainer.resume()
+    else:
+        folder.begin(arguments.config)
+    steps = configuration.run.steps
+    with interruption() as interrupted, TrainingLog(path, trainer.progress.step, steps) as log:
+        ending = trainer.run(log, interrupted)
+    if ending is Ending.INTERRUPTED:
+        print(
+            f"dense-reloc: interrupted after step {trainer.progress.step}; add --resume to the "
+            f"same command to go on (the run is in {path})",
+            file=sys.stderr,
+        )
+        return INTERRUPTED
+    print(f"{trainer.progress.step} steps, {ending.value}; the run is in {path}")
+    if arguments.export:
+        print(export(folder.trained(str(device)), arguments.export, arguments.half))
+    return 0
