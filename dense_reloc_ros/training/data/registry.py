@@ -1,0 +1,60 @@
+"""All kinds of training data by their name in a configuration, and mixtures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+
+from dense_reloc_ros.training.data.warps import WarpsConfiguration, WarpsSource
+from dense_reloc_ros.training.pairs import TrainingPair
+
+DataConfiguration = WarpsConfiguration
+
+
+class PlacedSource(Protocol):
+    """A `PairSource` that knows how many places it shows."""
+
+    @property
+    def places(self) -> int:
+        """Its pairs have places from 0 up to this."""
+        ...
+
+    def pair(self, number: int) -> TrainingPair:
+        """The pair of a number from 0 up, always the same for the same number."""
+        ...
+
+
+def create_source(
+    configuration: DataConfiguration, size: tuple[int, int], points: int
+) -> PlacedSource:
+    """The source of a configuration: pairs of `size` (height, width) with `points` points each.
+
+    Raises:
+        InputError: data that is missing or cannot be used; names the file.
+        ConfigurationError: a configuration that makes no sense.
+    """
+    return WarpsSource(configuration, size, points)
+
+
+class MixedSource:
+    """Several sources, each drawn with a probability; their places stay apart."""
+
+    def __init__(self, sources: Sequence[PlacedSource], weights: Sequence[float]) -> None:
+        self._sources = sources
+        self._shares = np.cumsum(weights) / np.sum(weights)
+        self._first_places = np.cumsum([0, *(source.places for source in sources)])
+
+    @property
+    def places(self) -> int:
+        """Pairs have places from 0 up to this."""
+        return int(self._first_places[-1])
+
+    def pair(self, number: int) -> TrainingPair:
+        """The pair of a number, always the same, from a source drawn by the number."""
+        draw = np.random.default_rng([number, 0]).random()
+        which = int(np.searchsorted(self._shares, draw, side="right"))
+        pair = self._sources[which].pair(number)
+        return replace(pair, place=pair.place + int(self._first_places[which]))
