@@ -19,7 +19,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="see config/training")
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help="what ${DATA} in the configuration stands for"
+        "--path",
+        action="append",
+        default=[],
+        type=_named_path,
+        metavar="NAME=PATH",
+        help="what ${NAME} in CONFIG stands for; else the environment variable NAME. Repeatable",
     )
     parser.add_argument(
         "--output",
@@ -49,7 +54,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.training.loop import Ending
     from dense_reloc_ros.training.run_folder import RunFolder
 
-    configuration = load_training_configuration(arguments.config, arguments.data)
+    configuration = load_training_configuration(arguments.config, dict(arguments.path))
     device = find_device(arguments.device or configuration.run.device)
     path = arguments.output or Path("output/training") / arguments.config.stem
     folder = RunFolder(path)
@@ -76,3 +81,10 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.export:
         print(export(folder.trained(str(device)), arguments.export, arguments.half))
     return 0
+
+
+def _named_path(text: str) -> tuple[str, str]:
+    name, equals, path = text.partition("=")
+    if not (name and equals and path):
+        raise argparse.ArgumentTypeError(f"'{text}' is not NAME=PATH")
+    return name, path

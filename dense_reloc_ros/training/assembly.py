@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from dense_reloc_ros.features.networks import create_network
+from dense_reloc_ros.features.weights import load_weights
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.configuration import TrainingConfiguration, WeightedData
 from dense_reloc_ros.training.data.registry import MixedSource, create_source
@@ -28,6 +29,8 @@ def create_trainer(
     """
     torch.manual_seed(configuration.seed)
     network = create_network(configuration.network)
+    if configuration.initial_weights is not None:
+        load_weights(network, configuration.initial_weights)
     objective = Objective(
         [create_loss(weighted.loss) for weighted in configuration.losses],
         [weighted.weight for weighted in configuration.losses],

@@ -6,10 +6,11 @@ import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from types import MappingProxyType
+from typing import Any, Literal
 
 import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, PositiveInt, ValidationError, model_validator
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import ConfigurationError
@@ -67,7 +68,7 @@ class TrainingConfiguration(Block):
 
     network: str
     initial_weights: Path | None = Field(None, description="File that the network starts from")
-    image_size: Annotated[tuple[int, int], Field(description="Height and width of all images")]
+    image_size: tuple[PositiveInt, PositiveInt] = Field(description="Width and height in pixels")
     points: int = Field(128, ge=1, le=100_000, description="Points of a pair")
     data: tuple[WeightedData, ...] = Field(min_length=1)
     losses: tuple[WeightedLoss, ...] = Field(min_length=1)
@@ -90,20 +91,20 @@ class TrainingConfiguration(Block):
         return self
 
 
-def load_training_configuration(path: Path, data: Path | None = None) -> TrainingConfiguration:
+def load_training_configuration(
+    path: Path, paths: Mapping[str, str] = MappingProxyType({})
+) -> TrainingConfiguration:
     """The configuration in a YAML file.
 
-    `${DATA}` in its values stands for the folder `data`, any other `${NAME}` for the environment
-    variable of that name; relative paths count from the working directory.
+    `${NAME}` in its values stands for what `paths` has under this name, or else for the environment
+    variable; relative paths count from the working directory.
 
     Raises:
         ConfigurationError: a file that cannot be read, is not valid or names what is not set.
     """
-    variables = dict(os.environ)
-    if data is not None:
-        variables["DATA"] = str(data)
     try:
-        return TrainingConfiguration.model_validate(_filled(read_yaml(path), variables))
+        values = _filled(read_yaml(path), {**os.environ, **paths})
+        return TrainingConfiguration.model_validate(values)
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"])
@@ -111,8 +112,9 @@ def load_training_configuration(path: Path, data: Path | None = None) -> Trainin
         raise ConfigurationError(f"{path}: {where}{first['msg']}") from None
     except KeyError as error:
         name = error.args[0]
-        how = "give --data DIR" if name == "DATA" else "set this environment variable"
-        raise ConfigurationError(f"{path}: ${{{name}}} stands for nothing; {how}") from None
+        raise ConfigurationError(
+            f"{path}: ${{{name}}} stands for nothing; give --path {name}=PATH"
+        ) from None
 
 
 def read_yaml(path: Path) -> Any:
