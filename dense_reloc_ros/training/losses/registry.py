@@ -7,16 +7,41 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
+from dense_reloc_ros.training.losses.double_margin import (
+    DoubleMarginLoss,
+    DoubleMarginLossConfiguration,
+)
+from dense_reloc_ros.training.losses.gauss_newton import (
+    GaussNewtonLoss,
+    GaussNewtonLossConfiguration,
+)
+from dense_reloc_ros.training.losses.global_descriptor import (
+    GlobalDescriptorLoss,
+    GlobalDescriptorLossConfiguration,
+)
 from dense_reloc_ros.training.losses.nre import NreLoss, NreLossConfiguration
 from dense_reloc_ros.training.losses.s2dnet import S2DNetLoss, S2DNetLossConfiguration
 
 LossConfiguration = Annotated[
-    NreLossConfiguration | S2DNetLossConfiguration, Field(discriminator="name")
+    NreLossConfiguration
+    | S2DNetLossConfiguration
+    | GlobalDescriptorLossConfiguration
+    | DoubleMarginLossConfiguration
+    | GaussNewtonLossConfiguration,
+    Field(discriminator="name"),
 ]
 
 
 def create_loss(configuration: LossConfiguration) -> nn.Module:
     """The loss of a configuration: (source, target, batch) to a `LossValue`."""
-    if isinstance(configuration, NreLossConfiguration):
-        return NreLoss(configuration)
-    return S2DNetLoss(configuration)
+    match configuration:
+        case NreLossConfiguration():
+            return NreLoss(configuration)
+        case S2DNetLossConfiguration():
+            return S2DNetLoss(configuration)
+        case GlobalDescriptorLossConfiguration():
+            return GlobalDescriptorLoss(configuration)
+        case DoubleMarginLossConfiguration():
+            return DoubleMarginLoss(configuration)
+        case GaussNewtonLossConfiguration():
+            return GaussNewtonLoss(configuration)

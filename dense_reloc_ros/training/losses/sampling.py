@@ -38,6 +38,19 @@ def counted_points(batch: PairBatch, level: FeatureLevel) -> tuple[Tensor, Tenso
     return image, point
 
 
+def at_most(
+    limit: int, image: Tensor, point: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """The same points, or `limit` drawn evenly from those of an image where it has more."""
+    draw = torch.rand(len(image), generator=generator).to(image.device)
+    order = (image + draw.double()).argsort()
+    first = torch.searchsorted(image, image)  # of the point's image; they lie image by image
+    rank = torch.empty_like(image)
+    rank[order] = torch.arange(len(image), device=image.device)
+    kept = rank - first < limit
+    return image[kept], point[kept]
+
+
 def corners(cells: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """The four cells around fractional cells (..., 2) and their bilinear weights, each (..., 4).
 
