@@ -68,7 +68,7 @@ class TrainingConfiguration(Block):
 
     network: str
     initial_weights: Path | None = Field(None, description="File that the network starts from")
-    image_size: tuple[PositiveInt, PositiveInt] = Field(description="Width and height in pixels")
+    image_size: tuple[PositiveInt, PositiveInt] = Field(description="Height and width in pixels")
     points: int = Field(128, ge=1, le=100_000, description="Points of a pair")
     data: tuple[WeightedData, ...] = Field(min_length=1)
     losses: tuple[WeightedLoss, ...] = Field(min_length=1)

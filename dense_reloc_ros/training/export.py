@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+import yaml
 from safetensors.torch import save
 from torch import Tensor
 
@@ -78,7 +79,8 @@ def _description(trained: TrainedNetwork, content: bytes) -> str:
         "git_revision": trained.revision,
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "validation": dict(trained.validation),
+        "validation": {name: round(value, 6) for name, value in trained.validation.items()},
+        "data": yaml.safe_load(trained.configuration)["data"],
     }
     return json.dumps(description, indent=2)
 
