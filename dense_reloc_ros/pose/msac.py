@@ -66,7 +66,8 @@ def best_distinct(
 ) -> Tensor:
     """Up to `count` indices of cheap poses no two of which are near each other.
 
-    Near is both: camera centres closer than `distance` metres and an angle below `angle` radians.
+    Near is both: camera centres closer than `distance` (in the unit of the poses) and an angle below
+    `angle` radians.
     Without this, all starts of the refinement would come from the same minimum.
     """
     order = costs.argsort()

@@ -15,12 +15,14 @@ from dense_reloc_ros.pose.reprojection import robust_pose
 SAMPLING_SEED = 0
 CHEAPEST_SHARE = 16
 """Sampled poses, for each that is refined, among which distinct ones are chosen."""
-DISTINCT_METRES = 0.1
-DISTINCT_RADIANS = 0.05
-"""Sampled poses nearer to each other than this would fall into the same minimum."""
-SAME_METRES = 0.02
-SAME_RADIANS = 0.01
-"""Refined poses nearer to each other than this are the same."""
+DISTINCT = 0.05
+"""Sampled poses that differ by fewer radians would fall into the same minimum.
+
+The same number times the distance of the points bounds how far apart they are, so that the unit of
+length does not matter; also below.
+"""
+SAME = 0.01
+"""Refined poses that differ by fewer radians are the same."""
 
 
 def estimate_nre(
@@ -67,7 +69,8 @@ def initial_poses(
     sampled, costs = cheapest(
         maps, problem.points, problem.intrinsics, sampled, CHEAPEST_SHARE * count
     )
-    starts = [sampled[best_distinct(sampled, costs, count, DISTINCT_METRES, DISTINCT_RADIANS)]]
+    distance = DISTINCT * _points_distance(problem, sampled)
+    starts = [sampled[best_distinct(sampled, costs, count, distance, DISTINCT)]]
     pixels, gains = maps.best_pixels()
     known = gains > 0
     by_reprojection = robust_pose(
@@ -93,8 +96,17 @@ def refine_coarse(
         configuration.iterations,
     )
     costs = score(maps, problem.points, problem.intrinsics, refined)
-    best = best_distinct(refined, costs, configuration.refined_fine, SAME_METRES, SAME_RADIANS)
+    distance = SAME * _points_distance(problem, refined)
+    best = best_distinct(refined, costs, configuration.refined_fine, distance, SAME)
     return refined[best]
+
+
+def _points_distance(problem: PoseProblem, poses: Tensor) -> float:
+    """The median distance of the points from the first of some cameras (B, 4, 4); 0 without any."""
+    if not len(poses):
+        return 0.0
+    in_camera = problem.points @ poses[0, :3, :3].mT + poses[0, :3, 3]
+    return float(in_camera.norm(dim=-1).median())
 
 
 def refine_fine(

@@ -5,18 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import cv2
-import numpy as np
 import pytest
+from patterned_room import CAMERA, camera_pose, patterned_room
 
 from dense_reloc_ros.cli.main import main
-from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
-from dense_reloc_ros.rendering.room import Box, Room, Walkway
-
-CAMERA = Camera(320, 240, 260.0, 260.0, 159.5, 119.5)
-SIZE = (6.0, 5.0, 3.0)
 
 
 @pytest.fixture(scope="module")
@@ -33,29 +26,6 @@ def folder(tmp_path_factory) -> Path:
         command = ["map", "build", *source, "--method", method, "--output", folder / name]
         assert main([str(word) for word in command]) == 0
     return folder
-
-
-def patterned_room() -> Raycaster:
-    """Four walls with random squares of several sizes."""
-    rng = np.random.default_rng(0)
-    walls = []
-    # The back of a box that stands outside is the wall as seen from inside.
-    for face, x, y in (("left", 6, 0), ("right", -6, 0), ("front", 0, 5), ("back", 0, -5)):
-        octaves = [rng.uniform(0, 255, (3 * n, 4 * n, 3)) for n in (4, 13, 30)]
-        sized = [cv2.resize(o, (800, 600), interpolation=cv2.INTER_NEAREST) for o in octaves]
-        T_map_box = np.eye(4)
-        T_map_box[:2, 3] = x, y
-        walls.append(Box(T_map_box, SIZE).face(face, np.mean(sized, axis=0).astype(np.uint8)))
-    return Raycaster(Room(SIZE, tuple(walls), (), (), np.ones(3), Walkway((1, 1), (2, 2))))
-
-
-def camera_pose(x: float, y: float, yaw: float) -> np.ndarray:
-    """Level, 1.5 m above the floor, looking along `yaw` radians from x."""
-    cos, sin = np.cos(yaw), np.sin(yaw)
-    pose = np.eye(4)
-    pose[:3, :3] = [[sin, 0, cos], [-cos, 0, sin], [0, -1, 0]]
-    pose[:3, 3] = x, y, 1.5
-    return pose
 
 
 def camera_info(folder: Path) -> Path:
@@ -103,6 +73,42 @@ def test_poses(folder, capsys):
     assert nre["deterioration"] == dict.fromkeys(nre["outside"], 0.0)
     row = next(line for line in capsys.readouterr().out.splitlines() if " nre " in line)
     assert row.count("(+0%)") == 3
+
+
+def test_table(folder, capsys):
+    options = ["--mapping", folder / "mapping", "--mapping-every", "2", "--maps", folder / "maps"]
+    chosen = [
+        "--networks",
+        "dense_sift",
+        "s2dnet",
+        "effnet_lite0",
+        "--methods",
+        "nre_coarse",
+        "nre",
+    ]
+    source = ["--seven-scenes", folder / "query", "--camera-info", camera_info(folder)]
+    words = ["bench", "table", *options, *source, *chosen, "--levels", "dim", "--device", "cpu"]
+    assert main([str(word) for word in [*words, "--output", folder / "numbers"]]) == 0
+    entries = json.loads((folder / "numbers/table.json").read_text())
+    assert [(entry["network"], entry["method"]) for entry in entries] == [
+        ("dense_sift", "nre_coarse"),
+        ("dense_sift", "nre"),
+        ("effnet_lite0", "nre_coarse"),
+        ("effnet_lite0", "nre"),
+    ]
+    for entry in entries:
+        assert (entry["level"], entry["frames"], entry["keyframes"]) == ("dim", 4, 3)
+        assert entry["outside"]["25cm_10deg"] == 0.0
+        stages = sum(stage["median"] for stage in entry["stage_ms"].values())
+        assert entry["frame_ms"]["median"] > 0.5 * stages
+    # Float32: 128 channels at stride 8 and at stride 4 of 320 x 240 pixels.
+    assert entries[0]["features_mb"] == pytest.approx(4 * 128 * (40 * 30 + 80 * 60) / 1e6)
+    coarse, both = (entry["correspondence_maps_mb"] for entry in entries[:2])
+    assert both / coarse == pytest.approx(1 + 12**2 / (40 * 30))
+    assert {path.name for path in (folder / "maps").iterdir()} == {"dense_sift", "effnet_lite0"}
+    captured = capsys.readouterr()
+    assert "s2dnet is left out: network 's2dnet' has no weights" in captured.err
+    assert "s2dnet" not in captured.out
 
 
 def test_speed(folder, capsys):
