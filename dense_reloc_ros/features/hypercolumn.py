@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from dense_reloc_ros.features.precision import at_least_single
+
 
 class Layer(NamedTuple):
     """Network output (B, C, h, w); the centre of cell i lies at pixel stride * i + offset."""
@@ -26,7 +28,8 @@ def hypercolumn(layers: list[Layer], stride: int, offset: float, height: int, wi
     """
     parts = []
     for layer in layers:
-        centred = layer.values.float() - layer.values.float().mean((2, 3), keepdim=True)
+        values = at_least_single(layer.values)
+        centred = values - values.mean((2, 3), keepdim=True)
         layer = layer._replace(values=normalize(centred, dim=1))
         parts.append(resample(layer, stride, offset, height // stride, width // stride))
     return normalize(torch.cat(parts, dim=1), dim=1)

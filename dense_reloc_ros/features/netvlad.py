@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.retrieval.vlad import train_vocabulary
 
 ASSIGNMENT_RATIO = 100.0
@@ -24,8 +25,8 @@ class NetVlad(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Descriptors (B, K * C), intra-normalized and L2-normalized, of maps (B, C, h, w)."""
-        local = normalize(maps.float(), dim=1)
-        shares = self.assignment(local).float().softmax(1).flatten(2)
+        local = normalize(at_least_single(maps), dim=1)
+        shares = at_least_single(self.assignment(local)).softmax(1).flatten(2)
         residuals = shares @ local.flatten(2).mT - shares.sum(2)[..., None] * self.centres
         return normalize(normalize(residuals, dim=2).flatten(1), dim=1)
 
@@ -62,7 +63,7 @@ class NetVladHead(nn.Module):
 
     def forward(self, maps: Tensor) -> Tensor:
         """Global descriptors (B, D), L2-normalized, of maps (B, C, h, w)."""
-        return normalize(self.pca(self.netvlad(maps)).float(), dim=1)
+        return normalize(at_least_single(self.pca(self.netvlad(maps))), dim=1)
 
 
 @torch.no_grad()

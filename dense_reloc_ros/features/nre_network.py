@@ -20,6 +20,7 @@ from dense_reloc_ros.features.checkpoints import CheckpointFormat, State
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.pooling import generalized_mean
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.features.preprocess import IMAGENET_DEVIATION, IMAGENET_MEAN, standardize
 
 STRIDES = {"coarse": 16, "fine": 2}
@@ -29,10 +30,12 @@ CHANNELS = {"coarse": 1280, "fine": 288}
 class NreNetwork(FeatureNetwork):
     """Levels `coarse` (stride 16, 1280 channels) and `fine` (stride 2, 288 channels).
 
-    All strided layers are padded by one, so cell 0 of both lies at pixel 0. The thesis correlates
-    the outputs of the batch norms as they are; here they are L2-normalized, and the temperature
-    that is calibrated on the map stands for their norms. The global descriptor, which the thesis
-    takes from another network, is GeM of the coarse trunk.
+    All strided layers are padded by one, so cell 0 of both lies at pixel 0. The thesis ends the
+    coarse trunk at Mixed_6e, which sees the 927 pixels that it says, but its 1280 channels, and
+    those of the published weights, are Mixed_7a's. It correlates the outputs of the batch norms as
+    they are; here they are L2-normalized, and the temperature that is calibrated on the map stands
+    for their norms. The global descriptor, for which it has another network, is GeM of the coarse
+    trunk.
     """
 
     name = "nre"
@@ -51,18 +54,24 @@ class NreNetwork(FeatureNetwork):
     @property
     def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
         """A folder with both published files, or torchvision's Inception-v3 for both trunks."""
-        trained, imagenet = {}, {}
+        published, imagenet = {}, {}
         for level, branch in (("coarse", self.coarse), ("fine", self.fine)):
-            positions = {name: str(i) for i, name in enumerate(branch.trunk._modules)}
-            positions |= {"convolution": str(len(positions)), "norm": str(len(positions) + 1)}
+            # The published files number the layers of the trunk and the two that follow it.
+            modules = [*branch.trunk._modules, "convolution", "norm"]
             for key in branch.state_dict():
-                in_trunk = key.startswith("trunk.")
                 module, _, tensor = key.removeprefix("trunk.").partition(".")
-                trained[f"{level}.{key}"] = f"{level}.{positions[module]}.{tensor}"
-                if in_trunk:
+                published[f"{level}.{key}"] = f"{modules.index(module)}.{tensor}"
+                if key.startswith("trunk."):
                     imagenet[f"{level}.{key}"] = f"{module}.{tensor}"
+        in_file = {key: (key.partition(".")[0], name) for key, name in published.items()}
         return (
-            CheckpointFormat("the published NRE", trained),
+            *(
+                CheckpointFormat(
+                    "the published NRE",
+                    {key: f"{level}.{prefix}{name}" for key, (level, name) in in_file.items()},
+                )
+                for prefix in ("", "cnn.")
+            ),
             CheckpointFormat(
                 "torchvision's Inception-v3",
                 imagenet,
@@ -80,12 +89,13 @@ class NreNetwork(FeatureNetwork):
         standardized = standardize(images)
         trunk = self.coarse.trunk(standardized)
         values = {"coarse": self.coarse.describe(trunk), "fine": self.fine(standardized)}
+        pooled = generalized_mean(at_least_single(trunk).clamp(min=1e-6))
         return DenseFeatures(
             levels={
-                name: FeatureLevel(STRIDES[name], 0.0, normalize(values[name].float(), dim=1))
-                for name in STRIDES
+                name: FeatureLevel(stride, 0.0, normalize(at_least_single(values[name]), dim=1))
+                for name, stride in STRIDES.items()
             },
-            global_descriptor=normalize(generalized_mean(trunk.float().clamp(min=1e-6)), dim=1),
+            global_descriptor=normalize(pooled, dim=1),
         )
 
 

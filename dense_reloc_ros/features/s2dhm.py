@@ -15,6 +15,7 @@ from dense_reloc_ros.features.hypercolumn import Layer, hypercolumn
 from dense_reloc_ros.features.netvlad import NetVladHead, fit_pca
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.pooling import generalized_mean
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.features.preprocess import normalize_local_contrast, standardize
 from dense_reloc_ros.features.vgg16_trunk import (
     LAYER_CHANNELS,
@@ -73,7 +74,7 @@ class S2dhm(FeatureNetwork):
             "fine": FeatureLevel(4, 1.5, fine),
         }
         for name, layer in layers.items():
-            values = normalize(layer.values.float(), dim=1)
+            values = normalize(at_least_single(layer.values), dim=1)
             levels[name] = FeatureLevel(layer.stride, layer.offset, values)
         return DenseFeatures(levels, self._global_descriptor(layers[LAST_LAYER].values))
 
@@ -91,7 +92,7 @@ class S2dhm(FeatureNetwork):
         generator = torch.Generator().manual_seed(seed)
         samples = []
         for batch in images():
-            local = normalize(self._layers(batch)[LAST_LAYER].values.float(), dim=1)
+            local = normalize(at_least_single(self._layers(batch)[LAST_LAYER].values), dim=1)
             for one in local.flatten(2).mT:
                 chosen = torch.randperm(len(one), generator=generator)[:SAMPLES_PER_IMAGE]
                 samples.append(one[chosen.to(one.device)])
@@ -109,4 +110,4 @@ class S2dhm(FeatureNetwork):
         if self.netvlad is not None:
             descriptor: Tensor = self.netvlad(maps)
             return descriptor
-        return normalize(generalized_mean(maps.float().clamp(min=1e-6)), dim=1)
+        return normalize(generalized_mean(at_least_single(maps).clamp(min=1e-6)), dim=1)

@@ -13,6 +13,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, Leve
 from dense_reloc_ros.features.hypercolumn import Layer, resample
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.pooling import generalized_mean
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.features.preprocess import standardize
 from dense_reloc_ros.features.vgg16_trunk import LAYER_CHANNELS, Vgg16Trunk, imagenet_format
 
@@ -80,7 +81,9 @@ class S2dNet(FeatureNetwork):
         height, width = images.shape[-2:]
         outputs = self.trunk(standardize(images), LAYERS)
         layers = {
-            name: layer._replace(values=self.adaptations[name](layer.values.relu()).float())
+            name: layer._replace(
+                values=at_least_single(self.adaptations[name](layer.values.relu()))
+            )
             for name, layer in outputs.items()
         }
         fine = stack(list(layers.values()), height, width)
@@ -94,7 +97,7 @@ class S2dNet(FeatureNetwork):
         }
         for name, layer in layers.items():
             levels[name] = FeatureLevel(layer.stride, layer.offset, layer.values)
-        pooled = generalized_mean(outputs[LAYERS[-1]].values.float().clamp(min=1e-6))
+        pooled = generalized_mean(at_least_single(outputs[LAYERS[-1]].values).clamp(min=1e-6))
         return DenseFeatures(levels, normalize(pooled, dim=1))
 
 

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from features.random_vgg16 import random_vgg16_weights
+from features.random_weights import random_state, write_vgg16_weights
 from scipy.ndimage import gaussian_filter
 
-from dense_reloc_ros.features.dense_sift import DenseSift
-from dense_reloc_ros.features.effnet_lite0 import EffNetLite0
 from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
-from dense_reloc_ros.features.vgg16 import Vgg16
+from dense_reloc_ros.features.networks import NETWORKS, create_network
+from dense_reloc_ros.features.weights import save_weights
+from dense_reloc_ros.methods import create_extractor
 
 CPU = torch.device("cpu")
 HEIGHT, WIDTH = 192, 256
+WITHOUT_TRAINING = ("effnet_lite0", "dense_sift", "s2dhm")
+"""Those whose random or fixed weights already tell places apart."""
 
 
-@pytest.fixture(scope="module", params=["effnet_lite0", "vgg16", "dense_sift"])
-def extractor(request, tmp_path_factory) -> Iterator[FeatureExtractor]:
-    if request.param == "vgg16":
-        weights: Path = tmp_path_factory.mktemp("weights") / "vgg16.pth"
-        random_vgg16_weights(weights)
-        yield Vgg16(CPU, weights)
+@pytest.fixture(scope="module", params=[*WITHOUT_TRAINING, "s2dnet", "nre", "compact"])
+def any_extractor(request, tmp_path_factory) -> FeatureExtractor:
+    return make_extractor(request.param, tmp_path_factory.mktemp("weights"))
+
+
+@pytest.fixture(scope="module", params=WITHOUT_TRAINING)
+def extractor(request, tmp_path_factory) -> FeatureExtractor:
+    return make_extractor(request.param, tmp_path_factory.mktemp("weights"))
+
+
+def make_extractor(name: str, folder: Path) -> FeatureExtractor:
+    if name not in NETWORKS:
+        return create_extractor(name, CPU)
+    path = folder / f"{name}.safetensors"
+    if name == "s2dhm":
+        path = folder / "vgg16.pth"
+        write_vgg16_weights(path)
     else:
-        yield {"effnet_lite0": EffNetLite0, "dense_sift": DenseSift}[request.param](CPU)
+        network = create_network(name)
+        network.load_state_dict(random_state(network))
+        save_weights(network, path)
+    return create_extractor(name, CPU, path)
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -45,11 +60,11 @@ def describe(extractor: FeatureExtractor, image: np.ndarray) -> dict[str, Featur
     return dict(extractor(image_to_tensor(image, CPU)).levels)
 
 
-def test_levels_are_as_the_signature_says(extractor):
+def test_levels_are_as_the_signature_says(any_extractor):
     images = torch.cat([image_to_tensor(texture(96, 128, seed), CPU) for seed in range(2)])
-    features = extractor(images)
-    assert set(features.levels) == set(extractor.signature.levels) == {"coarse", "fine"}
-    for name, stated in extractor.signature.levels.items():
+    features = any_extractor(images)
+    assert set(features.levels) == set(any_extractor.signature.levels) == {"coarse", "fine"}
+    for name, stated in any_extractor.signature.levels.items():
         level = features.levels[name]
         assert level.stride == stated.stride
         rows, columns = 96 // stated.stride, 128 // stated.stride
@@ -61,11 +76,11 @@ def test_levels_are_as_the_signature_says(extractor):
     torch.testing.assert_close(norms, torch.ones_like(norms))
 
 
-def test_images_of_a_batch_do_not_see_each_other(extractor):
+def test_images_of_a_batch_do_not_see_each_other(any_extractor):
     images = torch.cat([image_to_tensor(texture(96, 128, seed), CPU) for seed in range(2)])
-    together = extractor(images)
+    together = any_extractor(images)
     for index in range(2):
-        alone = extractor(images[index : index + 1])
+        alone = any_extractor(images[index : index + 1])
         for name, level in alone.levels.items():
             torch.testing.assert_close(
                 together.levels[name].values[index], level.values[0], atol=1e-3, rtol=0
