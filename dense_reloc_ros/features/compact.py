@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from torch import Tensor, nn
-from torch.nn.functional import interpolate, normalize
+from torch.nn.functional import interpolate, normalize, pad
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.network import FeatureNetwork
@@ -89,6 +89,8 @@ class SeparableBlock(nn.Module):
 
 
 def twice_as_large(small: Tensor, like: Tensor) -> Tensor:
-    """A map (B, C, h, w) at twice its resolution, cut to the height and width of another."""
+    """A map (B, C, h, w) at twice its resolution, cut or continued to the size of another."""
     height, width = like.shape[-2:]
-    return interpolate(small, scale_factor=2, mode="bilinear")[..., :height, :width]
+    large = interpolate(small, scale_factor=2, mode="bilinear")[..., :height, :width]
+    missing = (0, width - large.shape[-1], 0, height - large.shape[-2])
+    return pad(large, missing, mode="replicate") if any(missing) else large
