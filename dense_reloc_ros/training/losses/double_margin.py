@@ -11,6 +11,8 @@ from torch import Tensor, nn
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
+from dense_reloc_ros.features.precision import at_least_single
+from dense_reloc_ros.features.s2dhm import LAYERS as S2DHM_LAYERS
 from dense_reloc_ros.matching.correlation import chunks
 from dense_reloc_ros.training.losses.sampling import (
     at_most,
@@ -18,7 +20,6 @@ from dense_reloc_ros.training.losses.sampling import (
     find_level,
     gather_cells,
     sample_descriptors,
-    single_or_double,
 )
 from dense_reloc_ros.training.losses.steps import StepCounter
 from dense_reloc_ros.training.losses.value import LossValue
@@ -29,7 +30,9 @@ class DoubleMarginLossConfiguration(Block):
     """The settings of paper 003, 4.2; it names no distance α."""
 
     name: Literal["double_margin"] = "double_margin"
-    levels: tuple[str, ...] = Field((), description="Levels it is summed over; empty: all")
+    levels: tuple[str, ...] = Field(
+        S2DHM_LAYERS, min_length=1, description="Levels of unit length that it is summed over"
+    )
     points: int = Field(1024, ge=1, description="Correspondences drawn from a pair at most")
     positive_margin: float = Field(0.1, ge=0.0, description="Distance of matches without a loss")
     negative_margin: float = Field(1.0, gt=0.0, description="Distance of mismatches without a loss")
@@ -70,7 +73,7 @@ class DoubleMarginLoss(nn.Module):
         pool, generator = self.pool, self.steps.next()
         positive = negative = batch.source_image.new_zeros(())
         with torch.autocast(batch.visible.device.type, enabled=False):
-            for name in self.configuration.levels or tuple(target.levels):
+            for name in self.configuration.levels:
                 level = find_level(target, name)
                 matches, mismatches = self._distances(
                     find_level(source, name), level, batch, pool, generator
@@ -109,7 +112,7 @@ class DoubleMarginLoss(nn.Module):
             draw,
             self.configuration.memory_mb << 20,
         )
-        elsewhere = single_or_double(gather_cells(target.values, image, cells[:, None]))[:, 0]
+        elsewhere = at_least_single(gather_cells(target.values, image, cells[:, None]))[:, 0]
         distances = torch.linalg.vector_norm(at_source - elsewhere, dim=-1)
         return torch.linalg.vector_norm(at_source - at_target, dim=-1), distances[found]
 
@@ -137,7 +140,7 @@ def hard_cells(
     found = torch.zeros(count, dtype=torch.bool, device=pixels.device)
     for number, values in enumerate(level.values):
         of_image = (image == number).nonzero()[:, 0]
-        flat = single_or_double(values.flatten(1))
+        flat = at_least_single(values.flatten(1))
         for chunk in chunks(len(of_image), height * width, memory_limit):
             points = of_image[chunk]
             across = (columns - pixels[points, :1]).square()

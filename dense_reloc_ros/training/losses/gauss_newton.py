@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
+from dense_reloc_ros.features.s2dhm import LAYERS as S2DHM_LAYERS
 from dense_reloc_ros.training.losses.sampling import (
     at_most,
     counted_points,
@@ -27,7 +28,9 @@ class GaussNewtonLossConfiguration(Block):
     """The settings of paper 003, 4.2; there its weight beside the double-margin loss is 0.5."""
 
     name: Literal["gauss_newton"] = "gauss_newton"
-    levels: tuple[str, ...] = Field((), description="Levels it is summed over; empty: all")
+    levels: tuple[str, ...] = Field(
+        S2DHM_LAYERS, min_length=1, description="Levels of unit length that it is summed over"
+    )
     points: int = Field(1024, ge=1, description="Correspondences drawn from a pair at most")
     vicinity: float = Field(
         1.0, gt=0.0, description="Largest distance in cells of the start from the truth"
@@ -65,7 +68,7 @@ class GaussNewtonLoss(nn.Module):
         generator = self.steps.next()
         error = determinant = batch.source_image.new_zeros((), dtype=torch.float64)
         with torch.autocast(batch.visible.device.type, enabled=False):
-            for name in self.configuration.levels or tuple(target.levels):
+            for name in self.configuration.levels:
                 errors, determinants = self._terms(
                     find_level(source, name), find_level(target, name), batch, generator
                 )

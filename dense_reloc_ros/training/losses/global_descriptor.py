@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.training.losses.sampling import single_or_double
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.training.losses.value import LossValue
 from dense_reloc_ros.training.pairs import PairBatch
 
@@ -46,8 +46,8 @@ class GlobalDescriptorLoss(nn.Module):
     def forward(self, source: DenseFeatures, target: DenseFeatures, batch: PairBatch) -> LossValue:
         """The mean over the queries that have a negative, and how many of these break the order."""
         with torch.autocast(batch.place.device.type, enabled=False):
-            queries = single_or_double(target.global_descriptor)
-            positives = single_or_double(source.global_descriptor)
+            queries = at_least_single(target.global_descriptor)
+            positives = at_least_single(source.global_descriptor)
             database, places = positives, batch.place
             if self.training:
                 recent, recent_places = self.memory.recall(positives)

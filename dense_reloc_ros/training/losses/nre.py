@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.matching.correlation import BYTES_PER_CELL, chunks
 from dense_reloc_ros.training.losses.recomputation import call
 from dense_reloc_ros.training.losses.sampling import (
@@ -18,7 +19,6 @@ from dense_reloc_ros.training.losses.sampling import (
     gather_cells,
     sample_cells,
     sample_descriptors,
-    single_or_double,
 )
 from dense_reloc_ros.training.losses.steps import StepCounter
 from dense_reloc_ros.training.losses.temperature import Temperature
@@ -161,7 +161,7 @@ def whole_map_evidence(
     recompute = len(descriptors) * cells * BYTES_PER_CELL > memory_limit
     evidence = []
     for of_image, maps in zip(torch.split(descriptors, counts), values, strict=True):
-        flat = single_or_double(maps.flatten(1))
+        flat = at_least_single(maps.flatten(1))
         for chunk in chunks(len(of_image), cells, memory_limit):
             evidence.append(call(recompute, _log_sum, of_image[chunk], flat))
     return torch.cat(evidence) if evidence else descriptors.sum(-1)
@@ -211,6 +211,6 @@ def _log_sum(descriptors: Tensor, flat: Tensor) -> Tensor:
 def _log_sum_at(
     descriptors: Tensor, values: Tensor, image: Tensor, index: Tensor, outside: Tensor
 ) -> Tensor:
-    gathered = single_or_double(gather_cells(values, image, index))
+    gathered = at_least_single(gather_cells(values, image, index))
     correlation = (gathered @ descriptors[..., None])[..., 0]
     return torch.logsumexp(correlation.masked_fill(outside, -torch.inf), dim=1)

@@ -13,14 +13,13 @@ from torch import Tensor, nn
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.hypercolumn import interpolation_matrix
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.matching.correlation import BYTES_PER_CELL, chunks
 from dense_reloc_ros.training.losses.recomputation import call
 from dense_reloc_ros.training.losses.sampling import (
     counted_points,
     find_level,
     sample_cells,
-    sample_descriptors,
-    single_or_double,
 )
 from dense_reloc_ros.training.losses.temperature import Temperature
 from dense_reloc_ros.training.losses.value import LossValue
@@ -31,9 +30,11 @@ class S2DNetLossConfiguration(Block):
     """The cross-entropy of S2DNet."""
 
     name: Literal["s2dnet"] = "s2dnet"
-    levels: tuple[str, ...] = Field((), description="Levels that are added; empty: all there are")
-    temperature: float = Field(0.05, gt=0.0, description="Divides correlations before the softmax")
-    learn_temperature: bool = Field(True, description="Start from it and learn its logarithm")
+    levels: tuple[str, ...] = Field(
+        ("conv1_2", "conv3_3", "conv5_3"), min_length=1, description="Levels that are added"
+    )
+    temperature: float = Field(1.0, gt=0.0, description="Divides correlations before the softmax")
+    learn_temperature: bool = Field(False, description="Start from it and learn its logarithm")
     memory_mb: int = Field(
         512, ge=1, description="Correlation maps that need more are recomputed for the gradient"
     )
@@ -43,8 +44,8 @@ class S2DNetLoss(nn.Module):
     """-ln p of the cell nearest to where the target shows a point (eq. 3.2).
 
     Each level is correlated by itself, the maps are upsampled bilinearly to the grid of the finest
-    level and added (eq. 3.3). The published network correlates features that are not normalized
-    and needs no temperature; those here are of unit length, so one is learned in its place.
+    level and added (eq. 3.3). Features are taken as they are: those of S2DNet are not normalized,
+    and their norms do what a temperature does; levels of unit length need one below 1.
 
     Upsampling and correlation are linear: what a map holds in the true cell is the correlation with
     the level's features interpolated there.
@@ -57,8 +58,7 @@ class S2DNetLoss(nn.Module):
 
     def forward(self, source: DenseFeatures, target: DenseFeatures, batch: PairBatch) -> LossValue:
         """The mean over the visible points of the batch, in nats."""
-        names = self.configuration.levels or tuple(target.levels)
-        levels = {name: find_level(target, name) for name in names}
+        levels = {name: find_level(target, name) for name in self.configuration.levels}
         finest = min(levels.values(), key=lambda level: level.stride)
         image, point = counted_points(batch, finest)
         counts = torch.bincount(image, minlength=len(batch.visible)).tolist()
@@ -70,8 +70,9 @@ class S2DNetLoss(nn.Module):
         with torch.autocast(batch.visible.device.type, enabled=False):
             descriptors, truth = {}, torch.zeros_like(label_pixels[:, 0])
             for name, level in levels.items():
-                pixels = batch.source_pixels[image, point]
-                found = sample_descriptors(find_level(source, name), image, pixels) / temperature
+                of_source = find_level(source, name)
+                cells = of_source.pixels_to_cells(batch.source_pixels[image, point])
+                found = sample_cells(of_source.values, image, cells) / temperature
                 cells = level.pixels_to_cells(label_pixels)
                 truth = truth + (found * sample_cells(level.values, image, cells)).sum(-1)
                 descriptors[name] = found
@@ -101,7 +102,7 @@ def summed_evidence(
     recompute = sum(counts) * cells * BYTES_PER_CELL > memory_limit
     evidence, begin = [], 0
     for number, count in enumerate(counts):
-        maps = [single_or_double(level.values[number]) for level in levels.values()]
+        maps = [at_least_single(level.values[number]) for level in levels.values()]
         for chunk in chunks(count, cells, memory_limit):
             points = slice(begin + chunk.start, begin + chunk.stop)
             of_points = [of_level[points] for of_level in descriptors.values()]
@@ -117,7 +118,7 @@ def _resize(level: FeatureLevel, finest: FeatureLevel) -> tuple[Tensor, Tensor] 
     rows, columns = (
         interpolation_matrix(
             count, finest.stride, finest.offset, of, level.stride, level.offset
-        ).to(single_or_double(level.values))
+        ).to(at_least_single(level.values))
         for count, of in zip(finest.values.shape[-2:], level.values.shape[-2:], strict=True)
     )
     return rows, columns

@@ -11,6 +11,7 @@ from torch.nn.functional import normalize
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.training.pairs import PairBatch
 
 
@@ -77,15 +78,10 @@ def gather_cells(values: Tensor, image: Tensor, index: Tensor) -> Tensor:
 def sample_cells(values: Tensor, image: Tensor, cells: Tensor) -> Tensor:
     """Features (V, C) at fractional cells (V, 2): bilinear, in float32 or better."""
     index, weights = corners(cells, *values.shape[-2:])
-    gathered = single_or_double(gather_cells(values, image, index))
+    gathered = at_least_single(gather_cells(values, image, index))
     return (gathered * weights.to(gathered)[..., None]).sum(1)
 
 
 def sample_descriptors(level: FeatureLevel, image: Tensor, pixels: Tensor) -> Tensor:
     """Descriptors (V, C) at pixels (V, 2): as `FeatureLevel.sample`, for points of many images."""
     return normalize(sample_cells(level.values, image, level.pixels_to_cells(pixels)), dim=-1)
-
-
-def single_or_double(values: Tensor) -> Tensor:
-    """The same in float32 where it is of half precision."""
-    return values if values.dtype == torch.float64 else values.float()

@@ -30,7 +30,7 @@ DAMPING = 1e-3
 
 def loss_of(**options) -> GaussNewtonLoss:
     """A loss that starts at the truth unless told otherwise."""
-    options = {"vicinity": 1e-12, "damping": DAMPING} | options
+    options = {"vicinity": 1e-12, "damping": DAMPING, "levels": ("coarse", "fine")} | options
     return GaussNewtonLoss(GaussNewtonLossConfiguration(**options))
 
 

@@ -9,12 +9,19 @@ from training.losses.random_pairs import as_features, random_batch, random_value
 
 from dense_reloc_ros.training.losses.registry import LossConfiguration, create_loss
 
-NAMES = ("nre", "s2dnet", "global_descriptor", "double_margin", "gauss_newton")
+LEVELS = ("coarse", "fine")
+BLOCKS = (
+    {"name": "nre"},
+    {"name": "s2dnet", "levels": LEVELS},
+    {"name": "global_descriptor"},
+    {"name": "double_margin", "levels": LEVELS},
+    {"name": "gauss_newton", "levels": LEVELS},
+)
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_every_loss_is_made_from_its_name_and_lowers_itself(name):
-    loss = create_loss(TypeAdapter(LossConfiguration).validate_python({"name": name})).eval()
+@pytest.mark.parametrize("block", BLOCKS, ids=lambda block: block["name"])
+def test_every_loss_is_made_from_its_name_and_lowers_itself(block):
+    loss = create_loss(TypeAdapter(LossConfiguration).validate_python(block)).eval()
     source, target = random_values(1), random_values(2)
     whole = torch.eye(4, dtype=torch.float64)
     places = whole[:2].clone().requires_grad_(), whole[[1, 0]].clone().requires_grad_()

@@ -14,7 +14,6 @@ from training.losses.random_pairs import (
     random_batch,
     random_values,
     slow_bilinear,
-    slow_descriptor,
 )
 
 from dense_reloc_ros.training.losses.s2dnet import S2DNetLoss, S2DNetLossConfiguration
@@ -31,7 +30,19 @@ def memory_mb(request, monkeypatch) -> int:
 
 
 def loss_of(**options) -> S2DNetLoss:
-    return S2DNetLoss(S2DNetLossConfiguration(temperature=TEMPERATURE, **options)).double()
+    options = {"levels": ("coarse", "fine"), "temperature": TEMPERATURE} | options
+    return S2DNetLoss(S2DNetLossConfiguration(**options)).double()
+
+
+def unequal_values(seed: int, dtype: torch.dtype = torch.float64) -> dict[str, torch.Tensor]:
+    """Features whose lengths differ from cell to cell, as those of S2DNet."""
+    generator = torch.Generator().manual_seed(seed)
+    return {
+        name: (values.detach() * (0.5 + torch.rand(values.shape, generator=generator)))
+        .to(dtype)
+        .requires_grad_()
+        for name, values in random_values(seed).items()
+    }
 
 
 def slow_s2dnet(source, target, batch, names=("coarse", "fine")) -> float:
@@ -42,11 +53,10 @@ def slow_s2dnet(source, target, batch, names=("coarse", "fine")) -> float:
     for image, point in np.argwhere(batch.visible.numpy()):
         descriptors, maps = {}, {}
         for name in names:
-            descriptors[name] = slow_descriptor(
-                numbers(source[name][image]),
-                numbers(batch.source_pixels[image, point]),
-                *STRIDES[name],
-            )
+            x, y = (numbers(batch.source_pixels[image, point]) - STRIDES[name][1]) / STRIDES[name][
+                0
+            ]
+            descriptors[name] = slow_bilinear(numbers(source[name][image]), x, y)
             values = numbers(target[name][image])
             maps[name] = np.einsum("c,chw->hw", descriptors[name], values)[None]
         total = {}
@@ -74,22 +84,31 @@ def slow_s2dnet(source, target, batch, names=("coarse", "fine")) -> float:
 
 
 def test_follows_the_definition(memory_mb):
-    source, target, batch = random_values(1), random_values(2), random_batch()
+    source, target, batch = unequal_values(1), unequal_values(2), random_batch()
     value = loss_of(memory_mb=memory_mb)(as_features(source), as_features(target), batch)
     assert value.total.item() == pytest.approx(slow_s2dnet(source, target, batch))
     assert value.parts["s2dnet"] == value.total.item()
+
+
+def test_the_temperature_can_be_learned():
+    source, target, batch = unequal_values(1), unequal_values(2), random_batch()
+    loss = loss_of(learn_temperature=True)
+    value = loss(as_features(source), as_features(target), batch)
     assert value.parts["s2dnet/temperature"] == pytest.approx(TEMPERATURE)
+    value.total.backward()
+    assert loss.temperature.logarithm.grad.abs() > 0
+    assert not any(parameter.requires_grad for parameter in loss_of().parameters())
 
 
 def test_the_levels_to_add_can_be_chosen():
-    source, target, batch = random_values(1), random_values(2), random_batch()
+    source, target, batch = unequal_values(1), unequal_values(2), random_batch()
     value = loss_of(levels=("coarse",))(as_features(source), as_features(target), batch)
     expected = slow_s2dnet(source, target, batch, ("coarse",))
     assert value.total.item() == pytest.approx(expected)
 
 
 def test_gradients(memory_mb):
-    source, target, batch = random_values(1), random_values(2), random_batch()
+    source, target, batch = unequal_values(1), unequal_values(2), random_batch()
     names = list(source)
     loss = loss_of(memory_mb=memory_mb)
 
@@ -101,7 +120,7 @@ def test_gradients(memory_mb):
 
 
 def test_nothing_visible_gives_zero_and_zero_gradients():
-    source, target = random_values(1), random_values(2)
+    source, target = unequal_values(1), unequal_values(2)
     batch = random_batch(
         visible=torch.zeros(2, 5, dtype=torch.bool), target_pixels=torch.full((2, 5, 2), torch.nan)
     )
@@ -117,13 +136,13 @@ def test_corners_of_the_image_count():
     batch = random_batch(
         visible=torch.ones(2, 5, dtype=torch.bool), target_pixels=pixels.double().expand(2, 5, 2)
     )
-    source, target = random_values(1), random_values(2)
+    source, target = unequal_values(1), unequal_values(2)
     value = loss_of()(as_features(source), as_features(target), batch)
     assert value.total.item() == pytest.approx(slow_s2dnet(source, target, batch))
 
 
 def test_half_precision_and_autocast_lose_nothing_after_the_features():
-    source, target = random_values(1, torch.float16), random_values(2, torch.float16)
+    source, target = unequal_values(1, torch.float16), unequal_values(2, torch.float16)
     batch = random_batch()
     with torch.autocast("cpu", dtype=torch.bfloat16):
         value = loss_of()(as_features(source), as_features(target), batch)
