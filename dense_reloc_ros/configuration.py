@@ -21,6 +21,16 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+class FeaturesConfiguration(Block):
+    """The features of images."""
+
+    weights: str = Field(
+        "",
+        description="File of the weights that the map was built with, read when a map is loaded; "
+        "empty: those that the network brings along",
+    )
+
+
 class RetrievalConfiguration(Block):
     """Which keyframes may be seen in the query."""
 
@@ -95,6 +105,29 @@ class ReprojectionConfiguration(Block):
     )
 
 
+class FeatureMetricConfiguration(Block):
+    """Feature-PnP, the refinement of feature_pnp and nre_feature_pnp (paper 003)."""
+
+    levels: tuple[Literal["coarse", "fine"], ...] = Field(
+        ("coarse", "fine"), min_length=1, description="Levels refined on, one after the other"
+    )
+    gradient: Literal["central", "sobel", "sobel_normalized"] = Field(
+        "central",
+        description="Gradient of the features: central (differences), sobel or sobel_normalized",
+    )
+    loss: Literal["squared", "huber", "cauchy", "geman_mcclure"] = Field(
+        "cauchy", description="Loss of a residual: squared, huber, cauchy or geman_mcclure"
+    )
+    scale: float = Field(
+        0.5,
+        gt=0.0,
+        le=10.0,
+        description="Distance of descriptors from which on the loss differs from squared",
+    )
+    iterations: int = Field(20, ge=1, le=1000, description="Steps on each level at most")
+    damping: float = Field(0.01, gt=0.0, le=100.0, description="Damping of the first step")
+
+
 class VerificationConfiguration(Block):
     """Whether a pose is published."""
 
@@ -106,10 +139,12 @@ class VerificationConfiguration(Block):
 class LocalizerConfiguration(Block):
     """The parameters of one localizer; all of them can change between two frames."""
 
+    features: FeaturesConfiguration = FeaturesConfiguration()
     retrieval: RetrievalConfiguration = RetrievalConfiguration()
     matching: MatchingConfiguration = MatchingConfiguration()
     nre: NreConfiguration = NreConfiguration()
     reprojection: ReprojectionConfiguration = ReprojectionConfiguration()
+    feature_metric: FeatureMetricConfiguration = FeatureMetricConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 
 

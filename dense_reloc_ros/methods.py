@@ -30,6 +30,8 @@ class Method:
     """The features that maps for it are built with unless another network is named."""
     estimator: Estimator
     description: str
+    is_refined_by_features: bool = False
+    """Whether Feature-PnP follows the estimator."""
 
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -63,6 +65,22 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "effnet_lite0",
                 "re_smoothed",
                 "best pixel of each map, RE as a special case of NRE (thesis eq. 4.11)",
+            ),
+            Method(
+                "feature_pnp",
+                "sparse_to_dense",
+                "effnet_lite0",
+                "re",
+                "re, then features and descriptors aligned (Feature-PnP)",
+                is_refined_by_features=True,
+            ),
+            Method(
+                "nre_feature_pnp",
+                "sparse_to_dense",
+                "effnet_lite0",
+                "nre",
+                "nre, then features and descriptors aligned (Feature-PnP)",
+                is_refined_by_features=True,
             ),
             Method(
                 "sift_pnp",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.methods import Method, create_extractor
 from dense_reloc_ros.pose.covariance import pose_covariance
+from dense_reloc_ros.pose.feature_metric import refine_by_features
 from dense_reloc_ros.pose.nre import estimate_nre, estimate_nre_coarse
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.reprojection import estimate_reprojection, estimate_smoothed_reprojection
@@ -46,7 +49,10 @@ class SparseToDenseLocalizer(Localizer):
     ) -> None:
         super().__init__(scene_map, configuration, method, device)
         network = scene_map.information.signature.network
-        self.extractor = extractor or create_extractor(network, device)
+        weights = configuration.features.weights
+        self.extractor = extractor or create_extractor(
+            network, device, Path(weights) if weights else None
+        )
         check_signature(scene_map, self.extractor.signature)
         calibrated = scene_map.information.calibration.temperatures
         self.temperatures = DEFAULT_TEMPERATURES | calibrated
@@ -135,6 +141,7 @@ class SparseToDenseLocalizer(Localizer):
             log_coarse=match_all(
                 descriptors["coarse"], coarse, self.temperatures["coarse"], options.memory_mb << 20
             ),
+            coarse_descriptors=descriptors["coarse"],
             coarse_level=coarse,
             fine_descriptors=descriptors["fine"],
             fine_level=fine,
@@ -145,7 +152,15 @@ class SparseToDenseLocalizer(Localizer):
     def find_pose(
         self, problem: PoseProblem, prior_T_map_camera: FloatArray | None
     ) -> FoundPose | None:
-        """The pose by the method's estimator."""
+        """The pose by the method's estimator, refined where the method says so."""
+        found = self._first_pose(problem, prior_T_map_camera)
+        if found is None or not self._method.is_refined_by_features:
+            return found
+        return refine_by_features(problem, found, self.configuration.feature_metric)
+
+    def _first_pose(
+        self, problem: PoseProblem, prior_T_map_camera: FloatArray | None
+    ) -> FoundPose | None:
         if self._method.estimator == "re":
             return estimate_reprojection(problem, self.configuration)
         if self._method.estimator == "re_smoothed":

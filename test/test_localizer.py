@@ -103,7 +103,7 @@ def test_stages_are_timed_in_their_order(gallery, localizer):
     assert list(localization.stage_milliseconds) == stages
 
 
-@pytest.mark.parametrize("method", ["re", "re_smoothed"])
+@pytest.mark.parametrize("method", ["re", "re_smoothed", "feature_pnp", "nre_feature_pnp"])
 def test_methods_of_one_kind_share_a_map(method, gallery, map_path):
     localizer = Localizer.open(map_path, STRICT, method, "cpu")
     assert localizer.method == method

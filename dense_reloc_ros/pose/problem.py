@@ -25,6 +25,8 @@ class PoseProblem:
     """(4,) fx, fy, cx, cy in pixels."""
     log_coarse: Tensor
     """Log correspondence maps (M, h, w) on the whole image."""
+    coarse_descriptors: Tensor
+    """(M, C)."""
     coarse_level: FeatureLevel
     fine_descriptors: Tensor
     """(M, C)."""
@@ -51,6 +53,7 @@ class PoseProblem:
             self.points[points],
             self.intrinsics,
             self.log_coarse[points],
+            self.coarse_descriptors[points],
             self.coarse_level,
             self.fine_descriptors[points],
             self.fine_level,

@@ -96,10 +96,12 @@ def problem_of(points: Tensor, *modes: tuple[Tensor, float | Tensor]) -> PosePro
         )
 
     coarse, fine = code_level(8, COARSE_LENGTH), code_level(4, FINE_LENGTH)
+    coarse_descriptors = descriptors(COARSE_LENGTH)
     return PoseProblem(
         points=points,
         intrinsics=INTRINSICS,
-        log_coarse=match_all(descriptors(COARSE_LENGTH), coarse, COARSE_TEMPERATURE),
+        log_coarse=match_all(coarse_descriptors, coarse, COARSE_TEMPERATURE),
+        coarse_descriptors=coarse_descriptors,
         coarse_level=coarse,
         fine_descriptors=descriptors(FINE_LENGTH),
         fine_level=fine,
