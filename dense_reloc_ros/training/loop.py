@@ -71,7 +71,8 @@ class Trainer:
         device: torch.device,
     ) -> None:
         self.progress = Progress()
-        self.network = network.to(device)
+        # Faster on CPUs, and on GPUs in half precision.
+        self.network = network.to(device, memory_format=torch.channels_last)
         self._objective = objective.to(device)
         self._configuration = configuration
         self._source = source
