@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float64]
 
 VISIBLE_SHARE = 0.85
 """Of a pair's points at most, where it has enough others: losses want to see misses as well."""
-FEWEST_VISIBLE = 16
+FEWEST_VISIBLE = 32
 """Visible points of a pair that is worth a training step."""
 
 

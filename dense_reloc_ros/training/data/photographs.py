@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.rendering.photographs import photograph
 from dense_reloc_ros.scene.sources.image_file import read_rgb
+from dense_reloc_ros.training.data.memory import BoundedMemory
 from dense_reloc_ros.training.data.photometric import RgbImage
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
@@ -41,9 +41,9 @@ class PhotographLibrary:
         self._photographs += pictures
         if not self._photographs:
             raise ConfigurationError("training on photographs needs `folders` or `pictures`")
-        self._memory = memory_mb * 2**20
-        self._cache: OrderedDict[int, Pyramid] = OrderedDict()
-        self._cached_bytes = 0
+        self._decoded: BoundedMemory[Pyramid] = BoundedMemory(
+            memory_mb, lambda pyramid: sum(level.nbytes for level in pyramid)
+        )
 
     def __len__(self) -> int:
         return len(self._photographs)
@@ -58,16 +58,11 @@ class PhotographLibrary:
         Raises:
             InputError: a file that cannot be read.
         """
-        if index in self._cache:
-            self._cache.move_to_end(index)
-            return self._cache[index]
+        return self._decoded.get(index, lambda: _pyramid(self._read(index)))
+
+    def _read(self, index: int) -> RgbImage:
         entry = self._photographs[index]
-        pyramid = _pyramid(read_rgb(entry) if isinstance(entry, Path) else _bundled(entry))
-        self._cache[index] = pyramid
-        self._cached_bytes += _size(pyramid)
-        while self._cached_bytes > self._memory and len(self._cache) > 1:
-            self._cached_bytes -= _size(self._cache.popitem(last=False)[1])
-        return pyramid
+        return read_rgb(entry) if isinstance(entry, Path) else _bundled(entry)
 
 
 def _photographs_in(folder: Path) -> list[Path]:
@@ -100,7 +95,3 @@ def _pyramid(image: RgbImage) -> Pyramid:
         half = cv2.resize(even, (width, height), interpolation=cv2.INTER_AREA)
         levels.append(np.asarray(half, dtype=np.uint8))
     return tuple(levels)
-
-
-def _size(pyramid: Pyramid) -> int:
-    return sum(level.nbytes for level in pyramid)

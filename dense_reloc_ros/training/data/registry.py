@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
+from typing import Annotated, Protocol
 
 import numpy as np
+from pydantic import Field
 
+from dense_reloc_ros.training.data.colmap import ColmapConfiguration, ColmapSource
+from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, create_rgbd_source
+from dense_reloc_ros.training.data.rooms import RoomsConfiguration, create_rooms_source
 from dense_reloc_ros.training.data.warps import WarpsConfiguration, WarpsSource
 from dense_reloc_ros.training.pairs import TrainingPair
 
-DataConfiguration = WarpsConfiguration
+DataConfiguration = Annotated[
+    WarpsConfiguration | ColmapConfiguration | RgbdConfiguration | RoomsConfiguration,
+    Field(discriminator="kind"),
+]
 
 
 class PlacedSource(Protocol):
@@ -36,6 +43,12 @@ def create_source(
         InputError: data that is missing or cannot be used; names the file.
         ConfigurationError: a configuration that makes no sense.
     """
+    if isinstance(configuration, ColmapConfiguration):
+        return ColmapSource(configuration, size, points)
+    if isinstance(configuration, RgbdConfiguration):
+        return create_rgbd_source(configuration, size, points)
+    if isinstance(configuration, RoomsConfiguration):
+        return create_rooms_source(configuration, size, points)
     return WarpsSource(configuration, size, points)
 
 

@@ -1,0 +1,96 @@
+"""Pairs drawn from recordings with depth: RGB-D sequences and rendered rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.random import Generator
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.training.data.assembly import FEWEST_VISIBLE, ViewPair, assemble
+from dense_reloc_ros.training.data.depth_frames import (
+    DepthFrame,
+    DepthViews,
+    load_depth_frame,
+    overlapping_pairs,
+)
+from dense_reloc_ros.training.data.memory import BoundedMemory
+from dense_reloc_ros.training.data.photometric import RandomCamera
+from dense_reloc_ros.training.pairs import TrainingPair
+
+ATTEMPTS = 50
+OVERLAP_TOLERANCE = 0.1
+"""Of the depth, when it is asked whether two frames overlap at all."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """Frames of one place, all with depth and pose."""
+
+    name: str
+    """For messages: its folder."""
+    frames: Sequence[SourceFrame]
+    relit: Sequence[SourceFrame] = ()
+    """The same frames in other light; targets are taken from both."""
+
+
+class DepthSource:
+    """Pairs of overlapping frames; a place is a recording.
+
+    Raises:
+        InputError: files that cannot be read, frames without depth or pose, or a recording without
+            two frames of which one sees the share `overlap` of the other.
+    """
+
+    def __init__(
+        self,
+        recordings: Sequence[Recording],
+        views: DepthViews,
+        camera: RandomCamera,
+        overlap: float,
+        memory_mb: int,
+    ) -> None:
+        self._recordings, self._views, self._camera = recordings, views, camera
+        self._loaded: BoundedMemory[DepthFrame] = BoundedMemory(
+            memory_mb, lambda frame: frame.nbytes
+        )
+        self._pairs = []
+        for recording in recordings:
+            frames = [load_depth_frame(frame) for frame in recording.frames]
+            self._pairs.append(overlapping_pairs(frames, overlap, OVERLAP_TOLERANCE))
+            if not len(self._pairs[-1]):
+                raise InputError(f"{recording.name}: no two frames see enough of the same")
+
+    @property
+    def places(self) -> int:
+        """Pairs have places from 0 up to this."""
+        return len(self._recordings)
+
+    def pair(self, number: int) -> TrainingPair:
+        """The pair of a number, always the same.
+
+        Raises:
+            InputError: a file that cannot be read, or parts of images that have too few points in
+                common however they are cut.
+        """
+        rng = np.random.default_rng(number)
+        place = int(rng.integers(len(self._recordings)))
+        for _ in range(ATTEMPTS):
+            views = self._draw(place, rng)
+            if np.count_nonzero(views.visible) >= FEWEST_VISIBLE:
+                return assemble(views, self._views.points, self._camera, rng)
+        raise InputError(f"{self._recordings[place].name}: parts of its images show too little")
+
+    def _draw(self, place: int, rng: Generator) -> ViewPair:
+        recording, pairs = self._recordings[place], self._pairs[place]
+        source, target = pairs[int(rng.integers(len(pairs)))]
+        targets = recording.relit if recording.relit and rng.random() < 0.5 else recording.frames
+        return self._views.make(
+            self._load(recording.frames[source]), self._load(targets[target]), place, rng
+        )
+
+    def _load(self, frame: SourceFrame) -> DepthFrame:
+        return self._loaded.get(id(frame), lambda: load_depth_frame(frame))

@@ -1,0 +1,123 @@
+"""Training data of rendered rooms, each in its own light and in another, kept on disk."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+from tqdm import tqdm
+
+from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.rendering.paths import mapping_motion, query_motion
+from dense_reloc_ros.rendering.random_room import random_room, relit
+from dense_reloc_ros.rendering.raycaster import Raycaster
+from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
+from dense_reloc_ros.rendering.room import FloatArray, Walkway
+from dense_reloc_ros.scene.sources.camera_info import load_camera_info
+from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.training.data.depth_frames import DepthViews
+from dense_reloc_ros.training.data.depth_source import DepthSource, Recording
+from dense_reloc_ros.training.data.photometric import PhotometricConfiguration, RandomCamera
+
+logger = logging.getLogger(__name__)
+
+FOCAL_LENGTH = 0.82
+"""Of the rendered cameras, relative to the image width: 63 degrees wide."""
+QUERY_STEP = 6
+"""Frames of the rendered walk at 15 Hz from one that is kept to the next."""
+LIGHTS = {"own": None, "other": 1}
+"""Folders in that of a room, and the seed of the light in them."""
+
+
+class RoomsConfiguration(Block):
+    """Rooms that the project renders itself; a place is a room."""
+
+    kind: Literal["rooms"] = "rooms"
+    cache: Path = Field(description="Folder for the rendered frames; made on first use")
+    rooms: int = Field(6, ge=1, description="Number of rooms")
+    first_seed: int = Field(1000, ge=0, description="Seed of the first room; those after it follow")
+    frames: int = Field(60, ge=4, description="Frames of a room")
+    width: int = Field(640, ge=32, description="Width of the rendered frames in pixels")
+    height: int = Field(480, ge=32, description="Height of the rendered frames in pixels")
+    overlap: float = Field(0.3, gt=0, le=1, description="Share of a source that a target sees")
+    zoom: float = Field(1.5, ge=1, description="Largest enlargement of a part of an image")
+    tolerance: float = Field(
+        0.01, gt=0, lt=1, description="Share by which depths of one point may differ"
+    )
+    memory_mb: int = Field(512, ge=1, description="Memory for decoded frames")
+    photometric: PhotometricConfiguration = PhotometricConfiguration()
+
+
+def create_rooms_source(
+    configuration: RoomsConfiguration, size: tuple[int, int], points: int
+) -> DepthSource:
+    """Pairs of `size` (height, width) with `points` points each; renders what is not there yet.
+
+    Raises:
+        InputError: a folder that cannot be written to, or files in it that are damaged.
+    """
+    seeds = range(configuration.first_seed, configuration.first_seed + configuration.rooms)
+    recordings = [_recording(configuration, seed) for seed in seeds]
+    return DepthSource(
+        recordings,
+        DepthViews(size, points, configuration.zoom, configuration.tolerance),
+        RandomCamera(configuration.photometric),
+        configuration.overlap,
+        configuration.memory_mb,
+    )
+
+
+def _recording(configuration: RoomsConfiguration, seed: int) -> Recording:
+    c = configuration
+    folder = c.cache / f"room-{seed:06d}-{c.frames}x{c.width}x{c.height}"
+    if not folder.is_dir():
+        _render(c, seed, folder)
+    own, other = (_read(folder / light) for light in LIGHTS)
+    return Recording(str(folder), own, other)
+
+
+def _read(folder: Path) -> list[SourceFrame]:
+    return read_seven_scenes(folder, load_camera_info(folder / CAMERA_INFO_FILE))
+
+
+def _render(configuration: RoomsConfiguration, seed: int, folder: Path) -> None:
+    """Renders a room to a folder whose name appears only once it is whole."""
+    logger.info("rendering %s", folder)
+    width, height = configuration.width, configuration.height
+    focal = FOCAL_LENGTH * width
+    camera = Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+    room = random_room(seed)
+    poses = _poses(room.walkway, configuration.frames, seed)
+    try:
+        configuration.cache.mkdir(parents=True, exist_ok=True)
+        part = Path(tempfile.mkdtemp(prefix=".room-", dir=configuration.cache))
+    except OSError as error:
+        raise InputError(f"{configuration.cache}: cannot be written: {error}") from None
+    try:
+        for name, light in LIGHTS.items():
+            lit = room if light is None else relit(room, light)
+            progress = tqdm(poses, desc=f"room {seed}, {name} light", disable=None)
+            write_mapping(part / name, Raycaster(lit), camera, progress, seed)
+        os.rename(part, folder)  # noqa: PTH104
+    except OSError as error:
+        # Another run may have rendered it meanwhile.
+        if not folder.is_dir():
+            raise InputError(f"{folder}: cannot be written: {error}") from None
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _poses(walkway: Walkway, count: int, seed: int) -> FloatArray:
+    """T_map_camera (N, 4, 4): half of them from the mapping walk, half from the queries' way."""
+    mapped = mapping_motion(walkway, count - count // 2, seed).T_map_camera
+    visited = query_motion(walkway, QUERY_STEP * (count // 2), seed).T_map_camera[::QUERY_STEP]
+    return np.concatenate([mapped, visited])
