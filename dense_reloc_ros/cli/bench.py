@@ -10,6 +10,7 @@ from dense_reloc_ros.cli import (
     bench_robustness,
     bench_scenes,
     bench_speed,
+    bench_table,
 )
 
 
@@ -24,3 +25,4 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     bench_scenes.register(commands)
     bench_matching.register(commands)
     bench_speed.register(commands)
+    bench_table.register(commands)

@@ -104,12 +104,12 @@ def open_bench(arguments: argparse.Namespace, devices: Sequence[str]) -> Iterato
                 )
             ],
             configuration=configuration,
-            frames=_with_truth(frames[:: arguments.every], arguments.ground_truth),
+            frames=with_truth(frames[:: arguments.every], arguments.ground_truth),
             queries=str(arguments.seven_scenes or arguments.bag or arguments.images),
         )
 
 
-def _with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame]:
+def with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame]:
     """The frames with the poses in a TUM file, or as they are."""
     from dense_reloc_ros.evaluation.trajectory import NANOSECONDS, read_tum
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dense_reloc_ros.geometry.camera import Camera
     from dense_reloc_ros.mapping import MapSource
 
 
@@ -73,13 +74,22 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         frames, points = read_colmap(arguments.colmap, arguments.images)
         yield MapSource(frames, f"COLMAP model {arguments.colmap}", points)
     elif camera:
-        from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+        yield seven_scenes_source(arguments.seven_scenes, camera)
 
-        frames = read_seven_scenes(arguments.seven_scenes, camera)
-        # A single missing depth image is an accident, a folder without any is not.
-        has_depth = any(frame.read_depth for frame in frames)
-        description = f"folder {arguments.seven_scenes} in the layout of 7-Scenes"
-        yield MapSource(frames, description, has_depth=has_depth)
+
+def seven_scenes_source(folder: Path, camera: Camera) -> MapSource:
+    """The frames of a folder in the layout of 7-Scenes.
+
+    Raises:
+        InputError: no frames there, or some that cannot be used.
+    """
+    from dense_reloc_ros.mapping import MapSource
+    from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+
+    frames = read_seven_scenes(folder, camera)
+    # A single missing depth image is an accident, a folder without any is not.
+    has_depth = any(frame.read_depth for frame in frames)
+    return MapSource(frames, f"folder {folder} in the layout of 7-Scenes", has_depth=has_depth)
 
 
 NEEDED = {"seven_scenes": "camera_info", "colmap": "images", "bag": "pose_topic"}

@@ -111,11 +111,7 @@ def compare_poses(
                 map=str(contender.map),
                 keyframes=contender.keyframes,
                 frames=len(evaluated),
-                outside={
-                    name: sum(not _is_within(record, threshold) for record in evaluated)
-                    / len(evaluated)
-                    for name, threshold in POSE_THRESHOLDS.items()
-                },
+                outside=outside_thresholds(evaluated),
                 deterioration={},
             )
         )
@@ -153,6 +149,14 @@ def _runs(
             localizer = contender.localizer if verified else Unverified(contender.localizer)
             label = f"{level}, {contender.method} on {contender.map.name}"
             yield level, contender, localize_frames(localizer, seen_frames, label=label)
+
+
+def outside_thresholds(records: Sequence[FrameRecord]) -> dict[str, float]:
+    """Share of records, all with a true pose, that are outside each of `POSE_THRESHOLDS`."""
+    return {
+        name: sum(not _is_within(record, threshold) for record in records) / len(records)
+        for name, threshold in POSE_THRESHOLDS.items()
+    }
 
 
 def _is_within(record: FrameRecord, threshold: Threshold) -> bool:
