@@ -72,7 +72,7 @@ class Trainer:
     ) -> None:
         self.progress = Progress()
         # Faster on CPUs, and on GPUs in half precision.
-        self.network = network.to(device, memory_format=torch.channels_last)
+        self.network = network.to(device).to(memory_format=torch.channels_last)
         self._objective = objective.to(device)
         self._configuration = configuration
         self._source = source
