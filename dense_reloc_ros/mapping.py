@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -36,17 +37,24 @@ class MapSource:
     has_depth: bool = False
 
 
-def describer_for(method: Method, network: str | None, device: torch.device) -> KeyframeDescriber:
+def describer_for(
+    method: Method, network: str | None, device: torch.device, weights: Path | None = None
+) -> KeyframeDescriber:
     """What describes keyframes for a method; `network` None is the method's own.
 
+    `weights` is a file for this network; None are those that it brings along.
+
     Raises:
-        ConfigurationError: a network that is unknown or not one for this method.
+        ConfigurationError: a network that is unknown or not one for this method, or its weights
+            are missing or wrong.
     """
     if method.kind == "sparse_to_sparse":
         if network not in (None, method.network):
             raise ConfigurationError(f"method '{method.name}' works with '{method.network}' only")
+        if weights is not None:
+            raise ConfigurationError(f"method '{method.name}' takes no weights from a file")
         return RootSiftDescriber()
-    return DenseDescriber(create_extractor(network or method.network, device))
+    return DenseDescriber(create_extractor(network or method.network, device, weights))
 
 
 def make_map(

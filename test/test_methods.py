@@ -33,7 +33,7 @@ def test_the_networks_of_all_methods_exist():
 def test_unknown_networks_are_refused_with_the_known_ones():
     with pytest.raises(ConfigurationError, match="unknown network 'magic'") as error:
         create_extractor("magic", CPU)
-    assert all(name in str(error.value) for name in ("effnet_lite0", "vgg16", "dense_sift"))
+    assert all(name in str(error.value) for name in ("effnet_lite0", "s2dhm", "dense_sift"))
 
 
 def test_dense_sift_is_a_network():

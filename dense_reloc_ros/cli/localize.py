@@ -29,6 +29,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights that the map was built with, where these are not the network's own",
+    )
     parser.set_defaults(run=run)
 
 
@@ -36,7 +42,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `localize`."""
     from dense_reloc_ros.cli.query_source import open_queries
     from dense_reloc_ros.cli.report_table import print_report
-    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
+    from dense_reloc_ros.configuration import (
+        FeaturesConfiguration,
+        LocalizerConfiguration,
+        load_configuration,
+    )
     from dense_reloc_ros.evaluation.contact_sheet import contact_frames
     from dense_reloc_ros.evaluation.offline import localize_frames
     from dense_reloc_ros.evaluation.report import write_report
@@ -47,6 +57,9 @@ def run(arguments: argparse.Namespace) -> int:
     configuration = (
         load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
     )
+    if arguments.weights:
+        features = FeaturesConfiguration(weights=str(arguments.weights))
+        configuration = configuration.model_copy(update={"features": features})
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
     with open_queries(arguments) as frames:
         localizer = Localizer.open(arguments.map, configuration, arguments.method, arguments.device)

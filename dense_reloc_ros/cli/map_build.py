@@ -27,6 +27,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--method", metavar="M", help="what to build the map for; the default method, if not given"
     )
     parser.add_argument("--network", metavar="N", help="features; the method's own, if not given")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights of the network; those that it brings along, if not given",
+    )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
     parser.add_argument(
         "--every", type=int, default=1, metavar="N", help="take every Nth frame (default: all)"
@@ -65,7 +71,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     check_target(arguments.output)
     method = find_method(arguments.method or DEFAULT_METHOD)
-    describer = describer_for(method, arguments.network, find_device(arguments.device))
+    describer = describer_for(
+        method, arguments.network, find_device(arguments.device), arguments.weights
+    )
     with open_source(arguments) as source, ExitStack() as bars:
         frames = select_keyframes(
             source.frames,

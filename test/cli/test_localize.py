@@ -104,6 +104,23 @@ def test_images_need_a_ground_truth_file_to_be_compared(run, recording: Path):
     assert report["median_translation_m"] == pytest.approx(0.03)
 
 
+def test_weights_are_part_of_the_configuration(run, recording: Path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        Localizer,
+        "open",
+        staticmethod(lambda *arguments: opened.append(arguments) or StandsStill()),
+    )
+    (recording.parent / "parameters.yaml").write_text("retrieval: {keyframes: 3}")
+    info = recording.parent / "camera_info.yaml"
+    source = ("--seven-scenes", recording, "--camera-info", info)
+    run(*source, "--config", recording.parent / "parameters.yaml", "--weights", "w.safetensors")
+    run(*source)
+    configurations = [arguments[1] for arguments in opened]
+    assert [c.features.weights for c in configurations] == ["w.safetensors", ""]
+    assert configurations[0].retrieval.keyframes == 3
+
+
 def test_folders_need_intrinsics(run, recording: Path):
     with pytest.raises(InputError, match="--camera-info"):
         run("--images", recording)

@@ -323,6 +323,10 @@ def test_folders_that_are_no_map_are_refused_before_any_work(folder, capsys):
     [
         (["--method", "magic"], "unknown method 'magic'"),
         (["--network", "magic"], "unknown network 'magic'"),
+        (["--network", "s2dnet"], "network 's2dnet' has no weights of its own"),
+        (["--network", "nre", "--weights", "gone"], "gone: No such file or directory"),
+        (["--weights", "some"], "network 'effnet_lite0' takes no weights"),
+        (["--method", "sift_pnp", "--weights", "some"], "'sift_pnp' takes no weights"),
         (["--device", "abacus"], "unknown device 'abacus'"),
         (["--every", "0"], "keyframes cannot be taken every 0 frames"),
         (["--keyframe-distance", "-1"], "-1.0 m"),

@@ -17,7 +17,7 @@ def test_the_same_signature_fits(scene_map):
     ("changes", "reason"),
     [
         ({"method": "sift_pnp"}, "made for method 'nre', not 'sift_pnp'"),
-        ({"network": "vgg16"}, "those of 'net', not of 'vgg16'"),
+        ({"network": "s2dhm"}, "those of 'net', not of 's2dhm'"),
         ({"weights_sha256": "cd" * 32}, "other weights of 'net' (sha256 abababababab…, not cdcd"),
         ({"levels": {}}, "levels ['coarse', 'fine'], not []"),
         (

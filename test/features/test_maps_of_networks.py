@@ -1,0 +1,98 @@
+"""Maps of networks with many channels and weights from a file, through the whole pipeline."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from features.random_weights import random_state, write_vgg16_weights
+from gallery import CAMERA, Gallery
+
+from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
+from dense_reloc_ros.errors import ConfigurationError, MapError
+from dense_reloc_ros.features.networks import create_network
+from dense_reloc_ros.features.weights import save_weights
+from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.localization import Status
+from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.methods import create_extractor
+from dense_reloc_ros.scene.builder import build_from_depth
+from dense_reloc_ros.scene.dense_describer import DenseDescriber
+from dense_reloc_ros.scene.writer import write_map
+
+CPU = torch.device("cpu")
+
+
+def write_weights(name: str, path: Path) -> None:
+    if name == "s2dhm":
+        write_vgg16_weights(path)
+        return
+    network = create_network(name)
+    network.load_state_dict(random_state(network))
+    save_weights(network, path)
+
+
+def configuration(weights: Path | str) -> LocalizerConfiguration:
+    return configuration_from_mapping({"features": {"weights": str(weights)}})
+
+
+@pytest.mark.parametrize("name", ["s2dhm", "s2dnet", "nre"])
+def test_an_image_of_the_map_finds_itself(name, tmp_path):
+    """Random features tell places apart well enough for that, and for nothing else."""
+    weights = tmp_path / ("vgg16.pth" if name == "s2dhm" else f"{name}.safetensors")
+    write_weights(name, weights)
+    frames = Gallery().keyframes()[:2]
+    describer = DenseDescriber(create_extractor(name, CPU, weights), keypoints=100)
+    scene_map = build_from_depth(frames, describer)
+    for level, signature in describer.signature.levels.items():
+        stored = scene_map.descriptors[level]
+        assert stored.dtype == torch.float16
+        assert stored.shape[1] == signature.channels
+    write_map(tmp_path / "map", scene_map)
+    localizer = Localizer.open(tmp_path / "map", configuration(weights), device="cpu")
+    localization = localizer.localize(frames[1].read_image(), CAMERA)
+    assert localization.status is Status.LOCALIZED, localization.reason
+    error = pose_error(localization.T_map_camera, frames[1].T_map_camera)
+    assert error.translation < 0.05
+    assert np.degrees(error.rotation) < 1.0
+
+
+def test_maps_of_other_weights_are_refused(tmp_path):
+    weights = tmp_path / "compact.safetensors"
+    write_weights("compact", weights)
+    describer = DenseDescriber(create_extractor("compact", CPU, weights), keypoints=50)
+    view = Gallery().keyframes()[:1]
+    write_map(tmp_path / "map", build_from_depth(view, describer))
+    Localizer.open(tmp_path / "map", configuration(weights), device="cpu")
+    other = create_network("compact")
+    other.load_state_dict(random_state(other, seed=1))
+    save_weights(other, tmp_path / "other.safetensors")
+    with pytest.raises(MapError, match="features come from other weights of 'compact'"):
+        Localizer.open(
+            tmp_path / "map", configuration(tmp_path / "other.safetensors"), device="cpu"
+        )
+    with pytest.raises(ConfigurationError, match=r"gone\.safetensors: No such file"):
+        Localizer.open(tmp_path / "map", configuration(tmp_path / "gone.safetensors"), device="cpu")
+
+
+@pytest.mark.parametrize("name", ["s2dnet", "nre"])
+def test_without_weights_one_is_told_what_to_do(name, tmp_path):
+    with pytest.raises(ConfigurationError, match=f"'{name}' has no weights.*--weights.*train"):
+        create_extractor(name, CPU)
+
+
+def test_a_trunk_alone_is_not_enough_for_s2dnet(tmp_path):
+    write_vgg16_weights(tmp_path / "vgg16.pth")
+    with pytest.raises(
+        ConfigurationError, match=r"vgg16\.pth: good to begin the training"
+    ) as error:
+        create_extractor("s2dnet", CPU, tmp_path / "vgg16.pth")
+    assert "train it first" in str(error.value)
+
+
+def test_networks_that_cannot_be_trained_take_no_weights(tmp_path):
+    for name in ("effnet_lite0", "dense_sift"):
+        with pytest.raises(ConfigurationError, match=f"'{name}' takes no weights"):
+            create_extractor(name, CPU, tmp_path / "weights.safetensors")
