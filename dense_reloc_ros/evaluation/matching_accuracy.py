@@ -24,8 +24,11 @@ KEYPOINTS = 500
 """Corners of the source image, found as a map's are."""
 THRESHOLDS = (1.0, 3.0, 5.0)
 """Pixels; a match with a smaller error is right."""
-CYCLIC_PIXELS = 1.0
-"""Largest distance between a keypoint and where its match leads back to (thesis A.2.1.1)."""
+CYCLIC_PIXELS = 3.0
+"""Largest distance between a keypoint and where its match leads back to (thesis A.2.1.1).
+
+Half the diagonal of a cell of 4 pixels; the thesis asks for 1 pixel, of features at every pixel.
+"""
 
 
 class MatchingResult(BaseModel):
@@ -125,12 +128,12 @@ def match(source: DenseFeatures, pixels: Tensor, target: DenseFeatures) -> Tenso
     known = pixels.isfinite().all(-1)
     where = pixels.nan_to_num(0.0)
     coarse, fine = target.levels["coarse"], target.levels["fine"]
+    coarse_descriptors = source.levels["coarse"].sample(where)
     problem = PoseProblem(
         points=pixels.new_zeros(len(pixels), 3),
         intrinsics=pixels.new_zeros(4),
-        log_coarse=match_all(
-            source.levels["coarse"].sample(where), coarse, DEFAULT_TEMPERATURES["coarse"]
-        ),
+        log_coarse=match_all(coarse_descriptors, coarse, DEFAULT_TEMPERATURES["coarse"]),
+        coarse_descriptors=coarse_descriptors,
         coarse_level=coarse,
         fine_descriptors=source.levels["fine"].sample(where),
         fine_level=fine,
