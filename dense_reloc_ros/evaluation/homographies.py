@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import cv2
 import numpy as np
@@ -59,22 +60,22 @@ def homography_pairs(
 ) -> Iterator[HomographyPair]:
     """`count` pairs of every photograph, the target seen at a level of light.
 
-    The randomness of a pair comes from its place in the sequence alone.
+    The randomness of a pair comes from the name of the file, so that whatever runs on any of the
+    photographs sees the same pairs.
 
     Raises:
         InputError: an image that cannot be read.
     """
-    for number, path in enumerate(photographs):
+    for path in photographs:
         canvas = _canvas(read_rgb(path), size)
         for trial in range(count):
-            rng = np.random.default_rng([number, trial])
-            homography = random_homography(size, rng)
+            name = f"{path.name} {trial}"
+            number = crc32(name.encode())
+            homography = random_homography(size, np.random.default_rng(number))
             target = _view(canvas, size, homography)
             if level != CLEAN:
-                target = degrade(target, LEVELS[level], number * count + trial)
-            yield HomographyPair(
-                f"{path.name} {trial}", _view(canvas, size, np.eye(3)), target, homography
-            )
+                target = degrade(target, LEVELS[level], number)
+            yield HomographyPair(name, _view(canvas, size, np.eye(3)), target, homography)
 
 
 def random_homography(size: tuple[int, int], rng: Generator) -> FloatArray:
