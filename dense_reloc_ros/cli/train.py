@@ -62,10 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
         folder.go_on(arguments.config)
     else:
         folder.check_new()
-    trainer = create_trainer(configuration, folder.checkpoints, device)
-    if arguments.resume:
-        trainer.resume()
-    else:
+    trainer = create_trainer(configuration, folder.checkpoints, device, arguments.resume)
+    if not arguments.resume:
         folder.begin(arguments.config)
     steps = configuration.run.steps
     with interruption() as interrupted, TrainingLog(path, trainer.progress.step, steps) as log:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -63,6 +63,12 @@ class FeatureNetwork(nn.Module, ABC):
             f"{weights}: good to begin the training of '{self.name}' with, but its own layers "
             "would be random; train it first (`dense-reloc train`)"
         )
+
+    def begin_training(self, images: Callable[[], Iterable[Tensor]]) -> None:
+        """Fits to images what training should not begin with at random; most have no such thing.
+
+        `images` gives batches (B, 3, H, W), the same ones each time that it is called.
+        """
 
     def trunk_parameters(self) -> Iterator[nn.Parameter]:
         """Those that start from pretrained weights, by default of the module `trunk`, if any.

@@ -78,6 +78,11 @@ class S2dhm(FeatureNetwork):
             levels[name] = FeatureLevel(layer.stride, layer.offset, values)
         return DenseFeatures(levels, self._global_descriptor(layers[LAST_LAYER].values))
 
+    def begin_training(self, images: Callable[[], Iterable[Tensor]]) -> None:
+        """Fits NetVLAD, if there is one."""
+        if self.netvlad is not None:
+            self.fit_netvlad(images)
+
     @torch.no_grad()
     def fit_netvlad(self, images: Callable[[], Iterable[Tensor]], seed: int = 0) -> None:
         """Fits the clusters of NetVLAD, then its PCA, before training or to images of a map.

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 import torch
+from torch import Tensor
 
+from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.networks import create_network
 from dense_reloc_ros.features.weights import load_weights
+from dense_reloc_ros.training.batches import training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.configuration import TrainingConfiguration, WeightedData
 from dense_reloc_ros.training.data.registry import MixedSource, create_source
@@ -17,24 +22,26 @@ from dense_reloc_ros.training.objective import Objective
 from dense_reloc_ros.training.pairs import PairSource
 from dense_reloc_ros.training.validation import Validator
 
+FIRST_IMAGES = 256
+"""Images that a network is fitted to before its training, where it needs that."""
+
 
 def create_trainer(
-    configuration: TrainingConfiguration, checkpoints: Checkpoints, device: torch.device
+    configuration: TrainingConfiguration,
+    checkpoints: Checkpoints,
+    device: torch.device,
+    resume: bool = False,
 ) -> Trainer:
-    """A run at its beginning; random weights are a function of the seed.
+    """A run at its beginning, or where its last checkpoint is.
+
+    Random weights are a function of the seed.
 
     Raises:
         ConfigurationError: an unknown network or missing weights.
-        InputError: training data that is missing or cannot be used.
+        InputError: training data or a checkpoint that is missing or cannot be used.
+        TrainingError: a checkpoint of another run.
     """
-    torch.manual_seed(configuration.seed)
-    network = create_network(configuration.network)
-    if configuration.initial_weights is not None:
-        load_weights(network, configuration.initial_weights)
-    objective = Objective(
-        [create_loss(weighted.loss) for weighted in configuration.losses],
-        [weighted.weight for weighted in configuration.losses],
-    )
+    source = _mixed(configuration.data, configuration)
     validator = None
     if configuration.validation is not None:
         validator = Validator(
@@ -43,8 +50,36 @@ def create_trainer(
             configuration.batch_size,
             configuration.run.workers,
         )
-    source = _mixed(configuration.data, configuration)
-    return Trainer(configuration, network, objective, source, validator, checkpoints, device)
+    torch.manual_seed(configuration.seed)
+    network = create_network(configuration.network)
+    objective = Objective(
+        [create_loss(weighted.loss) for weighted in configuration.losses],
+        [weighted.weight for weighted in configuration.losses],
+    )
+    if not resume:
+        _begin(network.to(device), source, configuration)
+    trainer = Trainer(configuration, network, objective, source, validator, checkpoints, device)
+    if resume:
+        trainer.resume()
+    return trainer
+
+
+def _begin(
+    network: FeatureNetwork, source: PairSource, configuration: TrainingConfiguration
+) -> None:
+    """Gives a network its initial weights; what they leave out is fitted to the first pairs."""
+    path = configuration.initial_weights
+    if path is not None and load_weights(network, path).is_trained:
+        return
+    device = next(network.parameters()).device
+    batch_size = configuration.batch_size
+
+    def images() -> Iterator[Tensor]:
+        batches = training_batches(source, configuration.seed, 0, batch_size, 0)
+        for _, batch in islice(batches, math.ceil(FIRST_IMAGES / batch_size)):
+            yield batch.source_image.to(device)
+
+    network.eval().begin_training(images)
 
 
 def _mixed(data: Sequence[WeightedData], configuration: TrainingConfiguration) -> PairSource:
