@@ -86,9 +86,9 @@ class RandomCamera:
         """A target image (H, W, 3), taken under any conditions."""
         strength = _strength(self._most.target, rng)
         covered = np.zeros(image.shape[:2], dtype=np.bool_)
-        severity = _severity(strength, rng)
-        if severity > 0:
-            image, covered = cover(image, self._most.covered * severity, rng)
+        share = self._most.covered * _severity(strength, rng)
+        if share > 0:
+            image, covered = cover(image, share, rng)
         return Exposure(self._expose(image, strength, rng), covered)
 
     def _expose(self, image: RgbImage, strength: float, rng: Generator) -> RgbImage:
@@ -121,7 +121,7 @@ class RandomCamera:
         severity = _severity(strength, rng)
         if severity == 0:
             return light
-        photons = 10_000 * (self._most.photons / 10_000) ** severity
+        photons = self._most.photons / severity**3
         read_noise = self._most.read_noise * severity
         deviation = np.asarray(cv2.sqrt(light / photons + read_noise**2))
         deviation *= rng.standard_normal(light.shape, dtype=np.float32)

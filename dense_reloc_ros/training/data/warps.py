@@ -97,7 +97,7 @@ class WarpsSource:
         width, height = self._size
         H_source_photograph = random_part(pyramid[0].shape[1::-1], self._size, rng)
         H_target_source = random_homography(self._configuration, self._size, rng)
-        source_image = view(pyramid, H_source_photograph, self._size, (0, 0, 0))
+        source_image = view(pyramid, H_source_photograph, self._size)
         background = tuple(rng.uniform(0.3, 1.2) * pyramid[-1].mean(axis=(0, 1)))
         H_target_photograph = H_target_source @ H_source_photograph
         target_image = view(pyramid, H_target_photograph, self._size, background)
@@ -153,9 +153,12 @@ def view(
     pyramid: Pyramid,
     H_view_photograph: FloatArray,
     size: tuple[int, int],
-    background: tuple[float, ...],
+    background: tuple[float, ...] | None = None,
 ) -> RgbImage:
-    """The image (H, W, 3) of `size` that a homography makes of a photograph, without aliasing."""
+    """The image (H, W, 3) of `size` that a homography makes of a photograph, without aliasing.
+
+    Outside the photograph lies `background`, or without one, the colour of its nearest pixel.
+    """
     x, y = (size[0] - 1) / 2, (size[1] - 1) / 2
     middle = np.array([[x, y], [x + 1, y], [x, y + 1]])
     here, right, below = apply_homography(inverse(H_view_photograph), middle)
@@ -164,7 +167,11 @@ def view(
     n = 2.0**level
     H_photograph_level = np.array([[n, 0, (n - 1) / 2], [0, n, (n - 1) / 2], [0, 0, 1]])
     image = cv2.warpPerspective(
-        pyramid[level], H_view_photograph @ H_photograph_level, size, borderValue=background
+        pyramid[level],
+        H_view_photograph @ H_photograph_level,
+        size,
+        borderMode=cv2.BORDER_REPLICATE if background is None else cv2.BORDER_CONSTANT,
+        borderValue=background or (),
     )
     return np.asarray(image, dtype=np.uint8)
 
