@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dense_reloc_ros.cli.bench_options import positive
+from dense_reloc_ros.cli.bench_options import add_network_weights, positive
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -48,6 +48,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help=f"features to compare (default: {' '.join(default)})",
     )
+    add_network_weights(parser)
     parser.add_argument(
         "--levels",
         nargs="+",
@@ -76,7 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
     photographs = photographs_in(arguments.photographs)
     for level in arguments.levels:
         check_level(level)
-    extractors = [create_extractor(network, device) for network in arguments.networks]
+    weights = dict(arguments.weights)
+    extractors = [create_extractor(name, device, weights.get(name)) for name in arguments.networks]
     count = arguments.homographies
     results: list[MatchingResult] = []
     for level in arguments.levels:

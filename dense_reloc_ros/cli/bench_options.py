@@ -77,6 +77,18 @@ def add_accuracy_options(parser: argparse.ArgumentParser, levels: Sequence[str])
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
 
 
+def add_network_weights(parser: argparse.ArgumentParser) -> None:
+    """Adds --weights to commands that compare networks; it gives pairs of a name and a file."""
+    parser.add_argument(
+        "--weights",
+        type=_named_file,
+        action="append",
+        default=[],
+        metavar="NETWORK=FILE",
+        help="weights of a network, where these are not its own; repeat it for others",
+    )
+
+
 @contextmanager
 def open_bench(arguments: argparse.Namespace, devices: Sequence[str]) -> Iterator[Bench]:
     """Opens what the options name, on each device; frames can be loaded until the context ends.
@@ -129,3 +141,10 @@ def positive(text: str) -> int:
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
     return number
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    network, separator, path = text.partition("=")
+    if not (network and separator and path):
+        raise argparse.ArgumentTypeError(f"{text} is not NETWORK=FILE")
+    return network, Path(path)

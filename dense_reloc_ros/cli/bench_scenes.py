@@ -58,6 +58,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--network", metavar="N", help="dense features; the method's own by default"
     )
     parser.add_argument(
+        "--weights", type=Path, metavar="FILE", help="weights of the network, if not its own"
+    )
+    parser.add_argument(
         "--maps", type=Path, metavar="DIR", help="folder that keeps the maps, replacing older ones"
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
@@ -70,7 +73,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `bench scenes`."""
     from dense_reloc_ros.cli.bench_results import JsonFile, print_table
     from dense_reloc_ros.cli.progress_bars import ProgressBars
-    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
+    from dense_reloc_ros.configuration import (
+        FeaturesConfiguration,
+        LocalizerConfiguration,
+        load_configuration,
+    )
     from dense_reloc_ros.devices import find_device
     from dense_reloc_ros.evaluation.scene_accuracy import SceneMaps, localize_scene, totals
     from dense_reloc_ros.evaluation.scenes import read_scene, scene_names
@@ -80,12 +87,15 @@ def run(arguments: argparse.Namespace) -> int:
     configuration = (
         load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
     )
+    if arguments.weights:
+        features = FeaturesConfiguration(weights=str(arguments.weights))
+        configuration = configuration.model_copy(update={"features": features})
     device = find_device(arguments.device)
     methods = [find_method(name) for name in arguments.methods]
     names = scene_names(arguments.multiview, arguments.split, arguments.scenes)
     results: list[SceneResult] = []
     with _folder(arguments.maps) as folder:
-        maps = SceneMaps(methods, arguments.network, folder, device)
+        maps = SceneMaps(methods, arguments.network, configuration, folder, device)
         for name in names:
             scene = read_scene(arguments.multiview / name)
             with ExitStack() as bars:

@@ -11,7 +11,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dense_reloc_ros.cli.bench_options import add_accuracy_options, positive
+from dense_reloc_ros.cli.bench_options import add_accuracy_options, add_network_weights, positive
 from dense_reloc_ros.cli.query_source import add_query_options
 
 if TYPE_CHECKING:
@@ -63,14 +63,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
             metavar="N",
             help=f"to compare (default: {' '.join(names)})",
         )
-    parser.add_argument(
-        "--weights",
-        type=_named_file,
-        action="append",
-        default=[],
-        metavar="NETWORK=FILE",
-        help="weights of a network; repeat it for others",
-    )
+    add_network_weights(parser)
     parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the numbers as JSON")
     add_accuracy_options(parser, ("night", "harsh"))
@@ -193,10 +186,3 @@ def _extractors(
     if not extractors:
         raise ConfigurationError("none of the networks has weights")
     return extractors
-
-
-def _named_file(text: str) -> tuple[str, Path]:
-    network, separator, path = text.partition("=")
-    if not (network and separator and path):
-        raise argparse.ArgumentTypeError(f"{text} is not NETWORK=FILE")
-    return network, Path(path)

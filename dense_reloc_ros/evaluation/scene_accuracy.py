@@ -7,7 +7,7 @@ pose counts as infinitely far off.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +21,6 @@ from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.evaluation.scenes import PhotographedScene
 from dense_reloc_ros.mapping import describer_for, make_map
 from dense_reloc_ros.methods import Method
-from dense_reloc_ros.scene.describing import KeyframeDescriber
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.writer import check_target, write_map
 
@@ -66,7 +65,7 @@ class SceneResult(BaseModel):
     within: float
     """Share of all queries within 5° and 5 % of the extent."""
     median_rotation_deg: float | None
-    """None where more than half of the queries have no pose; so is the next."""
+    """None where half or more of the queries have no pose; so is the next."""
     median_translation_share: float | None
     median_ms: float | None
     """Of a frame; None where no query could be read, and over several scenes."""
@@ -77,22 +76,28 @@ class SceneResult(BaseModel):
 class SceneMaps:
     """Builds the maps of scenes that some methods need, in a folder, one for each kind.
 
+    The network (None: the methods' own) and the configuration's weights are those of dense
+    features.
+
     Raises:
-        ConfigurationError: a network that is unknown or that none of the methods works with.
+        ConfigurationError: a network that is unknown, or whose weights are missing or wrong.
     """
 
     def __init__(
         self,
         methods: Sequence[Method],
         network: str | None,
+        configuration: LocalizerConfiguration,
         folder: Path,
         device: torch.device,
     ) -> None:
-        dense = {"sparse_to_dense": network}
+        weights = configuration.features.weights
+        dense = (network, device, Path(weights) if weights else None)
         first = {method.kind: method for method in reversed(methods)}
-        self._describers: Mapping[str, KeyframeDescriber] = {
-            kind: describer_for(method, dense.get(kind), device) for kind, method in first.items()
-        }
+        self._describers = [
+            describer_for(method, *(dense if kind == "sparse_to_dense" else (None, device)))
+            for kind, method in first.items()
+        ]
         self._folder = folder
 
     def build(self, scene: PhotographedScene, progress: Progress = silent) -> list[Path]:
@@ -103,7 +108,7 @@ class SceneMaps:
             MapError: a folder that cannot be written.
         """
         paths = []
-        for describer in self._describers.values():
+        for describer in self._describers:
             path = self._folder / f"{scene.name}_{describer.signature.network}"
             check_target(path)
             source = scene.source
