@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from safetensors import safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
 from dense_reloc_ros.errors import ConfigurationError
@@ -42,7 +41,7 @@ class _File:
 def load_weights(network: FeatureNetwork, path: Path) -> LoadedWeights:
     """Gives a network the weights in a file (or in a folder with `coarse.pth` and `fine.pth`).
 
-    Reads safetensors as `save_weights` writes them, and with `torch.load`, tensors only, what
+    Reads safetensors as `dense-reloc train` exports them, and with `torch.load`, tensors only, what
     others have published for this network: see its `checkpoint_formats`.
 
     Raises:
@@ -67,12 +66,6 @@ def load_weights(network: FeatureNetwork, path: Path) -> LoadedWeights:
         raise ConfigurationError(f"{path}: {error}") from None
     network.load_state_dict(state, strict=False)
     return LoadedWeights(sha256, kind.is_trained)
-
-
-def save_weights(network: FeatureNetwork, path: Path) -> None:
-    """Writes the weights of a network as safetensors, which name their network."""
-    state = {name: tensor.detach().contiguous() for name, tensor in network.state_dict().items()}
-    save_file(state, path, metadata={"network": network.name})
 
 
 def _read_folder(path: Path) -> tuple[_File, str]:

@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import torch
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torchvision.models import vgg16
+
+from dense_reloc_ros.features.network import FeatureNetwork
+from dense_reloc_ros.features.networks import create_network
 
 
 def random_state(module: nn.Module, seed: int = 0) -> dict[str, Tensor]:
@@ -36,3 +40,20 @@ def vgg16_state() -> dict[str, Tensor]:
 def write_vgg16_weights(path: Path) -> None:
     """Writes such a state as torchvision's file has it."""
     torch.save(vgg16_state(), path)
+
+
+def write_weights(network: FeatureNetwork, path: Path) -> None:
+    """Writes the weights of a network as training exports them."""
+    save_file(network.state_dict(), path, metadata={"network": network.name})
+
+
+def write_random_weights(name: str, folder: Path, seed: int = 0) -> Path:
+    """Writes weights for a network of the registry, those of s2dhm as ImageNet's; their file."""
+    path = folder / f"{name}-{seed}.{'pth' if name == 's2dhm' else 'safetensors'}"
+    if name == "s2dhm":
+        write_vgg16_weights(path)
+        return path
+    network = create_network(name)
+    network.load_state_dict(random_state(network, seed))
+    write_weights(network, path)
+    return path

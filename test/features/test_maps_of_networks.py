@@ -7,13 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from features.random_weights import random_state, write_vgg16_weights
+from features.random_weights import write_random_weights, write_vgg16_weights
 from gallery import CAMERA, Gallery
 
 from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
 from dense_reloc_ros.errors import ConfigurationError, MapError
-from dense_reloc_ros.features.networks import create_network
-from dense_reloc_ros.features.weights import save_weights
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization import Status
 from dense_reloc_ros.localizer import Localizer
@@ -25,15 +23,6 @@ from dense_reloc_ros.scene.writer import write_map
 CPU = torch.device("cpu")
 
 
-def write_weights(name: str, path: Path) -> None:
-    if name == "s2dhm":
-        write_vgg16_weights(path)
-        return
-    network = create_network(name)
-    network.load_state_dict(random_state(network))
-    save_weights(network, path)
-
-
 def configuration(weights: Path | str) -> LocalizerConfiguration:
     return configuration_from_mapping({"features": {"weights": str(weights)}})
 
@@ -41,8 +30,7 @@ def configuration(weights: Path | str) -> LocalizerConfiguration:
 @pytest.mark.parametrize("name", ["s2dhm", "s2dnet", "nre"])
 def test_an_image_of_the_map_finds_itself(name, tmp_path):
     """Random features tell places apart well enough for that, and for nothing else."""
-    weights = tmp_path / ("vgg16.pth" if name == "s2dhm" else f"{name}.safetensors")
-    write_weights(name, weights)
+    weights = write_random_weights(name, tmp_path)
     frames = Gallery().keyframes()[:2]
     describer = DenseDescriber(create_extractor(name, CPU, weights), keypoints=100)
     scene_map = build_from_depth(frames, describer)
@@ -60,19 +48,13 @@ def test_an_image_of_the_map_finds_itself(name, tmp_path):
 
 
 def test_maps_of_other_weights_are_refused(tmp_path):
-    weights = tmp_path / "compact.safetensors"
-    write_weights("compact", weights)
+    weights, others = (write_random_weights("compact", tmp_path, seed) for seed in (0, 1))
     describer = DenseDescriber(create_extractor("compact", CPU, weights), keypoints=50)
     view = Gallery().keyframes()[:1]
     write_map(tmp_path / "map", build_from_depth(view, describer))
     Localizer.open(tmp_path / "map", configuration(weights), device="cpu")
-    other = create_network("compact")
-    other.load_state_dict(random_state(other, seed=1))
-    save_weights(other, tmp_path / "other.safetensors")
     with pytest.raises(MapError, match="features come from other weights of 'compact'"):
-        Localizer.open(
-            tmp_path / "map", configuration(tmp_path / "other.safetensors"), device="cpu"
-        )
+        Localizer.open(tmp_path / "map", configuration(others), device="cpu")
     with pytest.raises(ConfigurationError, match=r"gone\.safetensors: No such file"):
         Localizer.open(tmp_path / "map", configuration(tmp_path / "gone.safetensors"), device="cpu")
 

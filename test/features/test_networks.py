@@ -8,12 +8,11 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from features.random_weights import random_state, write_vgg16_weights
+from features.random_weights import write_random_weights
 from scipy.ndimage import gaussian_filter
 
 from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
-from dense_reloc_ros.features.networks import NETWORKS, create_network
-from dense_reloc_ros.features.weights import save_weights
+from dense_reloc_ros.features.networks import NETWORKS
 from dense_reloc_ros.methods import create_extractor
 
 CPU = torch.device("cpu")
@@ -33,17 +32,9 @@ def extractor(request, tmp_path_factory) -> FeatureExtractor:
 
 
 def make_extractor(name: str, folder: Path) -> FeatureExtractor:
-    if name not in NETWORKS:
-        return create_extractor(name, CPU)
-    path = folder / f"{name}.safetensors"
-    if name == "s2dhm":
-        path = folder / "vgg16.pth"
-        write_vgg16_weights(path)
-    else:
-        network = create_network(name)
-        network.load_state_dict(random_state(network))
-        save_weights(network, path)
-    return create_extractor(name, CPU, path)
+    return create_extractor(
+        name, CPU, write_random_weights(name, folder) if name in NETWORKS else None
+    )
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
