@@ -65,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
     trainer = create_trainer(configuration, folder.checkpoints, device, arguments.resume)
     if not arguments.resume:
         folder.begin(arguments.config)
-    steps = configuration.run.steps
+    steps = configuration.run.steps if configuration.run.minutes is None else None
     with interruption() as interrupted, TrainingLog(path, trainer.progress.step, steps) as log:
         ending = trainer.run(log, interrupted)
     if ending is Ending.INTERRUPTED:

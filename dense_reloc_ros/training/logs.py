@@ -26,9 +26,10 @@ class TrainingLog:
     """Writes `validation.csv` and `tensorboard/` in a folder, and a progress bar on stderr.
 
     A context; `step` is where a resumed run goes on: TensorBoard forgets what it saw after it.
+    `steps` are those of the whole run, None where its time ends it.
     """
 
-    def __init__(self, folder: Path, step: int, steps: int) -> None:
+    def __init__(self, folder: Path, step: int, steps: int | None) -> None:
         self._curve_path = folder / "validation.csv"
         self._writer = _summary_writer(folder / "tensorboard", step)
         self._bar = tqdm(
