@@ -123,10 +123,11 @@ class RandomCamera:
             return light
         photons = self._most.photons / severity**3
         read_noise = self._most.read_noise * severity
-        deviation = np.asarray(cv2.sqrt(light / photons + read_noise**2))
-        deviation *= rng.standard_normal(light.shape, dtype=np.float32)
-        deviation += light
-        return deviation
+        variance = light / photons + read_noise**2
+        noise: Float32 = np.asarray(cv2.sqrt(variance), dtype=np.float32)
+        noise *= rng.standard_normal(light.shape, dtype=np.float32)
+        noise += light
+        return noise
 
 
 def motion_blur(image: RgbImage, length: float, angle: float) -> RgbImage:

@@ -34,8 +34,8 @@ FOCAL_LENGTH = 0.82
 """Of the rendered cameras, relative to the image width: 63 degrees wide."""
 QUERY_STEP = 6
 """Frames of the rendered walk at 15 Hz from one that is kept to the next."""
-LIGHTS = {"own": None, "other": 1}
-"""Folders in that of a room, and the seed of the light in them."""
+OWN_LIGHT, OTHER_LIGHT = "own", "other"
+"""Folders in that of a room."""
 
 
 class RoomsConfiguration(Block):
@@ -81,8 +81,7 @@ def _recording(configuration: RoomsConfiguration, seed: int) -> Recording:
     folder = c.cache / f"room-{seed:06d}-{c.frames}x{c.width}x{c.height}"
     if not folder.is_dir():
         _render(c, seed, folder)
-    own, other = (_read(folder / light) for light in LIGHTS)
-    return Recording(str(folder), own, other)
+    return Recording(str(folder), _read(folder / OWN_LIGHT), _read(folder / OTHER_LIGHT))
 
 
 def _read(folder: Path) -> list[SourceFrame]:
@@ -103,8 +102,7 @@ def _render(configuration: RoomsConfiguration, seed: int, folder: Path) -> None:
     except OSError as error:
         raise InputError(f"{configuration.cache}: cannot be written: {error}") from None
     try:
-        for name, light in LIGHTS.items():
-            lit = room if light is None else relit(room, light)
+        for name, lit in ((OWN_LIGHT, room), (OTHER_LIGHT, relit(room, seed))):
             progress = tqdm(poses, desc=f"room {seed}, {name} light", disable=None)
             write_mapping(part / name, Raycaster(lit), camera, progress, seed)
         os.rename(part, folder)  # noqa: PTH104

@@ -1,0 +1,75 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from training.data.clean_pairs import CLEAN, differences, equal, small_room
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.training.data import rooms
+from dense_reloc_ros.training.data.depth_source import DepthSource
+from dense_reloc_ros.training.data.rooms import RoomsConfiguration, create_rooms_source
+
+SIZE = (72, 96)
+
+
+@pytest.fixture(autouse=True)
+def small_rooms(monkeypatch) -> None:
+    """Every room is the same small one; its other light is a third of its own."""
+    monkeypatch.setattr(rooms, "random_room", lambda _: small_room())
+    monkeypatch.setattr(rooms, "relit", lambda room, _: replace(room, ambient=room.ambient / 3))
+
+
+def create(cache, **values: object) -> DepthSource:
+    values = {"rooms": 2, "frames": 8, "width": 96, "height": 72, "overlap": 0.2, **values}
+    return create_rooms_source(
+        RoomsConfiguration(cache=cache, photometric=CLEAN, **values), SIZE, 100
+    )
+
+
+def test_rooms_are_rendered_once(tmp_path, monkeypatch):
+    first = create(tmp_path / "rooms")
+    assert first.places == 2
+
+    def refuse(*_):
+        raise AssertionError("rendered again")
+
+    monkeypatch.setattr(rooms, "Raycaster", refuse)
+    again = create(tmp_path / "rooms")
+    assert equal(first.pair(5), again.pair(5))
+    assert {int(again.pair(number).place) for number in range(10)} == {0, 1}
+    with pytest.raises(AssertionError, match="rendered again"):
+        create(tmp_path / "rooms", frames=9)
+
+
+def test_targets_come_in_both_lights(tmp_path):
+    source = create(tmp_path, rooms=1)
+    ratios = []
+    for number in range(24):
+        pair = source.pair(number)
+        ratios.append(float(pair.target_image.mean() / pair.source_image.mean()))
+    # A third of linear light is about 0.6 in sRGB.
+    own, other = ([ratio for ratio in ratios if abs(ratio - light) < 0.2] for light in (1.0, 0.6))
+    assert len(own) > 5 and len(other) > 5 and len(own) + len(other) == 24
+
+
+def test_images_show_the_same_at_visible_points(tmp_path, monkeypatch):
+    monkeypatch.setattr(rooms, "relit", lambda room, _: room)
+    source = create(tmp_path, rooms=1)
+    values = np.concatenate([differences(source.pair(number)) for number in range(10)])
+    assert np.median(values) < 0.03
+
+
+def test_interrupted_rendering_leaves_no_room(tmp_path, monkeypatch):
+    def interrupt(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(rooms, "Raycaster", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        create(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(InputError, match="file"):
+        create(tmp_path / "file")
