@@ -116,7 +116,7 @@ class FeatureMetricConfiguration(Block):
         description="Gradient of the features: central (differences), sobel or sobel_normalized",
     )
     loss: Literal["squared", "huber", "cauchy", "geman_mcclure"] = Field(
-        "cauchy", description="Loss of a residual: squared, huber, cauchy or geman_mcclure"
+        "geman_mcclure", description="Loss of a residual: squared, huber, cauchy or geman_mcclure"
     )
     scale: float = Field(
         0.5,
@@ -124,7 +124,7 @@ class FeatureMetricConfiguration(Block):
         le=10.0,
         description="Distance of descriptors from which on the loss differs from squared",
     )
-    iterations: int = Field(20, ge=1, le=1000, description="Steps on each level at most")
+    iterations: int = Field(10, ge=1, le=1000, description="Steps on each level at most")
     damping: float = Field(0.01, gt=0.0, le=100.0, description="Damping of the first step")
 
 

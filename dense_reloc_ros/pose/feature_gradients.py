@@ -67,15 +67,17 @@ class FeatureGradients:
         around = corner.long()[..., None] + torch.arange(-1, 3, device=corner.device)
         around = around.minimum(last.long()[:, None]).clamp(min=0)
         index = around[..., 1, :, None] * width + around[..., 0, None, :]
-        stencils = self._stencils(position - corner)
+        stencils = self._stencils(position - corner) / position.new_tensor(
+            [1, self.level.stride, self.level.stride]
+        ).view(3, 1, 1)
+        stencils[..., 1:, :, :] *= inside[..., None, None, None]
         sums = embedding_bag(
             index[..., None, :, :].expand(stencils.shape).reshape(-1, 16),
             self.cells,
             per_sample_weights=stencils.reshape(-1, 16),
             mode="sum",
         ).unflatten(0, stencils.shape[:-2])
-        gradients = sums[..., 1:, :] / self.level.stride
-        return FeatureSamples(sums[..., 0, :], gradients * inside[..., None, None], inside)
+        return FeatureSamples(sums[..., 0, :], sums[..., 1:, :], inside)
 
     def _stencils(self, fraction: Tensor) -> Tensor:
         """Weights (..., 3, 4, 4) of 4x4 cells (row, column) in the value and both derivatives.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
@@ -89,36 +89,54 @@ def feature_metric_cost(
 ) -> QuadraticModel:
     """The cost of eqs. 1 and 2 at poses (B, 4, 4), and its quadratic model by the chain of eq. 3.
 
-    ρ(|F(p) - f|² / scale²) summed over the points (M, 3), with f (M, C) the descriptor of a point
-    and F(p) the feature where the pose puts it.
+    It sums ρ(|F(p) - f|² / scale²) over the points (M, 3), with f (M, C) the descriptor of a point
+    and F(p) the feature where the pose puts it. F is scaled to unit length, as f is: interpolated
+    features are shorter between cells, which would draw the points to the cells.
     """
     pixels, in_camera = project(T_camera_map, points, intrinsics)
-    samples = _normalized(features.sample(pixels))
-    residuals = samples.values - descriptors
-    squares = torch.where(samples.inside, residuals.square().sum(-1), UNRELATED)
-    robust = loss(squares / scale**2)
-    weights = robust.weight * (2 / scale**2)
+    residuals = _squared_residuals(features.sample(pixels), descriptors)
+    robust = loss(residuals.squares / scale**2)
+    weights = robust.weight / scale**2
     jacobian = projection_jacobian(in_camera, intrinsics)
-    jacobian = torch.where(samples.inside[..., None, None], jacobian, 0.0)
-    # The features' gradients meet per point, in two dimensions, before the pose comes in.
-    moments = (samples.gradients @ residuals[..., None])[..., 0]
-    curvatures = samples.gradients @ samples.gradients.mT
+    jacobian = torch.where(residuals.seen[..., None, None], jacobian, 0.0)
+    by_pixel = weights[..., None] * residuals.gradients
+    turned = weights[..., None, None] * residuals.hessians @ jacobian
+    jacobian, turned = jacobian.flatten(1, 2), turned.flatten(1, 2)
     return QuadraticModel(
         cost=robust.loss.sum(-1),
-        gradient=torch.einsum("bm,bmij,bmi->bj", weights, jacobian, moments),
-        hessian=torch.einsum(
-            "bmij,bmik,bmkl->bjl", jacobian, weights[..., None, None] * curvatures, jacobian
-        ),
+        gradient=(jacobian.mT @ by_pixel.flatten(1)[..., None])[..., 0],
+        hessian=jacobian.mT @ turned,
     )
 
 
-def _normalized(samples: FeatureSamples) -> FeatureSamples:
-    """Samples scaled to unit length, as the descriptors of the map were.
+@dataclass(frozen=True)
+class _SquaredResiduals:
+    """Squared residuals (B, M) and their quadratic models in the two coordinates of a pixel."""
 
-    Interpolated features are shorter between cells, which would draw points to the cells.
+    squares: Tensor
+    gradients: Tensor
+    """(B, M, 2)."""
+    hessians: Tensor
+    """(B, M, 2, 2), of Gauss and Newton."""
+    seen: Tensor
+    """(B, M) bool: whether the point is in the image; if not, it is `UNRELATED` to it."""
+
+
+def _squared_residuals(samples: FeatureSamples, descriptors: Tensor) -> _SquaredResiduals:
+    """|r|² with r = F / |F| - f of unit vectors f (M, C), and by D = d(F / |F|) / dp: 2 Dr, 2 DD'.
+
+    With n = F / |F| and G = dF / dp that is D = (G - Gn n') / |F|, so that products of F, G and f
+    are all that the channels are needed for.
     """
-    length = torch.linalg.vector_norm(samples.values, dim=-1, keepdim=True).clamp(min=1e-6)
-    values = samples.values / length
-    gradients = samples.gradients / length[..., None]
-    along = gradients @ values[..., None]
-    return FeatureSamples(values, gradients - along * values[..., None, :], samples.inside)
+    values, gradients = samples.values, samples.gradients
+    length = torch.linalg.vector_norm(values, dim=-1).clamp(min=1e-6)
+    likeness = (values * descriptors).sum(-1) / length
+    along = (gradients @ values[..., None])[..., 0] / length[..., None]
+    towards = (gradients @ descriptors[..., None])[..., 0]
+    across = gradients @ gradients.mT - along[..., :, None] * along[..., None, :]
+    return _SquaredResiduals(
+        squares=torch.where(samples.inside, 2 - 2 * likeness, UNRELATED).clamp(min=0),
+        gradients=2 * (likeness[..., None] * along - towards) / length[..., None],
+        hessians=2 * across / length.square()[..., None, None],
+        seen=samples.inside,
+    )
