@@ -21,6 +21,9 @@ class OptimizerConfiguration(Block):
     trunk_factor: float = Field(
         1.0, ge=0.0, description="Learning rate of pretrained trunks over that of the rest"
     )
+    loss_factor: float = Field(
+        1.0, gt=0.0, description="Learning rate of what losses learn (temperatures) over the rest's"
+    )
     weight_decay: float = Field(0.0, ge=0.0)
     momentum: float = Field(0.9, ge=0.0, lt=1.0, description="Of sgd")
     largest_gradient: float | None = Field(
@@ -87,6 +90,8 @@ def create_optimizer(
             rate = configuration.learning_rate
             if id(parameter) in trunk:
                 rate *= configuration.trunk_factor
+            elif module is losses:
+                rate *= configuration.loss_factor
             decay = configuration.weight_decay if module is network else 0.0
             groups.setdefault((rate, decay), []).append(parameter)
     parameters = [

@@ -50,7 +50,7 @@ def test_every_parameter_has_its_rate(name):
     network, loss = TinyNetwork(), TinyLoss()
     network.coarse.bias.requires_grad_(False)
     configuration = OptimizerConfiguration(
-        name=name, learning_rate=0.01, trunk_factor=0.1, weight_decay=0.05
+        name=name, learning_rate=0.01, trunk_factor=0.1, loss_factor=10, weight_decay=0.05
     )
     optimizer = create_optimizer(configuration, network, loss)
     assert type(optimizer).__name__.lower() == name
@@ -60,7 +60,7 @@ def test_every_parameter_has_its_rate(name):
         for group in optimizer.param_groups
         for parameter in group["params"]
     }
-    expected = {id(loss.log_temperature): (0.005, 0.0)}
+    expected = {id(loss.log_temperature): (0.05, 0.0)}
     for parameter_name, parameter in network.named_parameters():
         rate = 0.0005 if parameter_name.startswith("trunk") else 0.005
         expected[id(parameter)] = (rate, 0.05)
