@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from torch import Tensor
 
 from dense_reloc_ros.rendering.room import Box, Room, Walkway
 from dense_reloc_ros.training.data.photometric import PhotometricConfiguration
@@ -49,22 +50,33 @@ def small_room() -> Room:
     return Room(shell.size, tuple(surfaces), (), (), np.ones(3), Walkway((1.2, 1), (2.2, 1.8)))
 
 
+def values_at_points(pair: TrainingPair) -> tuple[np.ndarray, np.ndarray]:
+    """What source and target image show at the visible points, (N, 3) in [0, 1] each."""
+    source, target = (
+        _sampled(image, pixels[pair.visible])
+        for image, pixels in (
+            (pair.source_image, pair.source_pixels),
+            (pair.target_image, pair.target_pixels),
+        )
+    )
+    return source, target
+
+
 def differences(pair: TrainingPair) -> np.ndarray:
     """How much the images differ at the visible points (N,), with values in [0, 1]."""
-    values = []
-    for image, pixels in (
-        (pair.source_image, pair.source_pixels),
-        (pair.target_image, pair.target_pixels),
-    ):
-        x, y = pixels[pair.visible].numpy().T[:, :, None]
-        picture = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
-        values.append(cv2.remap(picture, x, y, cv2.INTER_LINEAR)[:, 0])
-    return np.abs(values[0] - values[1]).mean(axis=1)
+    source, target = values_at_points(pair)
+    return np.abs(source - target).mean(axis=1)
 
 
 def equal(first: TrainingPair, second: TrainingPair) -> bool:
     """Whether two pairs agree in every bit."""
     return all((value == getattr(second, name)).all() for name, value in vars(first).items())
+
+
+def _sampled(image: Tensor, pixels: Tensor) -> np.ndarray:
+    x, y = pixels.numpy().T[:, :, None]
+    picture = np.ascontiguousarray(image.permute(1, 2, 0).numpy())
+    return cv2.remap(picture, x, y, cv2.INTER_LINEAR)[:, 0]
 
 
 def _at(x: float, y: float) -> np.ndarray:
