@@ -51,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.training.export import export
     from dense_reloc_ros.training.interruption import interruption
     from dense_reloc_ros.training.logs import TrainingLog
-    from dense_reloc_ros.training.loop import Ending
+    from dense_reloc_ros.training.progress import Ending
     from dense_reloc_ros.training.run_folder import RunFolder
 
     configuration = load_training_configuration(arguments.config, dict(arguments.path))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
-from enum import Enum
-from typing import Any
+from dataclasses import asdict
 
 import torch
 
@@ -27,29 +25,11 @@ from dense_reloc_ros.training.optimization import (
     set_learning_rates,
 )
 from dense_reloc_ros.training.pairs import PairBatch, PairSource
+from dense_reloc_ros.training.progress import Ending, Progress
 from dense_reloc_ros.training.reproducibility import deterministic_sums, seed_step
 from dense_reloc_ros.training.validation import Validator
 
 Batches = Generator[tuple[list[int], PairBatch], None, None]
-
-
-class Ending(Enum):
-    """Why a run ended."""
-
-    STEPS = "all steps done"
-    TIME = "time is up"
-    NO_IMPROVEMENT = "no better validation for long"
-    INTERRUPTED = "interrupted"
-
-
-@dataclass
-class Progress:
-    """How far a run is."""
-
-    step: int = 0
-    seconds: float = 0.0
-    """Of all parts of the run together."""
-    curve: list[CurvePoint] = field(default_factory=list)
 
 
 class Trainer:
@@ -106,7 +86,7 @@ class Trainer:
             if ending is not Ending.INTERRUPTED:
                 self._validate(log, interrupted)
         self.save()
-        return ending
+        return Ending.INTERRUPTED if interrupted() else ending
 
     def save(self) -> None:
         """Writes the last checkpoint."""
@@ -116,7 +96,7 @@ class Trainer:
                 "objective": self._objective.state_dict(),
                 "optimizer": self._optimizer.state_dict(),
                 "scaler": self._scaler.state_dict(),
-                "progress": asdict(self.progress),
+                "progress": self.progress.state(),
             }
         )
 
@@ -134,7 +114,7 @@ class Trainer:
             self._objective.load_state_dict(state["objective"])
             self._optimizer.load_state_dict(state["optimizer"])
             self._scaler.load_state_dict(state["scaler"])
-            self.progress = _progress(state["progress"])
+            self.progress = Progress.of_state(state["progress"])
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise TrainingError(f"{path}: not a checkpoint of this run ({reason})") from None
@@ -177,7 +157,6 @@ class Trainer:
         self._scaler.update()
 
         self.progress.step += 1
-        self.progress.seconds = time.monotonic() - self._began
         numbers_to_log = {"gradient": length, "learning_rate_factor": factor, **value.parts}
         log.step(self.progress.step, loss, numbers_to_log)
 
@@ -211,6 +190,7 @@ class Trainer:
 
     def _ending(self, interrupted: Callable[[], bool]) -> Ending | None:
         run, validation = self._configuration.run, self._configuration.validation
+        self.progress.seconds = time.monotonic() - self._began
         if interrupted():
             return Ending.INTERRUPTED
         if self.progress.step >= run.steps:
@@ -229,11 +209,6 @@ class Trainer:
         if isinstance(schedule, CosineSchedule) and schedule.follow == "time" and run.minutes:
             return self.progress.seconds / (60 * run.minutes)
         return self.progress.step / run.steps
-
-
-def _progress(state: Mapping[str, Any]) -> Progress:
-    curve = [CurvePoint(**point) for point in state["curve"]]
-    return Progress(state["step"], state["seconds"], curve)
 
 
 def _not_finite(step: int, numbers: Sequence[int], what: str) -> TrainingError:

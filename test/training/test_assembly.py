@@ -18,7 +18,7 @@ from dense_reloc_ros.training.configuration import (
 )
 from dense_reloc_ros.training.data.warps import WarpsConfiguration
 from dense_reloc_ros.training.logs import TrainingLog
-from dense_reloc_ros.training.loop import Ending
+from dense_reloc_ros.training.progress import Ending
 
 FOLDER = Path(__file__).parents[2] / "config/training"
 CPU = torch.device("cpu")

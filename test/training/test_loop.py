@@ -15,9 +15,10 @@ from dense_reloc_ros.training.configuration import (
     ValidationConfiguration,
 )
 from dense_reloc_ros.training.logs import TrainingLog
-from dense_reloc_ros.training.loop import Ending, Trainer
+from dense_reloc_ros.training.loop import Trainer
 from dense_reloc_ros.training.objective import Objective
 from dense_reloc_ros.training.optimization import CosineSchedule, OptimizerConfiguration
+from dense_reloc_ros.training.progress import Ending
 from dense_reloc_ros.training.validation import Validator
 
 CPU = torch.device("cpu")
