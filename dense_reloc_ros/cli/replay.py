@@ -54,6 +54,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
     parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; overrides the parameter file")
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FILE",
+        help="weights that the map was built with, where these are not the network's own",
+    )
     parser.set_defaults(run=run)
 
 
@@ -74,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         parameter_file=arguments.params_file,
         method=arguments.method,
         device=arguments.device,
+        weights=arguments.weights,
     )
     summary = replay_and_report(options, arguments.output, ground_truth)
     print_report(summary, arguments.output)

@@ -53,6 +53,8 @@ class ReplayOptions:
     """None is the launch file's own."""
     method: str | None = None
     device: str | None = None
+    weights: Path | None = None
+    """Those that the map was built with, where they are not its network's own."""
 
 
 def replay(options: ReplayOptions, log: Path) -> list[Answer]:
@@ -98,12 +100,12 @@ def image_transport(type_name: str) -> str:
 
 def node_parameters(
     options: ReplayOptions, transport: str, topics: Collection[str]
-) -> dict[str, str]:
+) -> dict[str, str | dict[str, str]]:
     """The parameters that follow from the bag and the options rather than from the file.
 
     A bag without odometry or without the camera's mount has no frames to relate the pose to.
     """
-    parameters = {
+    parameters: dict[str, str | dict[str, str]] = {
         "map": str(options.map.resolve()),
         "image_transport": transport,
     }
@@ -115,6 +117,8 @@ def node_parameters(
         parameters["method"] = options.method
     if options.device is not None:
         parameters["device"] = options.device
+    if options.weights is not None:
+        parameters["features"] = {"weights": str(options.weights.expanduser().resolve())}
     return parameters
 
 

@@ -55,7 +55,7 @@ def open_localizer(
 ) -> BrightnessLocalizer:
     from dense_reloc_ros.scene.reader import load_map
 
-    if method == "broken":
+    if "broken" in (method, Path(configuration.features.weights).name):
         raise MapError(f"{path}: the map is broken")
     return BrightnessLocalizer(load_map(path))
 

@@ -99,9 +99,10 @@ def test_a_node_that_dies_is_reported_with_its_last_words(replay, tmp_path: Path
         replay(write_bag(tmp_path / "bag", [10, DEADLY, 20]), rate=None)
 
 
-def test_a_node_that_refuses_to_start_is_reported_with_its_reason(replay, tmp_path: Path):
+@pytest.mark.parametrize("options", [{"method": "broken"}, {"weights": Path("broken")}])
+def test_a_node_that_refuses_to_start_is_reported_with_its_reason(replay, tmp_path: Path, options):
     with pytest.raises(RelocError, match=r"(?s)could not be configured.*the map is broken"):
-        replay(write_bag(tmp_path / "bag", [10]), method="broken")
+        replay(write_bag(tmp_path / "bag", [10]), **options)
 
 
 def test_a_map_that_is_none_is_reported_before_anything_starts(replay, tmp_path: Path):
