@@ -70,6 +70,20 @@ def load_depth_frame(frame: SourceFrame) -> DepthFrame:
     )
 
 
+def thinned(frame: DepthFrame, step: int) -> DepthFrame:
+    """Every `step`-th row and column of a frame, and the camera that sees just these."""
+    image, depth, reliable = (
+        np.ascontiguousarray(values[::step, ::step])
+        for values in (frame.image, frame.depth, frame.reliable)
+    )
+    camera = frame.camera
+    height, width = depth.shape
+    fx, fy, cx, cy = (value / step for value in (camera.fx, camera.fy, camera.cx, camera.cy))
+    return DepthFrame(
+        image, depth, reliable, Camera(width, height, fx, fy, cx, cy), frame.T_map_camera
+    )
+
+
 @dataclass(frozen=True)
 class DepthViews:
     """How pairs of `size` (height, width) with `points` points are made of frames."""

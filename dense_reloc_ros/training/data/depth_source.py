@@ -16,6 +16,7 @@ from dense_reloc_ros.training.data.depth_frames import (
     DepthViews,
     load_depth_frame,
     overlapping_pairs,
+    thinned,
 )
 from dense_reloc_ros.training.data.memory import BoundedMemory
 from dense_reloc_ros.training.data.photometric import RandomCamera
@@ -24,6 +25,8 @@ from dense_reloc_ros.training.pairs import TrainingPair
 ATTEMPTS = 50
 OVERLAP_TOLERANCE = 0.1
 """Of the depth, when it is asked whether two frames overlap at all."""
+OVERLAP_STEP = 4
+"""Rows and columns from one that this is asked of to the next."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class DepthSource:
         )
         self._pairs = []
         for recording in recordings:
-            frames = [load_depth_frame(frame) for frame in recording.frames]
+            frames = [thinned(load_depth_frame(frame), OVERLAP_STEP) for frame in recording.frames]
             self._pairs.append(overlapping_pairs(frames, overlap, OVERLAP_TOLERANCE))
             if not len(self._pairs[-1]):
                 raise InputError(f"{recording.name}: no two frames see enough of the same")

@@ -138,7 +138,10 @@ def random_part(photograph: tuple[int, ...], size: tuple[int, int], rng: Generat
 def random_homography(
     configuration: WarpsConfiguration, size: tuple[int, int], rng: Generator
 ) -> FloatArray:
-    """H_target_source (3, 3): slant, then zoom, rotation and shift about the image centre."""
+    """H_target_source (3, 3): slant, then zoom, rotation and shift about the image centre.
+
+    Images are of `size` (width, height).
+    """
     half = size[0] / 2
     to_centre = np.array([[half, 0, (size[0] - 1) / 2], [0, half, (size[1] - 1) / 2], [0, 0, 1]])
     from_centre = inverse(to_centre)
@@ -155,9 +158,10 @@ def view(
     size: tuple[int, int],
     background: tuple[float, ...] | None = None,
 ) -> RgbImage:
-    """The image (H, W, 3) of `size` that a homography makes of a photograph, without aliasing.
+    """The image of `size` (width, height) that a homography makes of a photograph.
 
-    Outside the photograph lies `background`, or without one, the colour of its nearest pixel.
+    Sampled from the level of the pyramid that fits. Outside the photograph lies `background`, or
+    without one, the colour of its nearest pixel.
     """
     x, y = (size[0] - 1) / 2, (size[1] - 1) / 2
     middle = np.array([[x, y], [x + 1, y], [x, y + 1]])

@@ -10,6 +10,7 @@ from dense_reloc_ros.training.data.depth_frames import (
     DepthViews,
     check_depth,
     overlapping_pairs,
+    thinned,
 )
 
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
@@ -94,6 +95,18 @@ def test_crops_move_pixels_and_intrinsics_alike(wall, target):
         x, y = pair.target_pixels.T
         inside = (x >= 0) & (x <= 119) & (y >= 0) & (y <= 89)
         assert not (pair.visible & ~inside).any()
+
+
+def test_thinned_frame_sees_the_same_points_at_the_same_depth(target):
+    coarse = thinned(target, 4)
+    assert coarse.image.shape == (30, 40, 3) and coarse.depth.shape == (30, 40)
+    # Columns 40, 44 ... of the target are columns 10, 11 ... of it.
+    assert (coarse.depth[:, 10:15] == BOARD).all() and (coarse.depth[:, :10] == WALL).all()
+    points = np.array([wall_point(column) for column in (20.0, 50.0, 108.0, 140.0, 170.0)])
+    for fine, thin in zip(
+        check_depth(points, target, 0.02), check_depth(points, coarse, 0.02), strict=True
+    ):
+        assert fine.tolist() == thin.tolist()
 
 
 def test_only_frames_that_see_the_same_are_paired(wall, target):
