@@ -72,15 +72,15 @@ def load_depth_frame(frame: SourceFrame) -> DepthFrame:
 
 def thinned(frame: DepthFrame, step: int) -> DepthFrame:
     """Every `step`-th row and column of a frame, and the camera that sees just these."""
-    image, depth, reliable = (
-        np.ascontiguousarray(values[::step, ::step])
-        for values in (frame.image, frame.depth, frame.reliable)
-    )
-    camera = frame.camera
-    height, width = depth.shape
+    camera, every = frame.camera, np.s_[::step, ::step]
+    height, width = frame.depth[every].shape
     fx, fy, cx, cy = (value / step for value in (camera.fx, camera.fy, camera.cx, camera.cy))
     return DepthFrame(
-        image, depth, reliable, Camera(width, height, fx, fy, cx, cy), frame.T_map_camera
+        frame.image[every].copy(),
+        frame.depth[every].copy(),
+        frame.reliable[every].copy(),
+        Camera(width, height, fx, fy, cx, cy),
+        frame.T_map_camera,
     )
 
 
