@@ -44,7 +44,7 @@ class GlobalDescriptorLoss(nn.Module):
         self.memory = DescriptorMemory(configuration.memory)
 
     def forward(self, source: DenseFeatures, target: DenseFeatures, batch: PairBatch) -> LossValue:
-        """The mean over the queries that have a negative, and how many of these break the order."""
+        """The mean over the queries, and the share of their negatives nearer than the positive."""
         with torch.autocast(batch.place.device.type, enabled=False):
             queries = at_least_single(target.global_descriptor)
             positives = at_least_single(source.global_descriptor)
@@ -63,9 +63,7 @@ class GlobalDescriptorLoss(nn.Module):
             to_positive = (queries - positives).square().sum(1, keepdim=True)
             to_negative = 2 - 2 * torch.where(exists, hardest, 0.0)
             excess = (to_positive + self.configuration.margin - to_negative).clamp(min=0)
-            excess = torch.where(exists, excess, 0.0)
-            with_negative = int(exists.any(1).sum())
-            total = excess.sum() / max(with_negative, 1)
+            total = torch.where(exists, excess, 0.0).sum(1).mean()
         wrong = (to_positive >= to_negative) & exists
         parts = {
             "global_descriptor": float(total.detach()),

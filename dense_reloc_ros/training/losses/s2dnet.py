@@ -63,8 +63,6 @@ class S2DNetLoss(nn.Module):
         image, point = counted_points(batch, finest)
         counts = torch.bincount(image, minlength=len(batch.visible)).tolist()
         nearest = finest.pixels_to_cells(batch.target_pixels[image, point]).round()
-        height, width = finest.values.shape[-2:]
-        nearest = nearest.clamp(min=0).minimum(nearest.new_tensor([width - 1, height - 1]))
         label_pixels = finest.cells_to_pixels(nearest)
         temperature = self.temperature()
         with torch.autocast(batch.visible.device.type, enabled=False):

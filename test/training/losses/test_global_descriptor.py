@@ -62,7 +62,15 @@ def test_follows_the_definition(negatives, places):
     assert value.parts["global_descriptor"] == pytest.approx(expected)
 
 
-def test_queries_without_negatives_do_not_count():
+def test_the_share_of_wrong_negatives_is_told():
+    source, target = torch.eye(3), torch.eye(3)[[0, 2, 1]]
+    value = evaluate(loss_of().eval(), source, target, [0, 1, 2])
+    # The first query equals its positive. Of the negatives of each other one, one equals it, and
+    # one is as far away as the positive.
+    assert value.parts["global_descriptor/wrong_negatives"] == pytest.approx(4 / 6)
+
+
+def test_images_of_one_place_give_zero_and_zero_gradients():
     source, target = random_descriptors(1), random_descriptors(2)
     value = evaluate(loss_of().eval(), source, target, [7, 7, 7, 7])
     value.total.backward()
@@ -86,6 +94,10 @@ def test_negatives_are_remembered_up_to_the_capacity():
     assert evaluated.total.item() == pytest.approx(alone)
     trained = evaluate(loss.train(), sources[2], target, places[2])
     assert trained.total.item() == pytest.approx(expected)
+    trained.total.backward()
+    assert target.grad.abs().max() > 0
+    assert sources[0].grad is None
+    assert sources[1].grad is None
 
 
 @pytest.mark.parametrize("memory", [0, 5])

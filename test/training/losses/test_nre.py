@@ -76,13 +76,13 @@ def memory_mb(request, monkeypatch) -> int:
 
 def test_whole_maps_follow_the_definition(memory_mb):
     source, target, batch = random_values(1), random_values(2), random_batch()
-    value = loss_of("coarse", "fine", memory_mb=memory_mb)(
+    value = loss_of("coarse", "fine", memory_mb=memory_mb, weight=3.0)(
         as_features(source), as_features(target), batch
     )
     expected = {name: np.mean(slow_nre(source, target, batch, name)) for name in STRIDES}
     assert value.parts["nre/coarse"] == pytest.approx(expected["coarse"])
     assert value.parts["nre/fine"] == pytest.approx(expected["fine"])
-    assert value.total.item() == pytest.approx(sum(expected.values()))
+    assert value.total.item() == pytest.approx(3 * sum(expected.values()))
 
 
 @pytest.mark.parametrize("window", [6, 7])

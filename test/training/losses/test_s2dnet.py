@@ -132,7 +132,7 @@ def test_nothing_visible_gives_zero_and_zero_gradients():
 
 
 def test_corners_of_the_image_count():
-    pixels = torch.tensor([[0.0, 0.0], [31.0, 23.0], [31.0, 0.0], [0.0, 23.0], [0.2, 22.6]])
+    pixels = torch.tensor([[0.0, 0.0], [31.0, 23.0], [31.0, 0.0], [0.0, 23.0], [31.5, 22.6]])
     batch = random_batch(
         visible=torch.ones(2, 5, dtype=torch.bool), target_pixels=pixels.double().expand(2, 5, 2)
     )
