@@ -67,9 +67,7 @@ class FeatureGradients:
         around = corner.long()[..., None] + torch.arange(-1, 3, device=corner.device)
         around = around.minimum(last.long()[:, None]).clamp(min=0)
         index = around[..., 1, :, None] * width + around[..., 0, None, :]
-        stencils = self._stencils(position - corner) / position.new_tensor(
-            [1, self.level.stride, self.level.stride]
-        ).view(3, 1, 1)
+        stencils = self._stencils(position - corner)
         stencils[..., 1:, :, :] *= inside[..., None, None, None]
         sums = embedding_bag(
             index[..., None, :, :].expand(stencils.shape).reshape(-1, 16),
@@ -87,7 +85,7 @@ class FeatureGradients:
         near, far = 1 - fraction, fraction
         zero = torch.zeros_like(fraction)
         value = torch.stack([zero, near, far, zero], dim=-1)
-        slope = torch.stack([-near, -far, near, far], dim=-1) / 2
+        slope = torch.stack([-near, -far, near, far], dim=-1) / (2 * self.level.stride)
         across = value
         if self.kernel != "central":
             across = torch.stack([near, 2 * near + far, near + 2 * far, far], dim=-1) / 4

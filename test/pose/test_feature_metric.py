@@ -208,6 +208,14 @@ def test_points_gain_nothing_by_leaving_the_image():
     assert not unseen.hessian.any()
 
 
+def test_without_any_point_poses_stay():
+    view = random_view(0, 0)
+    starts = torch.stack([view.T_camera_map, torch.eye(4)])
+    level = code_level(4, SMOOTH)
+    refined = refine(starts, view.points, INTRINSICS, torch.empty(0, 256), level, FINE)
+    assert torch.equal(refined, starts)
+
+
 @pytest.mark.parametrize("levels", [("fine",), ("coarse", "fine")])
 def test_a_found_pose_is_refined_by_its_inliers(levels):
     """A third of the points match a wrong place."""
