@@ -1,4 +1,4 @@
-"""Downloads the wallpaper packages of Debian and Ubuntu and keeps their photographs, made small.
+"""Downloads the wallpaper packages of Debian and keeps their photographs, made small.
 
     .venv/bin/python tools/fetch_photographs.py [FOLDER]
 
