@@ -3,32 +3,20 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from functools import partial
 
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
-from dense_reloc_ros.geometry.se3 import exp
+from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize
 from dense_reloc_ros.pose.loss_maps import SparseLossMaps
 
-STUCK_DAMPING = 10.0
-"""A step that fails at this damping is so short that the pose counts as converged."""
-
-
+DAMPING = 1e-3
 REACH = 4.0
 """Distance in σ beyond which a cell's kernel (below 0.04 % of its peak) is left out."""
-
-
-@dataclass(frozen=True)
-class SmoothedCost:
-    """The smoothed cost (B,) of eq. 4.9 and its Gauss-Newton approximation at B poses."""
-
-    cost: Tensor
-    gradient: Tensor
-    """(B, 6), with respect to a twist on the left of T_camera_map."""
-    hessian: Tensor
-    """(B, 6, 6), of iterated reweighted least squares."""
+LEAST_CURVATURE = 0.1
+"""Of a point's cost, as a share of the curvature that a single cell right below it would give."""
 
 
 def sigma_schedule(first: float, last: float, steps: int) -> list[float]:
@@ -39,28 +27,57 @@ def sigma_schedule(first: float, last: float, steps: int) -> list[float]:
 
 def smoothed_cost(
     T_camera_map: Tensor, points: Tensor, intrinsics: Tensor, maps: SparseLossMaps, sigma: float
-) -> SmoothedCost:
+) -> QuadraticModel:
     """Eq. 4.9 at poses (B, 4, 4) of points (M, 3), with σ in cells of the maps.
 
-    Every cell q with gain g pulls its point's projection p with -g k_σ(|q - p|), a robust least
-    squares term of weight g k_σ / σ². Lengths are in cells, so that the cost does not depend on
-    the resolution. Points behind the camera take no part.
+    Every cell q with gain g pulls its point's projection p with -g k_σ(|q - p|). Seen by the
+    projection, the curvature of all its cells is Σ g k_σ / σ² (I - (q - p) (q - p)ᵀ / σ²); where it
+    is negative or small it is raised to a share of Σ g k_σ / σ², the weight that iterated
+    reweighted least squares would take for it. That makes Newton's method of it: least squares
+    steps go only part of the way where several cells share the mass. Lengths are in cells, so that
+    the cost does not depend on the resolution. Points behind the camera take no part.
     """
     pixels, in_camera = project(T_camera_map, points, intrinsics)
-    residual = (maps.pixels[:, None] - pixels.transpose(0, 1)[maps.point]) / maps.stride
-    kernel = torch.exp(residual.square().sum(-1) / (-2 * sigma**2)) / (2 * math.pi * sigma**2)
-    pull = (maps.gains[:, None] * kernel).nan_to_num(0.0)
-    residual = residual.nan_to_num(0.0)
-    weighted = torch.cat([pull[..., None], pull[..., None] * residual], dim=-1)
-    sums = _sum_by_point(weighted, maps).transpose(0, 1)
-    weight, moment = sums[..., 0] / sigma**2, sums[..., 1:] / sigma**2
+    moments = _sum_by_point(_cell_moments(pixels, maps, sigma), maps).transpose(0, 1)
+    weight, moment = moments[..., 0] / sigma**2, moments[..., 1:3] / sigma**2
+    curvature = _curvature(weight, moments[..., 3:] / sigma**4)
     jacobian = (projection_jacobian(in_camera, intrinsics) / maps.stride).nan_to_num(0.0, 0.0, 0.0)
     jacobian = torch.where(weight[..., None, None] > 0, jacobian, torch.zeros_like(jacobian))
-    return SmoothedCost(
-        cost=-pull.sum(0),
-        gradient=-torch.einsum("bmij,bmi->bj", jacobian, moment),
-        hessian=torch.einsum("bm,bmij,bmik->bjk", weight, jacobian, jacobian),
+    rows = jacobian.flatten(1, 2)
+    return QuadraticModel(
+        cost=-moments[..., 0].sum(1),
+        gradient=-(moment.flatten(1)[:, None] @ rows)[:, 0],
+        hessian=rows.mT @ (curvature @ jacobian).flatten(1, 2),
     )
+
+
+def _cell_moments(pixels: Tensor, maps: SparseLossMaps, sigma: float) -> Tensor:
+    """The pull g k of each cell (E, B, 6) times 1, x, y, x², xy, y² of its offset, in cells."""
+    offset = (maps.pixels[:, None] - pixels.transpose(0, 1)[maps.point]) / maps.stride
+    x, y = offset.unbind(-1)
+    xx, yy = x.square(), y.square()
+    kernel = torch.exp((xx + yy) / (-2 * sigma**2)) / (2 * math.pi * sigma**2)
+    pull = maps.gains[:, None] * kernel
+    pull_x, pull_y = pull * x, pull * y
+    moments = torch.stack([pull, pull_x, pull_y, pull * xx, pull_x * y, pull * yy], dim=-1)
+    return moments.nan_to_num_(0.0)
+
+
+def _curvature(weight: Tensor, spread: Tensor) -> Tensor:
+    """Curvatures (B, M, 2, 2): weight (B, M) on the diagonal less the spread (xx, xy, yy).
+
+    Eigenvalues below LEAST_CURVATURE of the weight are raised to it.
+    """
+    xx, xy, yy = weight - spread[..., 0], -spread[..., 1], weight - spread[..., 2]
+    mean = (xx + yy) / 2
+    radius = torch.hypot((xx - yy) / 2, xy)
+    least = LEAST_CURVATURE * weight
+    high, low = (mean + radius).maximum(least), (mean - radius).maximum(least)
+    # With the eigenvalues λ and the projector P on the first, H = λ₂ I + (λ₁ - λ₂) P.
+    share = ((high - low) / (2 * radius)).nan_to_num(0.0, 0.0, 0.0)
+    centre = (high + low) / 2
+    xx, xy, yy = centre + share * (xx - mean), share * xy, centre + share * (yy - mean)
+    return torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2))
 
 
 def _sum_by_point(values: Tensor, maps: SparseLossMaps) -> Tensor:
@@ -81,39 +98,17 @@ def refine(
 ) -> Tensor:
     """Poses (B, 4, 4) at the end of the sequence of smoothed problems.
 
-    Each problem is minimized by IRLS with Levenberg's damping on SE(3), at most `iterations` steps.
-    It ends when no pose lowers its cost by more than the share `tolerance`, the relative decrease
-    criterion of Zach and Bourmaud (ECCV 2018).
+    Each problem is minimized by Newton's method with Levenberg's damping on SE(3), at most
+    `iterations` steps. It ends when no pose lowers its cost by more than the share `tolerance`, the
+    relative decrease criterion of Zach and Bourmaud (ECCV 2018).
     """
     poses = T_camera_map
     for sigma in sigmas:
         # Cells further away than this weigh nothing, and moving there would take many steps.
         pixels, _ = project(poses, points, intrinsics)
-        maps = maps.near(pixels, (REACH * sigma + 1) * maps.stride)
-        damping = poses.new_full((poses.shape[0],), 1e-3)
-        current = smoothed_cost(poses, points, intrinsics, maps, sigma)
-        for _ in range(iterations):
-            trial = exp(_damped_step(current, damping)) @ poses
-            moved = smoothed_cost(trial, points, intrinsics, maps, sigma)
-            better = moved.cost < current.cost
-            decrease = (current.cost - moved.cost) / moved.cost.abs().clamp(min=1e-12)
-            poses = torch.where(better[:, None, None], trial, poses)
-            current = SmoothedCost(
-                torch.where(better, moved.cost, current.cost),
-                torch.where(better[:, None], moved.gradient, current.gradient),
-                torch.where(better[:, None, None], moved.hessian, current.hessian),
-            )
-            converged = torch.where(better, decrease < tolerance, damping >= STUCK_DAMPING)
-            damping = (damping * torch.where(better, 0.1, 10.0)).clamp(min=1e-6)
-            if bool(converged.all()):
-                break
+        near = maps.near(pixels, (REACH * sigma + 1) * maps.stride)
+        model_at = partial(
+            smoothed_cost, points=points, intrinsics=intrinsics, maps=near, sigma=sigma
+        )
+        poses = minimize(poses, model_at, iterations, DAMPING, tolerance)
     return poses
-
-
-def _damped_step(problem: SmoothedCost, damping: Tensor) -> Tensor:
-    """Twists (B, 6) of one Levenberg-Marquardt step; zero where the problem has no curvature."""
-    diagonal = problem.hessian.diagonal(dim1=-2, dim2=-1)
-    floor = 1e-9 * diagonal.amax(-1, keepdim=True) + 1e-12
-    damped = problem.hessian + torch.diag_embed(damping[:, None] * diagonal + floor)
-    step, _ = torch.linalg.solve_ex(damped, -problem.gradient[..., None])
-    return step[..., 0].nan_to_num(0.0, 0.0, 0.0)

@@ -19,7 +19,7 @@ STUCK_DAMPING = 1e4
 
 @dataclass(frozen=True)
 class QuadraticModel:
-    """A cost (B,) and its Gauss-Newton approximation at B poses.
+    """A cost (B,) and its approximation by a convex quadratic at B poses.
 
     For a twist on the left, T_camera_map <- exp(twist) T_camera_map.
     """
