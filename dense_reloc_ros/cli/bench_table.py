@@ -77,14 +77,16 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.cli.query_source import open_queries
     from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
     from dense_reloc_ros.devices import find_device
-    from dense_reloc_ros.evaluation.method_table import compare_estimators
-    from dense_reloc_ros.methods import find_method
+    from dense_reloc_ros.evaluation.method_table import compare_estimators, dense_methods
+    from dense_reloc_ros.evaluation.robustness import check_level
 
     file = JsonFile(arguments.output, "table.json")
     configuration = (
         load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
     )
-    methods = [find_method(name) for name in arguments.methods]
+    methods = dense_methods(arguments.methods)
+    for level in arguments.levels:
+        check_level(level)
     with open_queries(arguments) as frames:
         queries = with_truth(frames[:: arguments.every], arguments.ground_truth)
         maps = list(_maps(arguments, find_device(arguments.device)))

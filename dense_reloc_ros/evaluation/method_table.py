@@ -22,9 +22,9 @@ from dense_reloc_ros.evaluation.robustness import at_level
 from dense_reloc_ros.evaluation.trajectory import NANOSECONDS
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.methods import Method
+from dense_reloc_ros.methods import Method, find_method
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.scene.sources.source_frame import RgbImage, SourceFrame
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -65,6 +65,19 @@ class NetworkMap:
     scene_map: SceneMap
 
 
+def dense_methods(names: Sequence[str]) -> list[Method]:
+    """The methods of these names.
+
+    Raises:
+        ConfigurationError: one that is unknown or does not work on dense features.
+    """
+    methods = [find_method(name) for name in names]
+    for method in methods:
+        if method.kind != "sparse_to_dense":
+            raise ConfigurationError(f"method '{method.name}' does not work on dense features")
+    return methods
+
+
 def compare_estimators(
     maps: Sequence[NetworkMap],
     methods: Sequence[Method],
@@ -74,14 +87,13 @@ def compare_estimators(
 ) -> list[TableEntry]:
     """All methods on all networks at all levels; every frame has its turn with all of them.
 
+    The methods are those of `dense_methods`.
+
     Raises:
-        ConfigurationError: an unknown level, or a method that does not work on dense features.
+        ConfigurationError: an unknown level.
         MapError: a map that was not made of its features.
         InputError: frames that are unreadable or have no true poses.
     """
-    for method in methods:
-        if method.kind != "sparse_to_dense":
-            raise ConfigurationError(f"method '{method.name}' does not work on dense features")
     known = [frame for frame in frames if frame.T_map_camera is not None]
     if not known:
         raise InputError("the frames have no true poses to compare with: --ground-truth TUM")
@@ -90,8 +102,9 @@ def compare_estimators(
     for level, seen in {level: at_level(known, level) for level in levels}.items():
         records: list[list[list[FrameRecord]]] = [[] for _ in benches]
         for frame in tqdm(seen, desc=level, unit="frame"):
+            image = frame.load_image()
             for bench, of_bench in zip(benches, records, strict=True):
-                of_bench.append(bench.localize(frame))
+                of_bench.append(bench.localize(frame, image))
         for bench, of_bench in zip(benches, records, strict=True):
             entries += bench.entries(level, of_bench)
     return entries
@@ -116,14 +129,14 @@ class _NetworkBench:
         self._fine_mb = 0.0
 
     @torch.inference_mode()
-    def localize(self, frame: SourceFrame) -> list[FrameRecord]:
+    def localize(self, frame: SourceFrame, image: RgbImage) -> list[FrameRecord]:
         """The best pose of a frame by each estimator, whether it would be published or not."""
         device = self._extractor.device
         shared = Stopwatch(device)
         with shared.stage("undistort"):
-            image = frame.camera.undistort(frame.load_image())
+            undistorted = frame.camera.undistort(image)
         with shared.stage("features"):
-            features = self._extractor(image_to_tensor(image, device))
+            features = self._extractor(image_to_tensor(undistorted, device))
         with shared.stage("retrieval"):
             places = self._localizers[0].retrieve(features)
         camera = frame.camera.pinhole()

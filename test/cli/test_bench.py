@@ -107,6 +107,11 @@ def test_table(folder, capsys):
     assert both / coarse == pytest.approx(1 + 12**2 / (40 * 30))
     assert {path.name for path in (folder / "maps").iterdir()} == {"dense_sift", "effnet_lite0"}
     captured = capsys.readouterr()
+    words = ["bench", "poses", "--map", folder / "maps/effnet_lite0", *source, "--levels", "dim"]
+    words += ["--methods", "nre_coarse", "nre", "--device", "cpu", "--output", folder / "numbers"]
+    assert main([str(word) for word in words]) == 0
+    alone = json.loads((folder / "numbers/poses.json").read_text())
+    assert [entry["outside"] for entry in entries[2:]] == [result["outside"] for result in alone]
     assert "s2dnet is left out: network 's2dnet' has no weights" in captured.err
     assert "s2dnet" not in captured.out
 
@@ -157,3 +162,20 @@ def test_poses_must_be_known_to_be_compared(folder, capsys):
     source = ["--images", str(folder / "query"), "--camera-info", str(camera_info(folder))]
     assert main(["bench", "robustness", "--map", str(folder / "map"), *source]) == 2
     assert "--ground-truth" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--methods", "sift_pnp"], "method 'sift_pnp' does not work on dense features"),
+        (["--networks", "s2dnet"], "network 's2dnet' has no weights of its own"),
+        (["--weights", "s2dnet=/nowhere", "--networks", "s2dnet"], "/nowhere"),
+    ],
+)
+def test_a_table_that_cannot_be_made_is_refused(options, message, folder, capsys):
+    source = ["--seven-scenes", folder / "query", "--camera-info", camera_info(folder)]
+    words = ["bench", "table", "--mapping", folder / "mapping", "--networks", "dense_sift", *source]
+    assert main([str(word) for word in [*words, *options, "--device", "cpu"]]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("dense-reloc: error: ")
+    assert message in last
