@@ -66,9 +66,9 @@ def best_distinct(
 ) -> Tensor:
     """Up to `count` indices of cheap poses no two of which are near each other.
 
-    Near is both: camera centres closer than `distance` (in the unit of the poses) and an angle below
-    `angle` radians.
-    Without this, all starts of the refinement would come from the same minimum.
+    Near is both: camera centres closer than `distance`, in the unit of the poses, and an angle
+    below `angle` radians. Without this, all starts of the refinement would come from the same
+    minimum.
     """
     order = costs.argsort()
     rotation, translation = poses[order, :3, :3], poses[order, :3, 3]

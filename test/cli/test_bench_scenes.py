@@ -11,6 +11,9 @@ from photographed_room import write_scenes
 from dense_reloc_ros.cli.main import main
 
 
+MULTIVIEW = Path(__file__).parents[2] / "../shared/data/multiview"
+
+
 def bench(folder: Path, *options: str | Path) -> int:
     return main(["bench", "scenes", "--multiview", str(folder), *map(str, options)])
 
@@ -41,6 +44,17 @@ def test_half_of_the_images_find_their_place_among_the_others(tmp_path, capsys):
     shown = capsys.readouterr().out
     assert "test scenes of" in shown
     assert f"{every[0]['median_rotation_deg']:.2f}°" in shown
+
+
+@pytest.mark.slow
+def test_a_photographed_arch_is_found(tmp_path):
+    if not MULTIVIEW.is_dir():
+        pytest.skip(f"no scenes here: {MULTIVIEW}")
+    options = ["--split", "train", "--scenes", "cyprus_arch", "--output", str(tmp_path)]
+    assert bench(MULTIVIEW, *options, "--device", "cpu") == 0
+    for result in json.loads((tmp_path / "scenes.json").read_text()):
+        assert (result["queries"], result["within"], result["outside"]) == (5, 1.0, 0)
+        assert result["median_rotation_deg"] < 0.2
 
 
 @pytest.mark.parametrize("unit", [0.01, 100.0])
