@@ -10,7 +10,6 @@ from photographed_room import write_scenes
 
 from dense_reloc_ros.cli.main import main
 
-
 MULTIVIEW = Path(__file__).parents[2] / "../shared/data/multiview"
 
 
