@@ -37,11 +37,12 @@ def hypercolumn(layers: list[Layer], stride: int, offset: float, height: int, wi
 
 def resample(layer: Layer, stride: int, offset: float, rows: int, columns: int) -> Tensor:
     """A layer, interpolated bilinearly, on another grid (B, C, rows, columns)."""
-    values = layer.values.contiguous()
+    values = at_least_single(layer.values).contiguous()
     height, width = values.shape[-2:]
     vertical = interpolation_matrix(rows, stride, offset, height, layer.stride, layer.offset)
     horizontal = interpolation_matrix(columns, stride, offset, width, layer.stride, layer.offset)
-    return vertical.to(values) @ values @ horizontal.to(values).T
+    with torch.autocast(values.device.type, enabled=False):
+        return vertical.to(values) @ values @ horizontal.to(values).T
 
 
 def interpolation_matrix(

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.features.checkpoints import CheckpointFormat
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
 from dense_reloc_ros.features.extractor import (
     DenseFeatures,
     FeatureExtractor,
@@ -30,7 +30,7 @@ class FeatureNetwork(nn.Module, ABC):
     def level_signatures(self) -> Mapping[str, LevelSignature]:
         """Stride and channels of the levels that maps are made of, coarse and fine.
 
-        `forward` may return more, which are there for losses.
+        `forward` may return more for losses, not all of them L2-normalized.
         """
 
     @abstractmethod

@@ -16,7 +16,7 @@ from torchvision.models.inception import (
     InceptionD,
 )
 
-from dense_reloc_ros.features.checkpoints import CheckpointFormat, State
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat, State
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.pooling import generalized_mean
@@ -54,32 +54,30 @@ class NreNetwork(FeatureNetwork):
     @property
     def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
         """A folder with both published files, or torchvision's Inception-v3 for both trunks."""
-        published, imagenet = {}, {}
+        numbered, named = {}, {}
         for level, branch in (("coarse", self.coarse), ("fine", self.fine)):
             # The published files number the layers of the trunk and the two that follow it.
             modules = [*branch.trunk._modules, "convolution", "norm"]
             for key in branch.state_dict():
                 module, _, tensor = key.removeprefix("trunk.").partition(".")
-                published[f"{level}.{key}"] = f"{modules.index(module)}.{tensor}"
+                numbered[f"{level}.{key}"] = (level, f"{modules.index(module)}.{tensor}")
                 if key.startswith("trunk."):
-                    imagenet[f"{level}.{key}"] = f"{module}.{tensor}"
-        in_file = {key: (key.partition(".")[0], name) for key, name in published.items()}
-        return (
-            *(
-                CheckpointFormat(
-                    "the published NRE",
-                    {key: f"{level}.{prefix}{name}" for key, (level, name) in in_file.items()},
-                )
-                for prefix in ("", "cnn.")
-            ),
+                    named[f"{level}.{key}"] = f"{module}.{tensor}"
+        published = [
             CheckpointFormat(
-                "torchvision's Inception-v3",
-                imagenet,
-                is_trained=False,
-                ignored=("Mixed_7b.", "Mixed_7c.", "AuxLogits.", "fc."),
-                convert=_for_standardized_images,
-            ),
+                "the published NRE",
+                {key: f"{level}.{prefix}{name}" for key, (level, name) in numbered.items()},
+            )
+            for prefix in ("", "cnn.")  # the latter in checkpoints of the code that trained it
+        ]
+        imagenet = CheckpointFormat(
+            "torchvision's Inception-v3",
+            named,
+            is_trained=False,
+            ignored=("Mixed_7b.", "Mixed_7c.", "AuxLogits.", "fc."),
+            convert=_for_standardized_images,
         )
+        return (*published, imagenet)
 
     def trunk_parameters(self) -> Iterator[nn.Parameter]:
         yield from self.coarse.trunk.parameters()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import interpolate, normalize
 
-from dense_reloc_ros.features.checkpoints import CheckpointFormat
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.hypercolumn import Layer, hypercolumn
 from dense_reloc_ros.features.netvlad import NetVladHead, fit_pca

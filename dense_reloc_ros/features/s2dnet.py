@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, normalize
 
-from dense_reloc_ros.features.checkpoints import CheckpointFormat
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.hypercolumn import Layer, resample
 from dense_reloc_ros.features.network import FeatureNetwork
@@ -42,6 +42,9 @@ class S2dNet(FeatureNetwork):
     wins by it. No symmetric normalization could keep that, since a cell that is matched with itself
     would have to be 1 whatever its norm. The scale that is lost with the norms is the temperature,
     which is calibrated on the map. The three levels come as they are, for the loss of eq. 3.2.
+
+    All three layers are read after their ReLU, as thesis and paper say; the code published with
+    the weights has no ReLU after conv5_3.
     """
 
     name = "s2dnet"

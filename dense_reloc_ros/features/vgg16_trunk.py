@@ -11,7 +11,7 @@ from torchvision.models import VGG16_Weights
 from torchvision.models.vgg import cfgs, make_layers
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.features.checkpoints import CheckpointFormat
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
 from dense_reloc_ros.features.hypercolumn import Layer
 
 LAYERS = {"conv1_2": 2, "conv3_3": 14, "conv4_1": 17, "conv4_3": 21, "conv5_1": 24, "conv5_3": 28}

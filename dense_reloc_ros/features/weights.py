@@ -12,7 +12,7 @@ from safetensors import safe_open
 from torch import Tensor
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.features.checkpoints import CheckpointFormat, State
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat, State
 from dense_reloc_ros.features.network import FeatureNetwork
 
 FOLDER_FILES = ("coarse.pth", "fine.pth")
@@ -120,7 +120,7 @@ def _check_metadata(file: _File, kind: CheckpointFormat) -> None:
 
 
 def _check_names(names: Collection[str], kind: CheckpointFormat) -> None:
-    wanted = list(kind.keys.values())
+    wanted = list(dict.fromkeys(kind.keys.values()))
     missing = [name for name in wanted if name not in names and not name.endswith(COUNTER)]
     unexpected = sorted(
         name for name in set(names) - set(wanted) if not name.startswith(kind.ignored)

@@ -32,8 +32,3 @@ class CheckpointFormat:
     """What the file must say besides the tensors, where it says anything about it."""
     convert: Callable[[State], State] = unchanged
     """What has to be done to the tensors, under the network's names."""
-
-
-def prefixed(prefix: str, keys: Mapping[str, str], other: str) -> dict[str, str]:
-    """Names under a prefix, and those that they stand for under another."""
-    return {prefix + mine: other + theirs for mine, theirs in keys.items()}
