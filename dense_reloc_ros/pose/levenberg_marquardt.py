@@ -69,9 +69,13 @@ def minimize(
 
 
 def _damped_step(model: QuadraticModel, damping: Tensor) -> Tensor:
-    """Twists (B, 6) of one step; zero where the model has no curvature."""
+    """Twists (B, 6) of one step; zero where the model has no curvature.
+
+    Solved with a Hessian of unit diagonal, so that the unit of length does not matter.
+    """
     diagonal = model.hessian.diagonal(dim1=-2, dim2=-1)
-    floor = 1e-9 * diagonal.amax(-1, keepdim=True) + 1e-12
-    damped = model.hessian + torch.diag_embed(damping[:, None] * diagonal + floor)
-    step, _ = torch.linalg.solve_ex(damped, -model.gradient[..., None])
-    return step[..., 0].nan_to_num(0.0, 0.0, 0.0)
+    scale = torch.where(diagonal > 0, diagonal.rsqrt(), torch.zeros_like(diagonal))
+    damped = model.hessian * scale[:, :, None] * scale[:, None]
+    damped = damped + torch.diag_embed(damping[:, None].expand_as(diagonal))
+    step, _ = torch.linalg.solve_ex(damped, -(scale * model.gradient)[..., None])
+    return (scale * step[..., 0]).nan_to_num(0.0, 0.0, 0.0)

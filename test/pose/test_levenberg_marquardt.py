@@ -54,6 +54,24 @@ def test_all_poses_reach_the_minimum():
     torch.testing.assert_close(poses, TARGET.expand(5, 4, 4), atol=1e-6, rtol=0)
 
 
+def test_the_unit_of_length_does_not_matter():
+    unit = 1e4
+    by_twist = torch.tensor([1 / unit] * 3 + [1.0] * 3, dtype=torch.float64)
+
+    def scaled(poses: Tensor, factor: float) -> Tensor:
+        translation = torch.tensor([factor] * 3 + [1.0], dtype=torch.float64)
+        return torch.cat([poses[..., :3], poses[..., 3:] * translation[:, None]], dim=-1)
+
+    def model_at(poses: Tensor) -> QuadraticModel:
+        model = alignment(scaled(poses, 1 / unit))
+        hessian = model.hessian * by_twist[:, None] * by_twist
+        return QuadraticModel(model.cost, model.gradient * by_twist, hessian)
+
+    expected = minimize(STARTS, alignment, iterations=3, damping=1e-2, tolerance=0.0)
+    found = minimize(scaled(STARTS, unit), model_at, iterations=3, damping=1e-2, tolerance=0.0)
+    torch.testing.assert_close(scaled(found, 1 / unit), expected, atol=1e-9, rtol=0)
+
+
 def test_poses_of_a_batch_do_not_see_each_other():
     together = minimize(STARTS, alignment, iterations=3, damping=1.0, tolerance=0.0)
     for pose, start in zip(together, STARTS, strict=True):
