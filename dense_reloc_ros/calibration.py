@@ -25,6 +25,7 @@ from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.sparse_to_dense import DEFAULT_TEMPERATURES, SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
+from dense_reloc_ros.training.data.photometric import PhotometricConfiguration, RandomCamera
 
 LOGGER = logging.getLogger(__name__)
 HELD_OUT = 24
@@ -37,6 +38,8 @@ ACCURACY_MARGIN = 1.06
 """A fine temperature may cost this factor of the best accuracy: higher ones bear more blur."""
 LOST_PIXELS = 10.0
 """A pose that misses by more is lost; by how much then says nothing about temperatures."""
+HARD_LIGHT = PhotometricConfiguration(target=(0.0, 0.0, 1.0))
+"""The worst that the training of features knows."""
 RIGHT_DEPTH_SHARE = 0.14
 RIGHT_RADIANS = float(np.deg2rad(10.0))
 """A pose that is further off is wrong; in a room, where things are 1.8 m away, by 0.25 m.
@@ -67,10 +70,22 @@ class HeldOut:
         self._image_of = image_of
         self._extractor = extractor
 
-    def features(self, keyframe: int, mirrored: bool = False) -> DenseFeatures:
-        """Features of a keyframe's image, or of the image seen in a mirror."""
+    def features(self, keyframe: int) -> DenseFeatures:
+        """Features of a keyframe's image."""
+        return self.features_of(self._image_of(keyframe))
+
+    def in_hard_light(self, keyframe: int) -> list[DenseFeatures]:
+        """Features of a keyframe's image taken by a bad camera, as it is and seen in a mirror."""
         image = self._image_of(keyframe)
-        image = image[:, ::-1] if mirrored else image
+        camera = RandomCamera(HARD_LIGHT)
+        views = (image, np.ascontiguousarray(image[:, ::-1]))
+        return [
+            self.features_of(camera.expose_target(view, np.random.default_rng([keyframe, i])).image)
+            for i, view in enumerate(views)
+        ]
+
+    def features_of(self, image: NDArray[np.uint8]) -> DenseFeatures:
+        """Features of an image (H, W, 3) RGB."""
         return self._extractor(image_to_tensor(image, self._extractor.device))
 
     def excluded(self, keyframe: int) -> frozenset[int]:
@@ -92,8 +107,9 @@ def calibrate(
 ) -> MapCalibration:
     """Calibrates a map for sparse-to-dense methods by localizing its own images against it.
 
-    The score threshold is the best score that a wrong pose reached. The map's own images are sharp
-    and well lit, in which wrong poses score higher than in the dark: the threshold is a safe one.
+    The score threshold is the best score that a wrong pose reached, in good light or bad. Images in
+    a mirror show nothing of the map, yet what they show is as much like it as another place of its
+    kind; only in bad light, as in a good one flat or symmetric things do match their mirror image.
 
     Args:
         scene_map: the map, calibrated or not.
@@ -113,17 +129,15 @@ def calibrate(
     localizer.temperatures = fit_temperatures(localizer, held_out, shown)
     right, wrong = [], []
     for keyframe in progress(held_out.keyframes, "localizing keyframes"):
-        truth = scene_map.keyframe_poses[keyframe].numpy()
-        for mirrored in (False, True):
-            estimate = _localize(localizer, held_out, keyframe, mirrored)
+        bad_light, mirrored = held_out.in_hard_light(keyframe)
+        for features in (held_out.features(keyframe), bad_light, mirrored):
+            estimate = _localize(localizer, held_out, keyframe, features)
             if estimate is None:
                 continue
-            error = se3.pose_error(truth, estimate.T_map_camera)
-            off = error.translation / float(median_depth(scene_map, keyframe))
-            if mirrored or off > RIGHT_DEPTH_SHARE or error.rotation > RIGHT_RADIANS:
+            if features is mirrored or not is_right(scene_map, keyframe, estimate):
                 wrong.append(estimate.score)
             else:
-                right.append(normalized_error(truth, estimate))
+                right.append(normalized_error(scene_map.keyframe_poses[keyframe].numpy(), estimate))
     return MapCalibration(
         temperatures=localizer.temperatures,
         score_threshold=max(wrong, default=None),
@@ -204,10 +218,16 @@ def normalized_error(truth: FloatArray, estimate: PoseEstimate) -> float:
     return float(error @ np.linalg.solve(estimate.covariance, error))
 
 
+def is_right(scene_map: SceneMap, keyframe: int, estimate: PoseEstimate) -> bool:
+    """Whether the pose of a keyframe's image is no worse than one that may be published."""
+    error = se3.pose_error(scene_map.keyframe_poses[keyframe].numpy(), estimate.T_map_camera)
+    off = error.translation / float(median_depth(scene_map, keyframe))
+    return off <= RIGHT_DEPTH_SHARE and error.rotation <= RIGHT_RADIANS
+
+
 def _localize(
-    localizer: SparseToDenseLocalizer, held_out: HeldOut, keyframe: int, mirrored: bool
+    localizer: SparseToDenseLocalizer, held_out: HeldOut, keyframe: int, features: DenseFeatures
 ) -> PoseEstimate | None:
-    features = held_out.features(keyframe, mirrored)
     places = localizer.retrieve(features, held_out.excluded(keyframe))
     camera = localizer.scene_map.cameras[keyframe]
     estimates = localizer.estimate_in(places, features, camera, None, Stopwatch(localizer.device))

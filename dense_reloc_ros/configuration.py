@@ -90,8 +90,8 @@ class NreConfiguration(Block):
     last_sigma: float = Field(
         0.6, gt=0.0, le=10.0, description="Last smoothing of GNC on both, in cells"
     )
-    sigma_steps: int = Field(4, ge=1, le=50, description="Smoothings from first to last")
-    iterations: int = Field(6, ge=1, le=200, description="Steps for each smoothing at most")
+    sigma_steps: int = Field(3, ge=1, le=50, description="Smoothings from first to last")
+    iterations: int = Field(4, ge=1, le=200, description="Steps for each smoothing at most")
     window: int = Field(
         12, ge=4, le=256, description="Size of the local high-resolution maps in cells"
     )
@@ -109,7 +109,7 @@ class FeatureMetricConfiguration(Block):
     """Feature-PnP, the refinement of feature_pnp and nre_feature_pnp (paper 003)."""
 
     levels: tuple[Literal["coarse", "fine"], ...] = Field(
-        ("coarse", "fine"), min_length=1, description="Levels refined on, one after the other"
+        ("fine",), min_length=1, description="Levels refined on, one after the other"
     )
     gradient: Literal["central", "sobel", "sobel_normalized"] = Field(
         "central",

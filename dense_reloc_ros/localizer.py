@@ -14,7 +14,7 @@ from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import ConfigurationError, RelocError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import FloatArray, Localization, PoseEstimate, Status
-from dense_reloc_ros.methods import Method, find_method
+from dense_reloc_ros.methods import DEFAULT_METHOD, Method, find_method
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -124,7 +124,7 @@ def localizer_for(
         ConfigurationError: an unknown method, or one that the map is not made for.
     """
     kind = scene_map.information.signature.method
-    name = method or ("sift_pnp" if kind == "sparse_to_sparse" else "nre")
+    name = method or ("sift_pnp" if kind == "sparse_to_sparse" else DEFAULT_METHOD)
     chosen = find_method(name)
     if chosen.kind != kind:
         raise ConfigurationError(f"method '{name}' needs a {chosen.kind} map; this one is {kind}")

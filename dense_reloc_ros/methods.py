@@ -41,35 +41,35 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             Method(
                 "nre",
                 "sparse_to_dense",
-                "effnet_lite0",
+                "compact",
                 "nre",
                 "sparse-to-dense loss maps, MSAC + P3P, GNC coarse to fine (NRE)",
             ),
             Method(
                 "nre_coarse",
                 "sparse_to_dense",
-                "effnet_lite0",
+                "compact",
                 "nre_coarse",
                 "NRE that stops before the fine maps",
             ),
             Method(
                 "re",
                 "sparse_to_dense",
-                "effnet_lite0",
+                "compact",
                 "re",
                 "best pixel of each map, LO-RANSAC and refinement (reprojection error)",
             ),
             Method(
                 "re_smoothed",
                 "sparse_to_dense",
-                "effnet_lite0",
+                "compact",
                 "re_smoothed",
                 "best pixel of each map, RE as a special case of NRE (thesis eq. 4.11)",
             ),
             Method(
                 "feature_pnp",
                 "sparse_to_dense",
-                "effnet_lite0",
+                "compact",
                 "re",
                 "re, then features and descriptors aligned (Feature-PnP)",
                 is_refined_by_features=True,
@@ -77,7 +77,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             Method(
                 "nre_feature_pnp",
                 "sparse_to_dense",
-                "effnet_lite0",
+                "compact",
                 "nre",
                 "nre, then features and descriptors aligned (Feature-PnP)",
                 is_refined_by_features=True,
@@ -92,7 +92,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         )
     }
 )
-DEFAULT_METHOD = "nre"
+DEFAULT_METHOD = "nre_feature_pnp"
 
 
 def find_method(name: str) -> Method:

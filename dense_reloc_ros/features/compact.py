@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate, normalize, pad
@@ -31,6 +32,9 @@ class Compact(FeatureNetwork):
     """
 
     name = "compact"
+
+    def default_weights(self) -> Path:
+        return Path(__file__).parents[1] / "weights" / "compact.safetensors"
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.configuration import NreConfiguration
+from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.msac import best_distinct, cheapest, sample_poses, score
@@ -21,6 +24,12 @@ DISTINCT = 0.05
 The same number times the distance of the points bounds how far apart they are, so that the unit of
 length does not matter; also below.
 """
+PROMISING_SHARE = 0.5
+"""Of the best start's gain: the others must have as much to be refined."""
+MISSED = 1e-4
+"""Probability that no triplet of supporting maps is drawn."""
+COARSE_TOLERANCE = 1e-2
+"""Of the coarse refinement: the fine maps only need its pose to a fraction of their windows."""
 SAME = 0.01
 """Refined poses that differ by fewer radians are the same."""
 
@@ -60,24 +69,67 @@ def initial_poses(
     configuration: NreConfiguration,
     prior_T_camera_map: Tensor | None,
 ) -> Tensor:
-    """The cheapest distinct poses (B, 4, 4): sampled ones, RE's pose and the prior (4.4.1)."""
-    generator = torch.Generator().manual_seed(SAMPLING_SEED)
+    """Where the refinement starts, (B, 4, 4): RE's pose, the prior and sampled ones (4.4.1).
+
+    Of the sampled ones only the cheapest distinct, and of all only those that gain nearly as much
+    as the best: where RE's pose explains most maps, it is refined alone.
+    """
+    guesses = _guesses(problem, maps, prior_T_camera_map)
+    gains = _gains(problem, maps, guesses)
     sampled = sample_poses(
-        maps, problem.points, problem.intrinsics, configuration.samples, generator
+        maps,
+        problem.points,
+        problem.intrinsics,
+        samples_needed(_support(problem, maps, guesses, gains), configuration.samples),
+        torch.Generator().manual_seed(SAMPLING_SEED),
     )
     count = configuration.refined_samples
     sampled, costs = cheapest(
         maps, problem.points, problem.intrinsics, sampled, CHEAPEST_SHARE * count
     )
     distance = DISTINCT * _points_distance(problem, sampled)
-    starts = [sampled[best_distinct(sampled, costs, count, distance, DISTINCT)]]
+    chosen = best_distinct(sampled, costs, count, distance, DISTINCT)
+    starts = torch.cat([guesses, sampled[chosen]])
+    gains = torch.cat([gains, maps.truncated_cost - costs[chosen]])
+    return starts[gains >= PROMISING_SHARE * gains.max()] if len(starts) else starts
+
+
+def samples_needed(support: float, most: int) -> int:
+    """How many triplets are enough to draw one of supporting maps alone, almost surely.
+
+    RANSAC's criterion, with the share of the maps that support the best pose so far. Capped.
+    """
+    of_three = min(support**3, 0.99)
+    if of_three <= 0:
+        return most
+    return min(most, math.ceil(math.log(MISSED) / math.log1p(-of_three)))
+
+
+def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | None) -> Tensor:
+    """RE's pose and the prior, those that exist, (B, 4, 4)."""
     pixels, gains = maps.best_pixels()
     known = gains > 0
     by_reprojection = robust_pose(
         pixels[known], problem.points[known], problem.intrinsics, 1.5 * maps.stride
     )
-    starts += [pose[None] for pose in (by_reprojection, prior_T_camera_map) if pose is not None]
-    return torch.cat([start.to(problem.points) for start in starts])
+    guesses = [pose for pose in (by_reprojection, prior_T_camera_map) if pose is not None]
+    if not guesses:
+        return problem.points.new_zeros(0, 4, 4)
+    return torch.stack([guess.to(problem.points) for guess in guesses])
+
+
+def _gains(problem: PoseProblem, maps: LossMaps, poses: Tensor) -> Tensor:
+    """What the maps gain over outliers at poses (B, 4, 4), (B,)."""
+    return maps.truncated_cost - score(maps, problem.points, problem.intrinsics, poses)
+
+
+def _support(problem: PoseProblem, maps: LossMaps, poses: Tensor, gains: Tensor) -> float:
+    """The share of the maps that know anything which gain at the best of poses (B, 4, 4)."""
+    if not len(poses):
+        return 0.0
+    pixels, _ = project(poses[gains.argmax()][None], problem.points, problem.intrinsics)
+    supporting = maps.gains_at(pixels)[0] > 0
+    return int(supporting.sum()) / max(1, int((maps.gains.flatten(1).amax(1) > 0).sum()))
 
 
 def refine_coarse(
@@ -94,6 +146,7 @@ def refine_coarse(
         maps.sparse(),
         sigmas,
         configuration.iterations,
+        COARSE_TOLERANCE,
     )
     costs = score(maps, problem.points, problem.intrinsics, refined)
     distance = SAME * _points_distance(problem, refined)

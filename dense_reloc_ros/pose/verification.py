@@ -14,8 +14,11 @@ SUPPORT_SHARE = 0.35
 """A point supports a pose when its loss map gains this share of the most a map can gain."""
 GRID = (8, 6)
 """Columns and rows of the cells that the spread of the supporting points is counted in."""
-WIDE_SPREAD = 8
-"""Supported cells, a sixth of the image, from which on more do not raise the score."""
+WIDE_SPREAD = 24
+"""Supported cells, half of the image, from which on more do not raise the score.
+
+Wrong poses gain much in few places: on something that looks like a part of the map.
+"""
 
 
 @dataclass(frozen=True)
