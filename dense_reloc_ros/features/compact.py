@@ -11,6 +11,7 @@ from torch.nn.functional import interpolate, normalize, pad
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.pooling import generalized_mean
+from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.features.preprocess import normalize_local_contrast, standardize
 from dense_reloc_ros.features.trunk import EfficientNetLite0Trunk
 
@@ -66,7 +67,7 @@ class Compact(FeatureNetwork):
         coarse = self.coarse_head(coarse + twice_as_large(self.coarse_large(blocks[LARGE]), coarse))
         fine = self.fine_stem(stem)
         fine = self.fine_head(fine + twice_as_large(self.fine_small(blocks[SMALL]), fine))
-        pooled = generalized_mean(blocks[LARGE].relu() + 1e-6)
+        pooled = generalized_mean(at_least_single(blocks[LARGE]).relu() + 1e-6)
         return DenseFeatures(
             levels={
                 "coarse": FeatureLevel(16, 7.5, normalize(coarse, dim=1)),

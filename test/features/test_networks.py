@@ -12,29 +12,29 @@ from features.random_weights import write_random_weights
 from scipy.ndimage import gaussian_filter
 
 from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
-from dense_reloc_ros.features.networks import NETWORKS
 from dense_reloc_ros.methods import create_extractor
 
 CPU = torch.device("cpu")
 HEIGHT, WIDTH = 192, 256
-WITHOUT_TRAINING = ("effnet_lite0", "dense_sift", "s2dhm")
-"""Those whose random or fixed weights already tell places apart."""
+TELLING = ("effnet_lite0", "dense_sift", "compact", "s2dhm")
+"""Those that tell places apart with the weights they have here."""
+WITHOUT_WEIGHTS = ("s2dhm", "s2dnet", "nre")
+"""Those that have random ones here, which tell places apart in s2dhm alone."""
 
 
-@pytest.fixture(scope="module", params=[*WITHOUT_TRAINING, "s2dnet", "nre", "compact"])
+@pytest.fixture(scope="module", params=[*TELLING, "s2dnet", "nre"])
 def any_extractor(request, tmp_path_factory) -> FeatureExtractor:
     return make_extractor(request.param, tmp_path_factory.mktemp("weights"))
 
 
-@pytest.fixture(scope="module", params=WITHOUT_TRAINING)
+@pytest.fixture(scope="module", params=TELLING)
 def extractor(request, tmp_path_factory) -> FeatureExtractor:
     return make_extractor(request.param, tmp_path_factory.mktemp("weights"))
 
 
 def make_extractor(name: str, folder: Path) -> FeatureExtractor:
-    return create_extractor(
-        name, CPU, write_random_weights(name, folder) if name in NETWORKS else None
-    )
+    weights = write_random_weights(name, folder) if name in WITHOUT_WEIGHTS else None
+    return create_extractor(name, CPU, weights)
 
 
 def texture(height: int, width: int, seed: int = 0) -> np.ndarray:
@@ -79,12 +79,13 @@ def test_images_of_a_batch_do_not_see_each_other(any_extractor):
 
 
 def test_a_shifted_image_has_shifted_features(extractor):
-    """By 16 pixels, which are 2 coarse and 4 fine cells."""
+    """By 16 pixels, which are a whole number of cells of every level."""
     image = texture(HEIGHT, WIDTH + 16)
     left, right = (describe(extractor, image[:, b : b + WIDTH]) for b in (0, 16))
-    for name, cells in (("coarse", 2), ("fine", 4)):
+    for name, level in left.items():
+        cells = 16 // level.stride
         # Apart from borders, neighbourhoods and means over the image differ a little.
-        there = left[name].values[0][:, 4:-4, 4 + cells : -4]
+        there = level.values[0][:, 4:-4, 4 + cells : -4]
         shifted = right[name].values[0][:, 4:-4, 4 : -4 - cells]
         unshifted = right[name].values[0][:, 4:-4, 4 + cells : -4]
         similarity = (there * shifted).sum(0)
