@@ -7,11 +7,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from pose.synthetic import View, problem_of, random_pixels, random_view, with_outliers
+from pose.synthetic import (
+    INTRINSICS,
+    View,
+    problem_of,
+    random_pixels,
+    random_view,
+    with_outliers,
+)
 
 from dense_reloc_ros.configuration import NreConfiguration
-from dense_reloc_ros.pose.nre import estimate_nre, estimate_nre_coarse
-from dense_reloc_ros.pose.problem import FoundPose
+from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.pose import nre
+from dense_reloc_ros.pose.msac import sample_poses
+from dense_reloc_ros.pose.nre import (
+    estimate_nre,
+    estimate_nre_coarse,
+    initial_poses,
+    samples_needed,
+)
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 
 DEFAULT = NreConfiguration()
 
@@ -112,3 +127,58 @@ def test_maps_that_are_truncated_everywhere_give_no_pose():
     problem = problem_of(view.points, (view.pixels, 1.0))
     hopeless = torch.full_like(problem.log_coarse, -torch.inf)
     assert estimate_nre(replace(problem, log_coarse=hopeless), DEFAULT) is None
+
+
+@pytest.mark.parametrize("support", [0.1, 0.25, 0.5, 0.8])
+def test_samples_are_the_fewest_that_miss_supporting_maps_once_in_ten_thousand(support):
+    count = samples_needed(support, 100_000)
+    assert (1 - support**3) ** count <= 1e-4 < (1 - support**3) ** (count - 1)
+    assert samples_needed(support, count - 1) == count - 1
+
+
+def test_samples_are_the_most_where_nothing_supports_and_a_few_where_everything_does():
+    assert samples_needed(0.0, 384) == 384
+    assert 1 <= samples_needed(1.0, 384) <= 3
+
+
+@pytest.mark.parametrize(("wrong", "least", "most"), [(0.0, 1, 5), (0.5, 30, 150), (0.9, 384, 384)])
+def test_the_more_maps_agree_the_fewer_triplets_are_drawn(wrong, least, most, monkeypatch):
+    drawn = []
+
+    def spy(maps, points, intrinsics, samples, generator):
+        drawn.append(samples)
+        return sample_poses(maps, points, intrinsics, samples, generator)
+
+    monkeypatch.setattr(nre, "sample_poses", spy)
+    view = random_view(250, 16)
+    assert_close_to_truth(estimate_nre(with_outliers(view, wrong, "wrong", 16), DEFAULT), view)
+    assert len(drawn) == 1
+    assert least <= drawn[0] <= most
+
+
+def torn(share: float) -> tuple[View, torch.Tensor, PoseProblem]:
+    """A share of the maps agrees on another pose 1 m beside the true one, which comes second."""
+    view = random_view(250, 0)
+    other = view.moved(1.0, 5.0)
+    elsewhere = project(other[None], view.points, INTRINSICS)[0][0]
+    is_misled = torch.rand(250, generator=torch.Generator().manual_seed(0)) < share
+    pixels = torch.where(is_misled[:, None], elsewhere, view.pixels)
+    return view, other, problem_of(view.points, (pixels, 1.0))
+
+
+def is_among(starts: torch.Tensor, pose: torch.Tensor) -> bool:
+    return bool(((starts - pose).abs().amax((1, 2)) < 0.05).any())
+
+
+def test_another_pose_that_explains_nearly_as_much_is_refined_too():
+    view, other, problem = torn(0.45)
+    starts = initial_poses(problem, problem.coarse_maps, DEFAULT, None)
+    assert is_among(starts, view.T_camera_map)
+    assert is_among(starts, other)
+
+
+def test_starts_that_explain_much_less_than_the_best_are_not_refined():
+    view, other, problem = torn(0.2)
+    starts = initial_poses(problem, problem.coarse_maps, DEFAULT, other)
+    assert is_among(starts, view.T_camera_map)
+    assert not is_among(starts, other)
