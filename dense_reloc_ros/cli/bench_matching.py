@@ -40,7 +40,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="N",
         help="views of each photograph that are matched (default: 3)",
     )
-    default = ["dense_sift", "effnet_lite0"]
+    default = ["dense_sift", "effnet_lite0", "compact"]
     parser.add_argument(
         "--networks",
         nargs="+",

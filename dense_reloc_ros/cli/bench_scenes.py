@@ -46,7 +46,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--every", type=positive, default=1, metavar="N", help="take every Nth query"
     )
-    default = ["nre", "sift_pnp"]
+    default = ["nre_feature_pnp", "sift_pnp"]
     parser.add_argument(
         "--methods",
         nargs="+",

@@ -9,6 +9,7 @@ import pytest
 from photographed_room import write_scenes
 
 from dense_reloc_ros.cli.main import main
+from dense_reloc_ros.methods import DEFAULT_METHOD
 
 MULTIVIEW = Path(__file__).parents[2] / "../shared/data/multiview"
 
@@ -27,9 +28,9 @@ def test_half_of_the_images_find_their_place_among_the_others(tmp_path, capsys):
     write_scenes(tmp_path)
     every = results(tmp_path, "--maps", tmp_path / "maps")
     assert [(result["scene"], result["method"]) for result in every] == [
-        ("room", "nre"),
+        ("room", DEFAULT_METHOD),
         ("room", "sift_pnp"),
-        ("all", "nre"),
+        ("all", DEFAULT_METHOD),
         ("all", "sift_pnp"),
     ]
     for result in every:
@@ -39,7 +40,7 @@ def test_half_of_the_images_find_their_place_among_the_others(tmp_path, capsys):
     assert set(every[0]["errors"]) == {"01.png", "03.png", "05.png", "07.png"}
     assert set(every[2]["errors"]) == {f"room/0{k}.png" for k in (1, 3, 5, 7)}
     maps = {path.name for path in (tmp_path / "maps").iterdir()}
-    assert maps == {"room_effnet_lite0", "room_root_sift"}
+    assert maps == {"room_compact", "room_root_sift"}
     shown = capsys.readouterr().out
     assert "test scenes of" in shown
     assert f"{every[0]['median_rotation_deg']:.2f}°" in shown
