@@ -23,7 +23,7 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
 from dense_reloc_ros.localizer import Localizer
-from dense_reloc_ros.methods import create_extractor, find_method
+from dense_reloc_ros.methods import DEFAULT_METHOD, create_extractor, find_method
 from dense_reloc_ros.pose.nre import estimate_nre
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.rendering.photographs import photograph
@@ -114,7 +114,7 @@ def test_methods_of_one_kind_share_a_map(method, gallery, map_path):
 
 
 def test_the_method_is_that_of_the_map_unless_given(localizer):
-    assert localizer.method == "nre"
+    assert localizer.method == DEFAULT_METHOD
 
 
 def test_the_same_image_has_the_same_answer(gallery, localizer):
