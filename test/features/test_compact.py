@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 
 import cv2
 import pytest
@@ -21,11 +20,11 @@ STRIDES = {"coarse": 16, "fine": 4}
 
 
 @pytest.fixture(scope="module")
-def network() -> Iterator[Compact]:
+def network() -> Compact:
     """With the weights that ship."""
     network = Compact().eval()
     load_weights(network, WEIGHTS)
-    yield network
+    return network
 
 
 def picture(name: str, height: int, width: int) -> Tensor:
