@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -38,7 +38,7 @@ ACCURACY_MARGIN = 1.06
 """A fine temperature may cost this factor of the best accuracy: higher ones bear more blur."""
 LOST_PIXELS = 10.0
 """A pose that misses by more is lost; by how much then says nothing about temperatures."""
-HARD_LIGHT = PhotometricConfiguration(target=(0.0, 0.0, 1.0))
+BAD_LIGHT = PhotometricConfiguration(target=(0.0, 0.0, 1.0))
 """The worst that the training of features knows."""
 RIGHT_DEPTH_SHARE = 0.14
 RIGHT_RADIANS = float(np.deg2rad(10.0))
@@ -46,6 +46,8 @@ RIGHT_RADIANS = float(np.deg2rad(10.0))
 
 Shares of the depth, as the unit of length of a map of photographs is arbitrary.
 """
+LEAST_THRESHOLD = 0.2
+"""What photographs of other places reach, where a map's own images find no better wrong pose."""
 NEES_QUANTILE = 0.9
 EXPECTED_NEES = 10.645
 """This quantile of the normalized error of six values where the covariance is right (chi²).
@@ -74,21 +76,16 @@ class HeldOut:
         """Features of a keyframe's image."""
         return self.features_of(self._image_of(keyframe))
 
-    def in_hard_light(self, keyframe: int) -> list[DenseFeatures]:
-        """Features of a keyframe's image taken by a bad camera, as it is and seen in a mirror."""
-        image = self._image_of(keyframe)
-        camera = RandomCamera(HARD_LIGHT)
-        views = (image, np.ascontiguousarray(image[:, ::-1]))
-        return [
-            self.features_of(camera.expose_target(view, np.random.default_rng([keyframe, i])).image)
-            for i, view in enumerate(views)
-        ]
+    def in_bad_light(self, keyframe: int) -> DenseFeatures:
+        """Features of a keyframe's image taken by a bad camera."""
+        camera, rng = RandomCamera(BAD_LIGHT), np.random.default_rng(keyframe)
+        return self.features_of(camera.expose_target(self._image_of(keyframe), rng).image)
 
     def features_of(self, image: NDArray[np.uint8]) -> DenseFeatures:
         """Features of an image (H, W, 3) RGB."""
         return self._extractor(image_to_tensor(image, self._extractor.device))
 
-    def excluded(self, keyframe: int) -> frozenset[int]:
+    def neighbours(self, keyframe: int) -> frozenset[int]:
         """A keyframe and those nearest to it, a tenth of all."""
         poses = self.scene_map.keyframe_poses
         distance = (poses[:, :3, 3] - poses[keyframe, :3, 3]).norm(dim=-1)
@@ -96,6 +93,15 @@ class HeldOut:
         turn = 1 - poses[:, :3, 2] @ poses[keyframe, :3, 2]
         count = max(1, round(EXCLUDED_SHARE * self.scene_map.keyframe_count))
         return frozenset((distance + turn).argsort()[:count].tolist()) | {keyframe}
+
+    def witnesses(self, keyframe: int) -> frozenset[int]:
+        """A keyframe and all that see any of its points: without them it shows nothing mapped."""
+        scene_map = self.scene_map
+        seen = torch.zeros(len(scene_map.points), dtype=torch.bool)
+        seen[scene_map.observation_points[scene_map.observations(keyframe)].long()] = True
+        others = range(scene_map.keyframe_count)
+        points = (scene_map.observation_points[scene_map.observations(k)].long() for k in others)
+        return frozenset(k for k, p in enumerate(points) if bool(seen[p].any())) | {keyframe}
 
 
 @torch.inference_mode()
@@ -107,9 +113,9 @@ def calibrate(
 ) -> MapCalibration:
     """Calibrates a map for sparse-to-dense methods by localizing its own images against it.
 
-    The score threshold is the best score that a wrong pose reached, in good light or bad. Images in
-    a mirror show nothing of the map, yet what they show is as much like it as another place of its
-    kind; only in bad light, as in a good one flat or symmetric things do match their mirror image.
+    The score threshold is the best score of a wrong pose, in good light or bad. Wrong poses are
+    what images get that show nothing of the map: its own, without all keyframes that see the same.
+    Nothing looks more like a place than the same kind of place next to it.
 
     Args:
         scene_map: the map, calibrated or not.
@@ -127,22 +133,28 @@ def calibrate(
     held_out = HeldOut(scene_map, image_of, extractor)
     shown = progress(held_out.keyframes, "fitting temperatures")
     localizer.temperatures = fit_temperatures(localizer, held_out, shown)
-    right, wrong = [], []
+    normalized_errors, wrong_scores = [], []
     for keyframe in progress(held_out.keyframes, "localizing keyframes"):
-        bad_light, mirrored = held_out.in_hard_light(keyframe)
-        for features in (held_out.features(keyframe), bad_light, mirrored):
-            estimate = _localize(localizer, held_out, keyframe, features)
-            if estimate is None:
-                continue
-            if features is mirrored or not is_right(scene_map, keyframe, estimate):
-                wrong.append(estimate.score)
-            else:
-                right.append(normalized_error(scene_map.keyframe_poses[keyframe].numpy(), estimate))
+        for features in (held_out.features(keyframe), held_out.in_bad_light(keyframe)):
+            seen = _localize(localizer, features, keyframe, held_out.neighbours(keyframe))
+            if seen is not None and is_right(scene_map, keyframe, seen):
+                truth = scene_map.keyframe_poses[keyframe].numpy()
+                normalized_errors.append(normalized_error(truth, seen))
+            unseen = _localize(localizer, features, keyframe, held_out.witnesses(keyframe))
+            if unseen is not None and not is_right(scene_map, keyframe, unseen):
+                wrong_scores.append(unseen.score)
     return MapCalibration(
         temperatures=localizer.temperatures,
-        score_threshold=max(wrong, default=None),
-        covariance_scale=float(np.quantile(right, NEES_QUANTILE)) / EXPECTED_NEES if right else 1.0,
+        score_threshold=max(LEAST_THRESHOLD, *wrong_scores) if wrong_scores else None,
+        covariance_scale=covariance_scale(normalized_errors),
     )
+
+
+def covariance_scale(normalized_errors: Sequence[float]) -> float:
+    """What covariances are multiplied by, so that they fit the errors that were seen; 1 if none."""
+    if not normalized_errors:
+        return 1.0
+    return float(np.quantile(normalized_errors, NEES_QUANTILE)) / EXPECTED_NEES
 
 
 def fit_temperatures(
@@ -157,7 +169,7 @@ def fit_temperatures(
     misses: dict[float, list[float]] = {t: [] for t in FINE_TEMPERATURES}
     for keyframe in keyframes:
         features = held_out.features(keyframe)
-        places = localizer.retrieve(features, held_out.excluded(keyframe))
+        places = localizer.retrieve(features, held_out.neighbours(keyframe))
         if not places:
             continue
         T_map_camera = localizer.scene_map.keyframe_poses[keyframe]
@@ -226,9 +238,13 @@ def is_right(scene_map: SceneMap, keyframe: int, estimate: PoseEstimate) -> bool
 
 
 def _localize(
-    localizer: SparseToDenseLocalizer, held_out: HeldOut, keyframe: int, features: DenseFeatures
+    localizer: SparseToDenseLocalizer,
+    features: DenseFeatures,
+    keyframe: int,
+    excluded: frozenset[int],
 ) -> PoseEstimate | None:
-    places = localizer.retrieve(features, held_out.excluded(keyframe))
+    """The best pose of an image of a keyframe, on the map without those `excluded`."""
+    places = localizer.retrieve(features, excluded)
     camera = localizer.scene_map.cameras[keyframe]
     estimates = localizer.estimate_in(places, features, camera, None, Stopwatch(localizer.device))
     return max(estimates, key=lambda estimate: estimate.score, default=None)
