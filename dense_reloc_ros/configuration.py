@@ -106,7 +106,7 @@ class ReprojectionConfiguration(Block):
 
 
 class FeatureMetricConfiguration(Block):
-    """Feature-PnP, the refinement of feature_pnp and nre_feature_pnp (paper 003)."""
+    """Feature-PnP, the refinement of feature_pnp and nre_feature_pnp (Xue et al.)."""
 
     levels: tuple[Literal["coarse", "fine"], ...] = Field(
         ("fine",), min_length=1, description="Levels refined on, one after the other"

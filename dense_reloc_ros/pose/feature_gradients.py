@@ -46,7 +46,7 @@ class FeatureGradients:
 
         The gradient's `kernel` is `central`: (F(x + 1) - F(x - 1)) / 2, accurate to second order;
         or `sobel_normalized`: the same, averaged over three lines by (1, 2, 1) / 4; or `sobel`:
-        eight times that, which is the kernel of whole numbers as it stands, and what paper 003's
+        eight times that, which is the kernel of whole numbers as it stands, and what Xue et al.'s
         published code compares with.
         """
         values = level.values[0]

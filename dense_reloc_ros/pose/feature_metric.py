@@ -1,4 +1,4 @@
-"""Feature-PnP: poses refined until points look as their descriptors say (paper 003, 3.2)."""
+"""Feature-PnP: poses refined until points look as their descriptors say (Xue et al., 3.2)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Central differences against Sobel's kernel on real features (paper 003, Table 4)."""
+"""Central differences against Sobel's kernel on real features (Xue et al., Table 4)."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def photographed_sights() -> list[Sight]:
     ],
 )
 def test_central_differences_beat_sobel_on_real_features(make_sights):
-    """Table 4 of paper 003: what is left after a fixed number of steps from some pixels off."""
+    """Table 4 of Xue et al.: what is left after a fixed number of steps from some pixels off."""
     with torch.inference_mode():
         sights = make_sights()
         left = {}

@@ -1,4 +1,4 @@
-"""The double-margin contrastive loss with progressive mining (paper 003, 3.3)."""
+"""The double-margin contrastive loss with progressive mining (Xue et al., 3.3)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from dense_reloc_ros.training.pairs import PairBatch
 
 
 class DoubleMarginLossConfiguration(Block):
-    """The settings of paper 003, 4.2; it names no distance α."""
+    """The settings of Xue et al., 4.2; it names no distance α."""
 
     name: Literal["double_margin"] = "double_margin"
     levels: tuple[str, ...] = Field(

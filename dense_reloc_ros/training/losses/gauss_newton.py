@@ -1,4 +1,4 @@
-"""The Gauss-Newton loss: features whose linearization leads to the match (paper 003, 3.4)."""
+"""The Gauss-Newton loss: features whose linearization leads to the match (Xue et al., 3.4)."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from dense_reloc_ros.training.pairs import PairBatch
 
 
 class GaussNewtonLossConfiguration(Block):
-    """The settings of paper 003, 4.2; there its weight beside the double-margin loss is 0.5."""
+    """The settings of Xue et al., 4.2; there its weight beside the double-margin loss is 0.5."""
 
     name: Literal["gauss_newton"] = "gauss_newton"
     levels: tuple[str, ...] = Field(
