@@ -16,17 +16,19 @@ DEPTH = 2.0
 
 
 def wall_map(keyframes: int = 4, unit: float = 1.0) -> SceneMap:
-    """Keyframes in a row before a wall, all of which they see."""
+    """Keyframes in a row before a wall; 0 and 1 see the same six points, 2 and 3 others, ..."""
     some = make_map(keyframes=keyframes)
     poses = np.tile(np.eye(4), (keyframes, 1, 1))
     poses[:, 0, 3] = 0.1 * unit * np.arange(keyframes)
-    points = torch.tensor([[x, y, DEPTH] for x in (-0.5, 0.5, 1.5) for y in (-1.0, 1.0)]) * unit
+    places = torch.tensor([[x, y, DEPTH] for x in (-0.5, 0.5, 1.5) for y in (-1.0, 1.0)])
+    points = unit * places.repeat((keyframes + 1) // 2, 1)
+    of_pairs = torch.arange(len(points)).view(-1, len(places))
     return replace(
         some,
         keyframe_poses=torch.from_numpy(poses),
         points=points.float(),
-        observation_offsets=torch.arange(keyframes + 1) * len(points),
-        observation_points=torch.arange(len(points)).repeat(keyframes),
+        observation_offsets=torch.arange(keyframes + 1) * len(places),
+        observation_points=of_pairs.repeat_interleave(2, 0)[:keyframes].flatten(),
     )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +13,7 @@ from scipy.stats import chi2
 
 from dense_reloc_ros import calibration
 from dense_reloc_ros.calibration import (
+    LEAST_THRESHOLD,
     HeldOut,
     calibrate,
     is_right,
@@ -37,32 +37,35 @@ class DimCamera:
         return Exposure(image // 2, np.zeros(image.shape[:2], bool))
 
 
-def view_of(features: DenseFeatures) -> tuple[int, str]:
-    """Which keyframe an image comes from, and how it was taken."""
+def taken_from(features: DenseFeatures) -> tuple[int, str]:
+    """Which keyframe an image comes from, and in which light."""
     row = (features.global_descriptor[0, 0, 0] * 255).round().int().tolist()
-    if max(row[0], row[-1]) == 200:
-        return row[4] // 2, "plain"
-    return row[4], "dim" if row[0] else "mirrored"
+    return (row[4] // 2, "plain") if row[0] == 200 else (row[4], "dim")
 
 
-Plan = Mapping[tuple[int, str], list[PoseEstimate]]
+Plan = Mapping[tuple[int, str, str], list[PoseEstimate]]
+"""Poses found of a keyframe's image, in `plain` or `dim` light, while the map has or lacks its
+points: `seen` or `unseen`."""
 
 
 def calibrated(scene_map: SceneMap, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> MapCalibration:
-    """Calibrates with a localizer that answers images as planned, by no pose where nothing is."""
+    """Calibrates with a localizer that answers as planned, by no pose where nothing is."""
 
     class Planned:
         def __init__(self, scene_map, configuration, method, device, extractor) -> None:
             self.scene_map, self.device = scene_map, device
             self.temperatures: dict[str, float] = {}
+            self.excluded: frozenset[int] = frozenset()
 
         def retrieve(self, features, excluded):
-            assert view_of(features)[0] in excluded
+            self.excluded = excluded
             return []
 
         def estimate_in(self, places, features, camera, prior, stopwatch):
+            keyframe, light = taken_from(features)
             assert prior is None
-            return plan.get(view_of(features), [])
+            assert keyframe in self.excluded
+            return plan.get((keyframe, light, "unseen" if len(self.excluded) == 2 else "seen"), [])
 
     monkeypatch.setattr(calibration, "SparseToDenseLocalizer", Planned)
     monkeypatch.setattr(calibration, "RandomCamera", DimCamera)
@@ -81,39 +84,39 @@ def estimate(
 
 @pytest.mark.parametrize(
     ("scores", "threshold"),
-    [
-        ({"plain": 0.5, "dim": 0.3, "mirrored": 0.2}, 0.5),
-        ({"plain": 0.3, "dim": 0.5, "mirrored": 0.2}, 0.5),
-        ({"plain": 0.3, "dim": 0.2, "mirrored": 0.5}, 0.5),
-        ({"dim": 0.4}, 0.4),
-        ({}, None),
-    ],
+    [({"plain": 0.5, "dim": 0.3}, 0.5), ({"plain": 0.3, "dim": 0.5}, 0.5), ({"dim": 0.4}, 0.4)],
 )
 def test_the_threshold_is_the_best_score_of_a_wrong_pose(scores, threshold, monkeypatch):
     scene_map = wall_map()
-    plan = {(k, view): [estimate(scene_map, k)] for k in (0, 3) for view in ("plain", "dim")}
-    for view, score in scores.items():
-        plan[1, view] = [estimate(scene_map, 1, score, metres=DEPTH)]
-        plan[2, view] = [estimate(scene_map, 2, score / 2, degrees=30)]
+    lights = ("plain", "dim")
+    plan = {(k, light, "seen"): [estimate(scene_map, k)] for k in range(4) for light in lights}
+    for light, score in scores.items():
+        plan[1, light, "unseen"] = [estimate(scene_map, 1, score, metres=DEPTH)]
+        plan[2, light, "unseen"] = [estimate(scene_map, 2, score / 2, degrees=30)]
     assert calibrated(scene_map, plan, monkeypatch).score_threshold == threshold
 
 
-def test_a_pose_is_wrong_in_a_mirror_wherever_it_is(monkeypatch):
+def test_the_threshold_is_never_below_what_other_places_reach(monkeypatch):
+    scene_map = wall_map()
+    plan = {(0, "dim", "unseen"): [estimate(scene_map, 0, 0.01, metres=DEPTH)]}
+    assert calibrated(scene_map, plan, monkeypatch).score_threshold == LEAST_THRESHOLD
+
+
+def test_a_right_pose_raises_no_threshold(monkeypatch):
+    """Also where the map should not know its place."""
     scene_map = wall_map()
     plan = {
-        (0, "plain"): [estimate(scene_map, 0, 0.9)],
-        (0, "mirrored"): [estimate(scene_map, 0, 0.6)],
+        (0, "plain", "unseen"): [estimate(scene_map, 0, 0.5, metres=DEPTH)],
+        (1, "plain", "unseen"): [estimate(scene_map, 1, 0.9)],
     }
-    assert calibrated(scene_map, plan, monkeypatch).score_threshold == 0.6
+    assert calibrated(scene_map, plan, monkeypatch).score_threshold == 0.5
 
 
 def test_the_best_place_of_an_image_counts(monkeypatch):
     scene_map = wall_map()
-    right, wrong = estimate(scene_map, 0, 0.9), estimate(scene_map, 0, 0.6, metres=DEPTH)
-    assert calibrated(scene_map, {(0, "dim"): [wrong, right]}, monkeypatch).score_threshold is None
-    better = replace(wrong, score=0.95)
-    plan = {(0, "dim"): [better, right]}
-    assert calibrated(scene_map, plan, monkeypatch).score_threshold == 0.95
+    places = [estimate(scene_map, 0, score, metres=DEPTH) for score in (0.4, 0.6, 0.5)]
+    plan = {(0, "dim", "unseen"): places}
+    assert calibrated(scene_map, plan, monkeypatch).score_threshold == 0.6
 
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
@@ -122,22 +125,25 @@ def test_errors_are_scaled_to_their_covariance(factor, monkeypatch):
     scene_map = wall_map(6)
     largest = np.sqrt(factor * chi2.ppf(0.9, df=6) * 1e-4)
     sizes = [*[0.5 * largest] * 9, largest, 2 * largest]
-    plan: dict[tuple[int, str], list[PoseEstimate]] = {}
+    plan: dict[tuple[int, str, str], list[PoseEstimate]] = {}
     for number, size in enumerate(sizes, start=1):
         keyframe = number // 2
         if number % 2:
-            plan[keyframe, "plain"] = [estimate(scene_map, keyframe, metres=size)]
+            plan[keyframe, "plain", "seen"] = [estimate(scene_map, keyframe, metres=size)]
         else:
-            plan[keyframe, "dim"] = [estimate(scene_map, keyframe, degrees=np.degrees(size))]
-    plan[0, "dim"] = [estimate(scene_map, 0, 0.5, metres=DEPTH)]
-    plan[0, "mirrored"] = [estimate(scene_map, 0, 0.5, metres=DEPTH / 10)]
+            plan[keyframe, "dim", "seen"] = [
+                estimate(scene_map, keyframe, degrees=np.degrees(size))
+            ]
+    plan[0, "dim", "seen"] = [estimate(scene_map, 0, 0.5, metres=DEPTH)]
+    plan[0, "dim", "unseen"] = [estimate(scene_map, 0, 0.5, metres=DEPTH / 10)]
     scale = calibrated(scene_map, plan, monkeypatch).covariance_scale
     assert scale == pytest.approx(factor, rel=1e-3)
 
 
 def test_a_map_that_explains_none_of_its_images_keeps_the_defaults(monkeypatch):
     fitted = calibrated(wall_map(), {}, monkeypatch)
-    assert fitted == MapCalibration(temperatures=DEFAULT_TEMPERATURES)
+    assert fitted.temperatures == DEFAULT_TEMPERATURES
+    assert fitted.covariance_scale == 1.0
 
 
 def test_nothing_can_be_held_out_of_one_keyframe(monkeypatch):
@@ -162,8 +168,8 @@ def test_a_tenth_of_the_keyframes_is_held_out_with_its_nearest(unit):
     held_out = HeldOut(wall_map(40, unit), image_of, Seeing())
     assert len(held_out.keyframes) == len(set(held_out.keyframes)) == calibration.HELD_OUT
     assert (held_out.keyframes[0], held_out.keyframes[-1]) == (0, 39)
-    assert held_out.excluded(0) == {0, 1, 2, 3}
-    assert held_out.excluded(20) in ({18, 19, 20, 21}, {19, 20, 21, 22})
+    assert held_out.neighbours(0) == {0, 1, 2, 3}
+    assert held_out.neighbours(20) in ({18, 19, 20, 21}, {19, 20, 21, 22})
 
 
 @pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
@@ -172,17 +178,21 @@ def test_a_keyframe_that_looks_elsewhere_is_not_near(unit):
     scene_map.keyframe_poses[1, :3, :3] = torch.from_numpy(
         Rotation.from_euler("y", 90, degrees=True).as_matrix()
     )
-    assert HeldOut(scene_map, image_of, Seeing()).excluded(0) == {0, 2}
+    assert HeldOut(scene_map, image_of, Seeing()).neighbours(0) == {0, 2}
 
 
-def test_hard_light_is_the_same_each_time_and_different_for_each_image():
+def test_witnesses_are_all_that_see_the_same_points():
+    held_out = HeldOut(wall_map(7), image_of, Seeing())
+    every = [held_out.witnesses(keyframe) for keyframe in range(7)]
+    assert every == [{0, 1}, {0, 1}, {2, 3}, {2, 3}, {4, 5}, {4, 5}, {6}]
+
+
+def test_bad_light_is_the_same_each_time_and_different_for_each_image():
     held_out = HeldOut(wall_map(2), lambda k: np.full((48, 64, 3), 128, np.uint8), Seeing())
-    every = [f.global_descriptor for k in (0, 1) for f in held_out.in_hard_light(k)]
-    again = [f.global_descriptor for k in (0, 1) for f in held_out.in_hard_light(k)]
-    for one, same in zip(every, again, strict=True):
-        torch.testing.assert_close(one, same, rtol=0, atol=0)
-        assert (one - 128 / 255).abs().max() > 0.05
-    assert not any(torch.equal(every[i], every[j]) for i in range(4) for j in range(i))
+    one, again, other = (held_out.in_bad_light(k).global_descriptor for k in (0, 0, 1))
+    torch.testing.assert_close(one, again, rtol=0, atol=0)
+    assert (one - 128 / 255).abs().max() > 0.05
+    assert not torch.equal(one, other)
 
 
 def test_normalized_errors_are_those_of_map_axes():
