@@ -71,27 +71,29 @@ def initial_poses(
 ) -> Tensor:
     """Where the refinement starts, (B, 4, 4): RE's pose, the prior and sampled ones (4.4.1).
 
-    Of the sampled ones only the cheapest distinct, and of all only those that gain nearly as much
-    as the best: where RE's pose explains most maps, it is refined alone.
+    Of these the cheapest distinct ones that gain nearly as much as the best: where RE's pose
+    explains most maps, it is refined alone.
     """
     guesses = _guesses(problem, maps, prior_T_camera_map)
-    gains = _gains(problem, maps, guesses)
+    costs = score(maps, problem.points, problem.intrinsics, guesses)
     sampled = sample_poses(
         maps,
         problem.points,
         problem.intrinsics,
-        samples_needed(_support(problem, maps, guesses, gains), configuration.samples),
+        samples_needed(_support(problem, maps, guesses, costs), configuration.samples),
         torch.Generator().manual_seed(SAMPLING_SEED),
     )
     count = configuration.refined_samples
-    sampled, costs = cheapest(
+    sampled, sampled_costs = cheapest(
         maps, problem.points, problem.intrinsics, sampled, CHEAPEST_SHARE * count
     )
-    distance = DISTINCT * _points_distance(problem, sampled)
-    chosen = best_distinct(sampled, costs, count, distance, DISTINCT)
-    starts = torch.cat([guesses, sampled[chosen]])
-    gains = torch.cat([gains, maps.truncated_cost - costs[chosen]])
-    return starts[gains >= PROMISING_SHARE * gains.max()] if len(starts) else starts
+    poses, costs = torch.cat([guesses, sampled]), torch.cat([costs, sampled_costs])
+    if not len(poses):
+        return poses
+    distance = DISTINCT * _points_distance(problem, poses)
+    chosen = best_distinct(poses, costs, len(guesses) + count, distance, DISTINCT)
+    gains = maps.truncated_cost - costs[chosen]
+    return poses[chosen[gains >= PROMISING_SHARE * gains.max()]]
 
 
 def samples_needed(support: float, most: int) -> int:
@@ -118,16 +120,11 @@ def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | 
     return torch.stack([guess.to(problem.points) for guess in guesses])
 
 
-def _gains(problem: PoseProblem, maps: LossMaps, poses: Tensor) -> Tensor:
-    """What the maps gain over outliers at poses (B, 4, 4), (B,)."""
-    return maps.truncated_cost - score(maps, problem.points, problem.intrinsics, poses)
-
-
-def _support(problem: PoseProblem, maps: LossMaps, poses: Tensor, gains: Tensor) -> float:
+def _support(problem: PoseProblem, maps: LossMaps, poses: Tensor, costs: Tensor) -> float:
     """The share of the maps that know anything which gain at the best of poses (B, 4, 4)."""
     if not len(poses):
         return 0.0
-    pixels, _ = project(poses[gains.argmax()][None], problem.points, problem.intrinsics)
+    pixels, _ = project(poses[costs.argmin()][None], problem.points, problem.intrinsics)
     supporting = maps.gains_at(pixels)[0] > 0
     return int(supporting.sum()) / max(1, int((maps.gains.flatten(1).amax(1) > 0).sum()))
 
