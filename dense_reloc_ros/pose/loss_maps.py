@@ -92,9 +92,10 @@ class LossMaps:
             self.gains[points], self.origins[points], self.stride, self.offset, self.outlier_loss
         )
 
-    def sparse(self) -> SparseLossMaps:
-        """Only the cells that are not truncated."""
-        point, row, column = self.gains.nonzero(as_tuple=True)
+    def sparse(self, least_share: float = 0.0) -> SparseLossMaps:
+        """Only the cells that gain more than a share of the most that a map can gain."""
+        kept = self.gains > least_share * self.outlier_loss
+        point, row, column = kept.nonzero(as_tuple=True)
         cells = torch.stack([column, row], dim=-1) + self.origins[point]
         return SparseLossMaps(
             point=point,

@@ -24,10 +24,14 @@ DISTINCT = 0.05
 The same number times the distance of the points bounds how far apart they are, so that the unit of
 length does not matter; also below.
 """
+GUESSING_MAPS = 400
+"""Maps, those with the highest gains, whose best pixels RE's pose comes from."""
 PROMISING_SHARE = 0.5
 """Of the best start's gain: the others must have as much to be refined."""
 MISSED = 1e-4
 """Probability that no triplet of supporting maps is drawn."""
+LEAST_GAIN = 0.1
+"""Of the most that a map can gain: the many cells that gain less cost time and change no pose."""
 COARSE_TOLERANCE = 1e-2
 """Of the coarse refinement: the fine maps only need its pose to a fraction of their windows."""
 SAME = 0.01
@@ -110,9 +114,10 @@ def samples_needed(support: float, most: int) -> int:
 def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | None) -> Tensor:
     """RE's pose and the prior, those that exist, (B, 4, 4)."""
     pixels, gains = maps.best_pixels()
-    known = gains > 0
+    surest = gains.topk(min(GUESSING_MAPS, len(gains))).indices
+    surest = surest[gains[surest] > 0]
     by_reprojection = robust_pose(
-        pixels[known], problem.points[known], problem.intrinsics, 1.5 * maps.stride
+        pixels[surest], problem.points[surest], problem.intrinsics, 1.5 * maps.stride
     )
     guesses = [pose for pose in (by_reprojection, prior_T_camera_map) if pose is not None]
     if not guesses:
@@ -140,7 +145,7 @@ def refine_coarse(
         starts,
         problem.points,
         problem.intrinsics,
-        maps.sparse(),
+        maps.sparse(LEAST_GAIN),
         sigmas,
         configuration.iterations,
         COARSE_TOLERANCE,
@@ -171,7 +176,12 @@ def refine_fine(
         start = fine_maps_of(problem, pose, configuration.window)
         points, maps = problem.points[start.points], start.fine_maps
         refined = refine(
-            pose[None], points, problem.intrinsics, maps.sparse(), sigmas, configuration.iterations
+            pose[None],
+            points,
+            problem.intrinsics,
+            maps.sparse(LEAST_GAIN),
+            sigmas,
+            configuration.iterations,
         )
         gain = -score(maps, points, problem.intrinsics, refined) + maps.truncated_cost
         found.append((float(gain), FoundPose(refined[0], start.points, maps)))

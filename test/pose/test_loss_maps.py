@@ -100,6 +100,14 @@ def test_the_best_pixel_at_the_border_is_a_whole_cell_there():
     assert pixels[1].isnan().all()
 
 
+def test_sparse_maps_can_leave_out_cells_that_gain_little():
+    maps = random_maps(4)
+    least = 0.3 * maps.outlier_loss
+    sparse = maps.sparse(least_share=0.3)
+    assert 0 < len(sparse.gains) < len(maps.sparse().gains)
+    assert sparse.gains.sort().values.tolist() == sorted(maps.gains[maps.gains > least].tolist())
+
+
 def test_sparse_maps_hold_the_cells_that_are_not_truncated():
     origins = torch.tensor([[0, 0], [-3, 5], [4, 0]])
     maps = random_maps(3, origins)
