@@ -46,8 +46,8 @@ RIGHT_RADIANS = float(np.deg2rad(10.0))
 
 Shares of the depth, as the unit of length of a map of photographs is arbitrary.
 """
-LEAST_THRESHOLD = 0.2
-"""What photographs of other places reach, where a map's own images find no better wrong pose."""
+LEAST_THRESHOLD = 0.25
+"""Twice what images of other places reach, where a map's own find no better wrong pose."""
 NEES_QUANTILE = 0.9
 EXPECTED_NEES = 10.645
 """This quantile of the normalized error of six values where the covariance is right (chi²).
