@@ -48,8 +48,8 @@ Shares of the depth, as the unit of length of a map of photographs is arbitrary.
 """
 LEAST_THRESHOLD = 0.25
 """Twice what images of other places reach, where a map's own find no better wrong pose."""
-NEES_QUANTILE = 0.9
-EXPECTED_NEES = 10.645
+NEES_QUANTILE = 0.95
+EXPECTED_NEES = 12.592
 """This quantile of the normalized error of six values where the covariance is right (chi²).
 
 A high one, as the map's own images are the easiest queries: they helped to place its points.

@@ -121,10 +121,10 @@ def test_the_best_place_of_an_image_counts(monkeypatch):
 
 @pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
 def test_errors_are_scaled_to_their_covariance(factor, monkeypatch):
-    """Nine of ten errors are as large as they should be at most, times a factor."""
-    scene_map = wall_map(6)
-    largest = np.sqrt(factor * chi2.ppf(0.9, df=6) * 1e-4)
-    sizes = [*[0.5 * largest] * 9, largest, 2 * largest]
+    """19 of 20 errors are as large as they should be at most, times a factor."""
+    scene_map = wall_map(11)
+    largest = np.sqrt(factor * chi2.ppf(0.95, df=6) * 1e-4)
+    sizes = [*[0.5 * largest] * 19, largest, 2 * largest]
     plan: dict[tuple[int, str, str], list[PoseEstimate]] = {}
     for number, size in enumerate(sizes, start=1):
         keyframe = number // 2
