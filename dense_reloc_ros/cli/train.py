@@ -45,7 +45,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `train`."""
+    import torch
+
     from dense_reloc_ros.devices import find_device
+    from dense_reloc_ros.errors import ConfigurationError, TrainingError
     from dense_reloc_ros.training.assembly import create_trainer
     from dense_reloc_ros.training.configuration import load_training_configuration
     from dense_reloc_ros.training.export import export
@@ -54,6 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.training.progress import Ending
     from dense_reloc_ros.training.run_folder import RunFolder
 
+    if arguments.half and not arguments.export:
+        raise ConfigurationError("--half goes with --export")
     configuration = load_training_configuration(arguments.config, dict(arguments.path))
     device = find_device(arguments.device or configuration.run.device)
     path = arguments.output or Path("output/training") / arguments.config.stem
@@ -67,7 +72,13 @@ def run(arguments: argparse.Namespace) -> int:
         folder.begin(arguments.config)
     steps = configuration.run.steps if configuration.run.minutes is None else None
     with interruption() as interrupted, TrainingLog(path, trainer.progress.step, steps) as log:
-        ending = trainer.run(log, interrupted)
+        try:
+            ending = trainer.run(log, interrupted)
+        except torch.cuda.OutOfMemoryError:
+            raise TrainingError(
+                f"{device} has too little memory: try a smaller batch_size (with accumulation), "
+                "image_size or memory_mb of the losses"
+            ) from None
     if ending is Ending.INTERRUPTED:
         print(
             f"dense-reloc: interrupted after step {trainer.progress.step}; add --resume to the "

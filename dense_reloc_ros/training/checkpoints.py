@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.errors import InputError, TrainingError
 
 FORMAT = 1
 
@@ -25,11 +25,19 @@ class Checkpoints:
         self.best = folder / "best.pt"
 
     def save_last(self, state: dict[str, Any]) -> None:
-        """Replaces the last checkpoint."""
+        """Replaces the last checkpoint.
+
+        Raises:
+            TrainingError: it cannot be written; the one before is still there.
+        """
         _write(self.last, state)
 
     def save_best(self, state: dict[str, Any]) -> None:
-        """Replaces the best checkpoint."""
+        """Replaces the best checkpoint.
+
+        Raises:
+            TrainingError: it cannot be written; the one before is still there.
+        """
         _write(self.best, state)
 
 
@@ -55,11 +63,15 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
 
 def _write(path: Path, state: dict[str, Any]) -> None:
     temporary = path.with_suffix(".writing")
-    with temporary.open("wb") as file:
-        torch.save({"format": FORMAT, **state}, file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            torch.save({"format": FORMAT, **state}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    # torch.save makes a RuntimeError of a disk that is full.
+    except (OSError, RuntimeError) as error:
+        raise TrainingError(f"{path}: cannot be written ({_first_line(error)})") from None
 
 
 def _first_line(error: Exception) -> str:

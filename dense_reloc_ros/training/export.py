@@ -46,16 +46,20 @@ def export(trained: TrainedNetwork, folder: Path, half: bool = False) -> Path:
     statistics), which are small, stay float32.
 
     Raises:
-        TrainingError: weights that are not finite, also after they became float16.
+        TrainingError: weights that are not finite, also after they became float16, or a folder
+            that cannot be written to.
     """
     tensors = {name: _stored(name, value, half) for name, value in trained.state.items()}
     content = save(tensors, {"network": trained.network})
-    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{trained.network}.safetensors"
-    path.write_bytes(content)
-    path.with_suffix(".yaml").write_text(trained.configuration)
-    path.with_suffix(".csv").write_text(curve_as_csv(trained.curve))
-    path.with_suffix(".json").write_text(_description(trained, content) + "\n")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.with_suffix(".yaml").write_text(trained.configuration)
+        path.with_suffix(".csv").write_text(curve_as_csv(trained.curve))
+        path.with_suffix(".json").write_text(_description(trained, content) + "\n")
+    except OSError as error:
+        raise TrainingError(f"{folder}: cannot be written to: {error}") from None
     return path
 
 

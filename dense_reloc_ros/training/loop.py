@@ -36,8 +36,8 @@ class Trainer:
     """One training run, from the state it was constructed or loaded with.
 
     On a CPU the weights after a step are a function of the configuration alone, however often the
-    run was interrupted and resumed: pairs are a function of the step, and so is the random state
-    that a network's or a loss's own draws begin from.
+    run was interrupted and resumed, unless the schedule follows the time: pairs are a function of
+    the step, and so is the random state that a network's or a loss's own draws begin from.
     """
 
     def __init__(
@@ -70,7 +70,8 @@ class Trainer:
 
         Raises:
             RelocError: what the source of pairs raises.
-            TrainingError: a loss or a gradient that is not finite.
+            TrainingError: a loss or a gradient that is not finite, or a checkpoint that cannot be
+                written.
         """
         self.network.train()
         self._objective.train()
@@ -214,5 +215,5 @@ class Trainer:
 def _not_finite(step: int, numbers: Sequence[int], what: str) -> TrainingError:
     return TrainingError(
         f"step {step} is not finite ({what}; pairs {numbers[0]} to {numbers[-1]}); "
-        "the last checkpoint is from before it. Try a smaller learning rate or largest_gradient"
+        "the last checkpoint, if there is one, is from before it. Try a smaller learning rate or largest_gradient"
     )

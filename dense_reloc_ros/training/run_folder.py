@@ -31,10 +31,19 @@ class RunFolder:
             )
 
     def begin(self, configuration: Path) -> None:
-        """Makes the folder of a new run of a configuration file."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        self._configuration.write_text(configuration.read_text())
-        self._revision.write_text(git_revision() + "\n")
+        """Makes the folder of a new run of a configuration file.
+
+        Raises:
+            ConfigurationError: the folder cannot be written to.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            # Left by a run that ended before its first checkpoint.
+            self.checkpoints.best.unlink(missing_ok=True)
+            self._configuration.write_text(configuration.read_text())
+            self._revision.write_text(git_revision() + "\n")
+        except OSError as error:
+            raise ConfigurationError(f"{self.path}: cannot be written to: {error}") from None
 
     def go_on(self, configuration: Path) -> None:
         """Checks that a configuration file is the one that the run began with, apart from `run`.
