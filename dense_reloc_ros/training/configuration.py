@@ -7,10 +7,10 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import Field, PositiveInt, ValidationError, model_validator
+from pydantic import Field, ValidationError, model_validator
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import ConfigurationError
@@ -25,6 +25,8 @@ from dense_reloc_ros.training.optimization import (
 )
 
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+ImageSide = Annotated[int, Field(ge=32)]
+"""In pixels; the last layers of the networks need as much."""
 
 
 class WeightedData(Block):
@@ -68,7 +70,7 @@ class TrainingConfiguration(Block):
 
     network: str
     initial_weights: Path | None = Field(None, description="File that the network starts from")
-    image_size: tuple[PositiveInt, PositiveInt] = Field(description="Height and width in pixels")
+    image_size: tuple[ImageSide, ImageSide] = Field(description="Height and width in pixels")
     points: int = Field(128, ge=1, le=100_000, description="Points of a pair")
     data: tuple[WeightedData, ...] = Field(min_length=1)
     losses: tuple[WeightedLoss, ...] = Field(min_length=1)

@@ -51,7 +51,7 @@ def test_placeholders_for_nothing_are_an_error(tmp_path, monkeypatch):
         (("steps: 10", "strides: 10"), r"parameter 'run.st"),
         (("kind: warps", "kind: dreams"), r"parameter 'data.0.source"),
         (("name: nre", "name: l2"), r"parameter 'losses.0.loss"),
-        (("[64, 96]", "[64, 0]"), r"parameter 'image_size.1'"),
+        (("[64, 96]", "[64, 31]"), r"parameter 'image_size.1'"),
         (("network: compact", "schedule: {name: cosine, follow: time}\nnetwork: a"), "run.minutes"),
         (("network: compact", "network: [compact"), "not YAML"),
     ],
