@@ -47,7 +47,7 @@ RIGHT_RADIANS = float(np.deg2rad(10.0))
 Shares of the depth, as the unit of length of a map of photographs is arbitrary.
 """
 LEAST_THRESHOLD = 0.25
-"""Twice what images of other places reach, where a map's own find no better wrong pose."""
+"""The least, however low the map's own wrong poses score: images of other places can score more."""
 NEES_QUANTILE = 0.95
 EXPECTED_NEES = 12.592
 """This quantile of the normalized error of six values where the covariance is right (chi²).

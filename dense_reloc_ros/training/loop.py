@@ -215,5 +215,6 @@ class Trainer:
 def _not_finite(step: int, numbers: Sequence[int], what: str) -> TrainingError:
     return TrainingError(
         f"step {step} is not finite ({what}; pairs {numbers[0]} to {numbers[-1]}); "
-        "the last checkpoint, if there is one, is from before it. Try a smaller learning rate or largest_gradient"
+        "the last checkpoint, if there is one, is from before it. "
+        "Try a smaller learning rate or largest_gradient"
     )
