@@ -129,8 +129,10 @@ def random_part(photograph: tuple[int, ...], size: tuple[int, int], rng: Generat
     whole = min((p - 1) / (s - 1) for p, s in zip(photograph, size, strict=True))
     finest = min(whole, max(FINEST, SMALLEST_PART * whole))
     step = np.exp(rng.uniform(np.log(finest), np.log(whole)))
+    # Where the part is the whole, rounding can leave less than nothing beside it.
     left, top = (
-        rng.uniform(0, p - 1 - step * (s - 1)) for p, s in zip(photograph, size, strict=True)
+        rng.uniform(0, max(0.0, p - 1 - step * (s - 1)))
+        for p, s in zip(photograph, size, strict=True)
     )
     return np.array([[1 / step, 0, -left / step], [0, 1 / step, -top / step], [0, 0, 1]])
 

@@ -96,7 +96,7 @@ def test_homographies_vary_as_configured_and_overlap():
     assert max(np.abs(angles)) > 30 and np.median(np.abs(angles)) < 12
 
 
-@pytest.mark.parametrize("size", [(300, 200), (161, 500)])
+@pytest.mark.parametrize("size", [(300, 200), (161, 500), (61, 90)])
 def test_part_of_a_photograph_lies_within_it(size):
     for number in range(50):
         homography = random_part(size, SIZE[::-1], np.random.default_rng(number))
