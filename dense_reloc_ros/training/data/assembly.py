@@ -21,6 +21,14 @@ FEWEST_VISIBLE = 32
 """Visible points of a pair that is worth a training step."""
 
 
+def candidate_count(points: int) -> int:
+    """How many points to look for in a source image, of which `points` are kept.
+
+    Enough for `FEWEST_VISIBLE` of them to be visible, however few are kept.
+    """
+    return max(2 * points, 4 * FEWEST_VISIBLE)
+
+
 @dataclass(frozen=True)
 class RelativePose:
     """The geometry of a pair of photographs of a scene in space."""

@@ -18,6 +18,7 @@ from dense_reloc_ros.training.data.assembly import (
     FloatArray,
     RelativePose,
     ViewPair,
+    candidate_count,
     is_inside,
 )
 from dense_reloc_ros.training.data.crops import Crop, random_crop
@@ -131,7 +132,8 @@ class DepthViews:
     ) -> FloatArray:
         """Whole pixels (N, 2) of the source frame with reliable depth, where its part has some."""
         usable = crop.mask(source.reliable)
-        pixels = crop.image_pixels(interesting_pixels(image, 2 * self.points, rng, usable))
+        count = candidate_count(self.points)
+        pixels = crop.image_pixels(interesting_pixels(image, count, rng, usable))
         limits = (source.camera.width - 1, source.camera.height - 1)
         pixels = np.clip(np.rint(pixels), 0, limits)
         columns, rows = pixels.astype(np.int64).T

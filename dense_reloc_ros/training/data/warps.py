@@ -17,6 +17,7 @@ from dense_reloc_ros.training.data.assembly import (
     FloatArray,
     ViewPair,
     assemble,
+    candidate_count,
     is_inside,
 )
 from dense_reloc_ros.training.data.photographs import PhotographLibrary, Pyramid
@@ -101,7 +102,7 @@ class WarpsSource:
         background = tuple(rng.uniform(0.3, 1.2) * pyramid[-1].mean(axis=(0, 1)))
         H_target_photograph = H_target_source @ H_source_photograph
         target_image = view(pyramid, H_target_photograph, self._size, background)
-        source_pixels = interesting_pixels(source_image, 2 * self._points, rng)
+        source_pixels = interesting_pixels(source_image, candidate_count(self._points), rng)
         target_pixels = apply_homography(H_target_source, source_pixels)
         return ViewPair(
             source_image,

@@ -48,6 +48,11 @@ def test_images_show_the_same_at_corresponding_pixels(pairs):
     )
 
 
+def test_pairs_of_few_points_are_found_as_well():
+    few = WarpsSource(WarpsConfiguration(pictures=PICTURES, photometric=CLEAN), SIZE, 4)
+    assert all(few.pair(number).visible.any() for number in range(12))
+
+
 def test_points_move_by_the_homography_that_opencv_finds_between_the_images(pairs):
     for pair in pairs:
         there, back = pair.source_pixels.numpy(), pair.target_pixels.numpy()
