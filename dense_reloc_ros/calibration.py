@@ -135,12 +135,13 @@ def calibrate(
     localizer.temperatures = fit_temperatures(localizer, held_out, shown)
     normalized_errors, wrong_scores = [], []
     for keyframe in progress(held_out.keyframes, "localizing keyframes"):
+        neighbours, witnesses = held_out.neighbours(keyframe), held_out.witnesses(keyframe)
         for features in (held_out.features(keyframe), held_out.in_bad_light(keyframe)):
-            seen = _localize(localizer, features, keyframe, held_out.neighbours(keyframe))
+            seen = _localize(localizer, features, keyframe, neighbours)
             if seen is not None and is_right(scene_map, keyframe, seen):
                 truth = scene_map.keyframe_poses[keyframe].numpy()
                 normalized_errors.append(normalized_error(truth, seen))
-            unseen = _localize(localizer, features, keyframe, held_out.witnesses(keyframe))
+            unseen = _localize(localizer, features, keyframe, witnesses)
             if unseen is not None and not is_right(scene_map, keyframe, unseen):
                 wrong_scores.append(unseen.score)
     return MapCalibration(
