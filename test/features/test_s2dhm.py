@@ -43,25 +43,25 @@ def test_cells_lie_where_they_say(network):
 
 @torch.inference_mode()
 def test_fitted_to_images_the_pca_keeps_their_distances(network):
-    """A dozen images span fewer dimensions than PCA keeps.
-
-    Up to 3 %: a rounding error can move a cell that lies between two clusters.
-    """
+    """A dozen images span fewer dimensions than PCA keeps."""
     batches = images(12).split(4)
     network.fit_netvlad(lambda: batches)
-    features = [network(batch) for batch in batches]
     head = network.netvlad
-    # NetVLAD normalizes the local descriptors itself: it does not mind that the level is, too.
-    whole = torch.cat([head.netvlad(one.levels["conv5_3"].values) for one in features])
+    # What the head itself pools: a cell between two clusters moves with any other rounding.
+    pooled: list[torch.Tensor] = []
+    hook = head.netvlad.register_forward_hook(lambda _, __, output: pooled.append(output))
+    found = torch.cat([network(batch).global_descriptor for batch in batches])
+    hook.remove()
+    whole = torch.cat(pooled)
     reduced = head.pca(whole)
     assert torch.cdist(whole, whole).max() > 0.1
     torch.testing.assert_close(
-        torch.cdist(reduced, reduced), torch.cdist(whole, whole), atol=1e-3, rtol=0.03
+        torch.cdist(reduced, reduced), torch.cdist(whole, whole), atol=1e-4, rtol=0
     )
-    found = torch.cat([one.global_descriptor for one in features])
     assert found.shape == (12, 1024)
-    assert (found * torch.nn.functional.normalize(reduced, dim=1)).sum(1).min() > 0.999
-    assert found.norm(dim=1).sub(1).abs().max() < 1e-5
+    torch.testing.assert_close(
+        found, torch.nn.functional.normalize(reduced, dim=1), atol=1e-4, rtol=0
+    )
 
 
 @torch.inference_mode()
