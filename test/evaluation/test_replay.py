@@ -82,10 +82,10 @@ def test_in_lockstep_every_image_is_answered(replay, tmp_path: Path, odometry: b
 
 
 def test_at_a_rate_a_busy_node_takes_the_newest_image(replay, tmp_path: Path):
-    summary = replay(write_bag(tmp_path / "bag", [10, SLOW, 20, 30, 40]), rate=1.0)
-    # While the second image takes 3 s, three come and only the last of them waits its turn.
-    assert summary.localized == 3
-    assert list(summary.rejected.values()) == [2]
+    summary = replay(write_bag(tmp_path / "bag", [SLOW, 10, 20, 30, 40]), rate=1.0)
+    # While the first image takes 3 s, four come and only the last of them waits its turn.
+    assert summary.localized == 2
+    assert list(summary.rejected.values()) == [3]
     assert "no answer" in next(iter(summary.rejected))
 
 
