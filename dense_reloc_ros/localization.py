@@ -9,6 +9,8 @@ from enum import Enum
 import numpy as np
 from numpy.typing import NDArray
 
+from dense_reloc_ros.features.extractor import DenseFeatures
+
 FloatArray = NDArray[np.float64]
 
 
@@ -53,6 +55,8 @@ class Localization:
     """The best pose found, also when it is rejected (for diagnosis; never publish that)."""
     stage_milliseconds: Mapping[str, float] = field(default_factory=dict)
     """Wall time of each step of the pipeline."""
+    features: DenseFeatures | None = field(default=None, repr=False, compare=False)
+    """Of the image, for those who fuse frames; None where the method has no dense features."""
 
     @property
     def is_localized(self) -> bool:

@@ -1,0 +1,35 @@
+"""What the fusion gets of a frame, and what it says about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization import FloatArray, Localization
+
+
+@dataclass(frozen=True)
+class LocalizedFrame:
+    """A frame of a video, and what it was localized as by itself."""
+
+    stamp: int
+    """When it was taken, nanoseconds."""
+    camera: Camera
+    """Of the undistorted image."""
+    features: DenseFeatures
+    localization: Localization
+    T_odom_camera: FloatArray | None = None
+    """(4, 4) by odometry, None where there is none."""
+
+
+@dataclass(frozen=True)
+class FusedLocalization:
+    """What is known about a frame with the help of those before it."""
+
+    localization: Localization
+    """As of a single frame: the pose to publish, or why there is none."""
+    confidence: float
+    """Of the single frame: the calibrated probability that its pose is right (DSM's s)."""
+    is_fused: bool
+    """Whether the pose is that of the fused correlation; else that of the single frame."""
