@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import ConfigurationError, RelocError
+from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import FloatArray, Localization, PoseEstimate, Status
 from dense_reloc_ros.methods import DEFAULT_METHOD, Method, find_method
@@ -21,6 +24,15 @@ from dense_reloc_ros.stopwatch import Stopwatch
 
 DEFAULT_SCORE_THRESHOLD = 0.3
 """Of maps that are not calibrated: somewhat above what wrong poses reach on calibrated ones."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a method found out about an image, before it is decided what to believe."""
+
+    estimates: Sequence[PoseEstimate]
+    features: DenseFeatures | None = None
+    """Of the image, where the method has dense ones."""
 
 
 class Localizer(ABC):
@@ -77,19 +89,24 @@ class Localizer(ABC):
             with stopwatch.stage("undistort"):
                 undistorted = camera.undistort(image)
             with torch.inference_mode():
-                estimates = self.estimate(
+                findings = self.estimate(
                     undistorted, camera.pinhole(), prior_T_map_camera, stopwatch
                 )
         except RelocError as error:
             return Localization(Status.INVALID_INPUT, str(error))
-        if not estimates:
+        return self.decide(findings, stopwatch)
+
+    def decide(self, findings: Findings, stopwatch: Stopwatch) -> Localization:
+        """The pose of the highest score, if that is enough to believe it."""
+        features, milliseconds = findings.features, stopwatch.milliseconds
+        best = max(findings.estimates, key=lambda estimate: estimate.score, default=None)
+        if best is None:
             reason = "too little of the map matches the image"
-            return Localization(Status.NO_CANDIDATES, reason, None, stopwatch.milliseconds)
-        best = max(estimates, key=lambda estimate: estimate.score)
+            return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features)
         if best.score < self.score_threshold:
             reason = f"score {best.score:.2f} is below the threshold {self.score_threshold:.2f}"
-            return Localization(Status.REJECTED, reason, best, stopwatch.milliseconds)
-        return Localization(Status.LOCALIZED, "", best, stopwatch.milliseconds)
+            return Localization(Status.REJECTED, reason, best, milliseconds, features)
+        return Localization(Status.LOCALIZED, "", best, milliseconds, features)
 
     @property
     def score_threshold(self) -> float:
@@ -107,7 +124,7 @@ class Localizer(ABC):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> list[PoseEstimate]:
+    ) -> Findings:
         """The best pose at each place that the image may show; none where nothing matches."""
 
 

@@ -15,7 +15,7 @@ from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
 from dense_reloc_ros.localization import FloatArray, PoseEstimate
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localizer import Findings, Localizer
 from dense_reloc_ros.matching.mutual import mutual_matches
 from dense_reloc_ros.methods import Method
 from dense_reloc_ros.pose.covariance import to_map_axes
@@ -66,7 +66,7 @@ class SiftPnpLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> list[PoseEstimate]:
+    ) -> Findings:
         """Keypoints of the brightened image, retrieval, matches with all keyframes, one pose."""
         with stopwatch.stage("features"):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -79,7 +79,7 @@ class SiftPnpLocalizer(Localizer):
         with stopwatch.stage("pose"):
             pixels = torch.from_numpy(features.pixels)[keypoints].double()
             estimate = self.find_pose(pixels, point_indices, camera, keyframes)
-        return [] if estimate is None else [estimate]
+        return Findings([] if estimate is None else [estimate])
 
     def retrieve(self, descriptors: Tensor) -> list[int]:
         """The keyframes most like a query with descriptors (N, 128), best first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, 
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import FloatArray, PoseEstimate
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localizer import Findings, Localizer
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.methods import Method, create_extractor
 from dense_reloc_ros.pose.covariance import pose_covariance
@@ -63,13 +64,14 @@ class SparseToDenseLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> list[PoseEstimate]:
+    ) -> Findings:
         """Features, retrieval, and for each place: matching, pose, verification."""
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(image, self.device))
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
-        return self.estimate_in(places, features, camera, prior_T_map_camera, stopwatch)
+        estimates = self.estimate_in(places, features, camera, prior_T_map_camera, stopwatch)
+        return Findings(estimates, features)
 
     def estimate_in(
         self,
@@ -121,25 +123,44 @@ class SparseToDenseLocalizer(Localizer):
         self, features: DenseFeatures, keyframes: list[int], camera: Camera
     ) -> tuple[Tensor, PoseProblem]:
         """Correspondence maps of the most distinctive points of some keyframes; their indices."""
-        options = self.configuration.matching
+        observations = self.select(features, keyframes)
+        point_indices = self.scene_map.observation_points[observations]
+        descriptors = self.descriptors(observations)
+        return point_indices, self.problem(features, camera, point_indices, descriptors)
+
+    def select(self, features: DenseFeatures, keyframes: list[int]) -> Tensor:
+        """The observations (M,) of the keyframes' most distinctive points, one for each point."""
         observations = all_observations(self.scene_map, keyframes)
         quality = distinctiveness(
             features, self.scene_map, observations, self.temperatures["coarse"]
         )
-        observations = best_observations(self.scene_map, observations, quality, options.points)
-        point_indices = self.scene_map.observation_points[observations]
-        coarse, fine = features.levels["coarse"], features.levels["fine"]
-        descriptors = {
+        points = self.configuration.matching.points
+        return best_observations(self.scene_map, observations, quality, points)
+
+    def descriptors(self, observations: Tensor) -> dict[str, Tensor]:
+        """The descriptors (M, C) of observations (M,) at each level."""
+        return {
             name: values[observations].to(self.device, torch.float32)
             for name, values in self.scene_map.descriptors.items()
         }
-        problem = PoseProblem(
+
+    def problem(
+        self,
+        features: DenseFeatures,
+        camera: Camera,
+        point_indices: Tensor,
+        descriptors: Mapping[str, Tensor],
+    ) -> PoseProblem:
+        """Map points (M,) correlated by descriptors (M, C) of each level with the image."""
+        coarse, fine = features.levels["coarse"], features.levels["fine"]
+        memory = self.configuration.matching.memory_mb << 20
+        return PoseProblem(
             points=self.scene_map.points[point_indices].to(self.device),
             intrinsics=torch.tensor(
                 [camera.fx, camera.fy, camera.cx, camera.cy], device=self.device
             ),
             log_coarse=match_all(
-                descriptors["coarse"], coarse, self.temperatures["coarse"], options.memory_mb << 20
+                descriptors["coarse"], coarse, self.temperatures["coarse"], memory
             ),
             coarse_descriptors=descriptors["coarse"],
             coarse_level=coarse,
@@ -147,7 +168,6 @@ class SparseToDenseLocalizer(Localizer):
             fine_level=fine,
             fine_temperature=self.temperatures["fine"],
         )
-        return point_indices, problem
 
     def find_pose(
         self, problem: PoseProblem, prior_T_map_camera: FloatArray | None

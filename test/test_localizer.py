@@ -22,7 +22,7 @@ from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localizer import Findings, Localizer
 from dense_reloc_ros.methods import DEFAULT_METHOD, create_extractor, find_method
 from dense_reloc_ros.pose.nre import estimate_nre
 from dense_reloc_ros.pose.problem import PoseProblem
@@ -237,14 +237,14 @@ class Answering(Localizer):
         self.scores = scores
 
     def estimate(self, image, camera, prior_T_map_camera, stopwatch):
-        if not self.scores:
-            return []
-        if min(self.scores) < 0:
+        if self.scores and min(self.scores) < 0:
             raise InputError("the lens cap is on")
-        return [
-            PoseEstimate(looking(10.0 * k), np.eye(6), score, np.array([k]), (k,))
-            for k, score in enumerate(self.scores)
-        ]
+        return Findings(
+            [
+                PoseEstimate(looking(10.0 * k), np.eye(6), score, np.array([k]), (k,))
+                for k, score in enumerate(self.scores)
+            ]
+        )
 
 
 def answer(scores: list[float], calibrated: float | None = None, configured: float | None = None):
