@@ -62,6 +62,12 @@ def test_mapping_files_hold_what_was_rendered(tmp_path, raycaster):
         assert difference.std() < 5 * SENSOR_NOISE  # and JPEG's
 
 
+def test_every_second_number_is_a_video_at_its_rate(tmp_path, raycaster):
+    write_mapping(tmp_path / "query", raycaster, CAMERA, MOTION.T_map_camera, seed=0, step=2)
+    times = [frame.timestamp for frame in read_seven_scenes(tmp_path / "query", CAMERA)]
+    assert times == pytest.approx(MOTION.times)
+
+
 def test_the_bag_holds_images_ground_truth_mount_and_odometry(tmp_path, raycaster):
     odometry = drifting_odometry(MOTION.T_map_base, 0.02, seed=0)
     write_query_bag(tmp_path / "query", raycaster, CAMERA, MOTION, odometry, seed=0)
