@@ -58,14 +58,22 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--store-images", action="store_true", help="keep the keyframes' images, for people"
     )
+    parser.add_argument(
+        "--coordinates",
+        action="store_true",
+        help="store the coordinates of the keyframes' pixels, and their images: the methods dsm... "
+        "need them; needs depth",
+    )
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `map build`."""
     from dense_reloc_ros.devices import find_device
+    from dense_reloc_ros.errors import ConfigurationError
     from dense_reloc_ros.mapping import describer_for, image_of, make_map
     from dense_reloc_ros.methods import DEFAULT_METHOD, find_method
+    from dense_reloc_ros.scene.coordinates import with_coordinates
     from dense_reloc_ros.scene.keyframes import select_keyframes
     from dense_reloc_ros.scene.writer import check_target, write_map
 
@@ -75,14 +83,20 @@ def run(arguments: argparse.Namespace) -> int:
         method, arguments.network, find_device(arguments.device), arguments.weights
     )
     with open_source(arguments) as source, ExitStack() as bars:
+        if arguments.coordinates and not source.has_depth:
+            raise ConfigurationError("--coordinates needs depth, which this source does not have")
+        progress = ProgressBars(bars)
         frames = select_keyframes(
             source.frames,
             arguments.every,
             arguments.keyframe_distance,
             math.radians(arguments.keyframe_angle),
         )
-        scene_map = make_map(source, frames, describer, arguments.frame_id, ProgressBars(bars))
-        stored = image_of(scene_map, frames) if arguments.store_images else None
+        scene_map = make_map(source, frames, describer, arguments.frame_id, progress)
+        if arguments.coordinates:
+            scene_map = with_coordinates(scene_map, frames, progress=progress)
+        has_images = arguments.store_images or arguments.coordinates
+        stored = image_of(scene_map, frames) if has_images else None
         information = write_map(arguments.output, scene_map, stored)
     print(
         f"{arguments.output}: {len(information.keyframe_names)} keyframes, "

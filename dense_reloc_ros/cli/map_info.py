@@ -43,7 +43,11 @@ def table(summary: MapSummary) -> str:
     temperatures = (f"{name} {value:.4g}" for name, value in calibration.temperatures.items())
     threshold = calibration.score_threshold
     size = f"{summary.size_mb:.1f} MB, {summary.size_mb_per_keyframe:.2f} MB per keyframe"
-    images = f", and {summary.images_mb:.1f} MB of images" if summary.images_mb else ""
+    images = f", {summary.images_mb:.1f} MB of images" if summary.images_mb else ""
+    coordinates = "none"
+    if grid := summary.coordinates:
+        coordinates = f"{grid.columns}x{grid.rows} a keyframe, {100 * grid.known:.0f} % known"
+        images += f", {grid.size_mb:.1f} MB of coordinates"
     rows = {
         "map": f"{summary.path} (format {summary.format_version}, whole and unchanged)",
         "revision": f"{summary.revision}, made {summary.created}",
@@ -57,6 +61,7 @@ def table(summary: MapSummary) -> str:
         "levels": ", ".join(levels),
         "temperatures": ", ".join(temperatures) or "not fitted",
         "threshold": "not fitted" if threshold is None else f"score {threshold:.3f}",
+        "coordinates": coordinates,
         "size": size + images,
     }
     return "\n".join(f"{name:14}{value}" for name, value in rows.items())

@@ -29,6 +29,11 @@ def image_path(map_path: Path, keyframe: int) -> Path:
     return map_path / IMAGE_FOLDER / f"{keyframe:06d}.jpg"
 
 
+def coordinate_path(map_path: Path) -> Path:
+    """Where the coordinate maps lie in a map that has them."""
+    return map_path / COORDINATE_FOLDER / "coordinates.safetensors"
+
+
 def stored_tensors(scene_map: SceneMap) -> dict[str, Tensor]:
     """The content of the tensor file, on the CPU."""
     intrinsics = [[c.width, c.height, c.fx, c.fy, c.cx, c.cy] for c in scene_map.cameras]

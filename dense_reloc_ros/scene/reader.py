@@ -3,28 +3,36 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import ValidationError
-from safetensors import SafetensorError, safe_open
-from torch import Tensor
 
 from dense_reloc_ros.errors import InputError, MapError
+from dense_reloc_ros.scene.coordinate_file import read_coordinates
 from dense_reloc_ros.scene.layout import (
+    COORDINATE_FOLDER,
+    IMAGE_FOLDER,
     INFORMATION_FILE,
     TENSOR_FILE,
     assemble,
     content_revision,
+    image_path,
 )
 from dense_reloc_ros.scene.scene_map import FORMAT_VERSION, MapInformation, SceneMap
+from dense_reloc_ros.scene.sources.image_file import read_rgb
+from dense_reloc_ros.scene.tensor_file import open_tensors
 from dense_reloc_ros.scene.validation import check_tensors
 
 
 def load_map(path: Path, verify_content: bool = False) -> SceneMap:
     """Opens the map in a folder.
 
-    Sizes, types, indices, poses and points are always checked. Changed bytes elsewhere (in
-    descriptors, say) show only with `verify_content`, which reads the whole file once.
+    Sizes, types, indices, poses, points and coordinate maps are always checked. Changed bytes
+    elsewhere (in descriptors, say) show only with `verify_content`, which reads the whole file
+    once. Keyframe images are read, and complain, when they are used.
 
     Raises:
         MapError: says which file is wrong and why.
@@ -32,15 +40,33 @@ def load_map(path: Path, verify_content: bool = False) -> SceneMap:
     information = read_information(path)
     tensor_file = path / TENSOR_FILE
     try:
-        tensors = _open_tensors(tensor_file)
+        tensors, _ = open_tensors(tensor_file)
         check_tensors(information, tensors)
         if verify_content and (found := content_revision(tensor_file)) != information.revision:
             raise MapError(
                 f"altered: its revision is {found}, but map.json says {information.revision}"
             )
-        return assemble(information, tensors)
+        scene_map = assemble(information, tensors)
     except (MapError, InputError) as error:
         raise MapError(f"{tensor_file}: {error}") from None
+    if (path / IMAGE_FOLDER).is_dir():
+        scene_map = replace(scene_map, images=lambda keyframe: _image(path, scene_map, keyframe))
+    if (path / COORDINATE_FOLDER).is_dir():
+        scene_map = replace(scene_map, coordinates=read_coordinates(path, scene_map))
+    return scene_map
+
+
+def _image(path: Path, scene_map: SceneMap, keyframe: int) -> NDArray[np.uint8]:
+    file = image_path(path, keyframe)
+    try:
+        image = read_rgb(file)
+    except InputError as error:
+        raise MapError(str(error)) from None
+    try:
+        scene_map.cameras[keyframe].check_image(image)
+    except InputError as error:
+        raise MapError(f"{file}: {error}") from None
+    return image
 
 
 def read_information(path: Path) -> MapInformation:
@@ -71,14 +97,3 @@ def read_information(path: Path) -> MapInformation:
         raise MapError(f"{file}: {name}: {first['msg']}") from None
     except (ValueError, KeyError, TypeError, RecursionError):
         raise MapError(f"{file}: not the description of a map") from None
-
-
-def _open_tensors(file: Path) -> dict[str, Tensor]:
-    """All tensors by name, memory-mapped: pages are read when they are used."""
-    try:
-        with safe_open(file, framework="pt", device="cpu") as content:
-            return {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-    except OSError as error:
-        raise MapError(error.strerror or "no such file") from None
-    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
-        raise MapError(f"truncated or altered ({' '.join(str(error).split())})") from None

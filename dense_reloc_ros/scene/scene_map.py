@@ -2,16 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from pydantic import BaseModel, ConfigDict
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureSignature
 from dense_reloc_ros.geometry.camera import Camera
 
 FORMAT_VERSION = 1
+
+
+class ConfidenceCurve(BaseModel):
+    """The probability that a pose of a score is right: 1 / (1 + exp(-(slope * score + offset))).
+
+    Right is what lies within 5 degrees and 2.8% of the depth, in a room 5 cm, of the truth.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    slope: float = Field(ge=0.0, allow_inf_nan=False)
+    offset: float = Field(allow_inf_nan=False)
 
 
 class MapCalibration(BaseModel):
@@ -25,6 +39,8 @@ class MapCalibration(BaseModel):
     """Poses that score lower are not published."""
     covariance_scale: float = 1.0
     """Factor on the Gauss-Newton covariance that makes it consistent."""
+    confidence: ConfidenceCurve | None = None
+    """None in maps that are not calibrated, or were before there was one."""
 
 
 class MapInformation(BaseModel):
@@ -76,6 +92,14 @@ class SceneMap:
     """Level name to (O, C) float16, L2-normalized."""
     retrieval: Mapping[str, Tensor]
     """What `retrieval/` stored to find keyframes: global descriptors (K, D) and vocabulary."""
+    coordinates: Tensor | None = None
+    """(K, h, w, 3) float32, metres in the map frame: the point at the centre of each cell of a grid
+    over each keyframe's image, nan where it is unknown; None where the map has none."""
+    images: Callable[[int], NDArray[np.uint8]] | None = None
+    """Reads the undistorted image (H, W, 3) RGB of a keyframe; None where the map has none.
+
+    Raises MapError where the image cannot be read.
+    """
 
     @property
     def keyframe_count(self) -> int:

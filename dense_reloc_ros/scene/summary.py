@@ -7,11 +7,26 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from dense_reloc_ros.features.extractor import FeatureSignature
-from dense_reloc_ros.scene.layout import IMAGE_FOLDER, INFORMATION_FILE, TENSOR_FILE
+from dense_reloc_ros.scene.layout import (
+    IMAGE_FOLDER,
+    INFORMATION_FILE,
+    TENSOR_FILE,
+    coordinate_path,
+)
 from dense_reloc_ros.scene.reader import load_map
-from dense_reloc_ros.scene.scene_map import MapCalibration
+from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 
 _MEGABYTE = 1e6
+
+
+class CoordinateSummary(BaseModel):
+    """The coordinate maps of a map."""
+
+    rows: int
+    columns: int
+    known: float
+    """Share of all cells whose point is known."""
+    size_mb: float
 
 
 class MapSummary(BaseModel):
@@ -31,9 +46,10 @@ class MapSummary(BaseModel):
     signature: FeatureSignature
     calibration: MapCalibration
     size_mb: float
-    """Without images, which localization does not need."""
+    """Without images and coordinate maps, which only DSM needs."""
     size_mb_per_keyframe: float
     images_mb: float
+    coordinates: CoordinateSummary | None
 
 
 def summarize_map(path: Path) -> MapSummary:
@@ -63,4 +79,16 @@ def summarize_map(path: Path) -> MapSummary:
         size_mb=size,
         size_mb_per_keyframe=size / scene_map.keyframe_count,
         images_mb=images,
+        coordinates=_summarize_coordinates(path, scene_map),
+    )
+
+
+def _summarize_coordinates(path: Path, scene_map: SceneMap) -> CoordinateSummary | None:
+    if scene_map.coordinates is None:
+        return None
+    return CoordinateSummary(
+        rows=scene_map.coordinates.shape[1],
+        columns=scene_map.coordinates.shape[2],
+        known=float(scene_map.coordinates[..., 0].isfinite().float().mean()),
+        size_mb=coordinate_path(path).stat().st_size / _MEGABYTE,
     )

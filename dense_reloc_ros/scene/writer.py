@@ -15,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.scene.coordinate_file import check_coordinates, write_coordinates
 from dense_reloc_ros.scene.layout import (
     COORDINATE_FOLDER,
     IMAGE_FOLDER,
@@ -39,7 +40,8 @@ def write_map(
     """Writes a map, replacing the map that may be there once the new one is complete.
 
     `images` gives the undistorted RGB image of a keyframe by its index; they are stored as JPEG
-    where it is given. Whatever goes wrong, Ctrl-C too, leaves `path` as it was.
+    where it is given, and coordinate maps where the map has them. Whatever goes wrong, Ctrl-C too,
+    leaves `path` as it was.
 
     Returns:
         The map's information with the revision that follows from what was written.
@@ -50,6 +52,8 @@ def write_map(
     check_target(path)
     tensors = stored_tensors(scene_map)
     check_tensors(scene_map.information, tensors)
+    if scene_map.coordinates is not None:
+        check_coordinates(scene_map, scene_map.coordinates)
     try:
         with _replacing(path.resolve()) as folder:
             save_file(tensors, folder / TENSOR_FILE)
@@ -59,6 +63,9 @@ def write_map(
             (folder / INFORMATION_FILE).write_text(text, encoding="utf-8")
             # safetensors lets nobody else read its files.
             shutil.copymode(folder / INFORMATION_FILE, folder / TENSOR_FILE)
+            if scene_map.coordinates is not None:
+                file = write_coordinates(folder, scene_map.coordinates, revision)
+                shutil.copymode(folder / INFORMATION_FILE, file)
             if images is not None:
                 (folder / IMAGE_FOLDER).mkdir()
                 for keyframe in range(scene_map.keyframe_count):

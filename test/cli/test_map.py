@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import io
 import json
 import os
 from collections.abc import Callable
@@ -172,6 +173,46 @@ def test_keyframes_can_be_thinned(folder):
     assert names == ["frame-000000", "frame-000002"]
     assert build(folder, "--keyframe-distance", "0.2", "--keyframe-angle", "3") == 0
     assert load_map(folder.parent / "map").keyframe_count == 4
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_coordinates_are_stored_with_their_images(folder, capsys):
+    (folder / "frame-000002.depth.png").write_bytes(half_known_depth())
+    assert build(folder, "--coordinates") == 0
+    path = folder.parent / "map"
+    scene_map = load_map(path)
+    coordinates = scene_map.coordinates
+    assert coordinates.shape == (4, 48, 64, 3)
+    known = coordinates.isfinite().all(-1)
+    assert known[[0, 1, 3]].all()
+    assert known[2].float().mean() == pytest.approx(0.5, abs=0.01)
+    assert (coordinates[known][:, 2] - 2.0).abs().max() < 0.03
+    assert scene_map.images(3).shape == (120, 160, 3)
+    capsys.readouterr()
+    assert main(["map", "info", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "64x48 a keyframe, 88 % known" in shown
+    assert "0.1 MB of coordinates" in shown
+    assert main(["map", "info", str(path), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert (content["coordinates"]["rows"], content["coordinates"]["columns"]) == (48, 64)
+    assert content["coordinates"]["known"] == pytest.approx(0.875, abs=0.01)
+
+
+def half_known_depth() -> bytes:
+    depth = np.rint(frames()[2].load_depth() * 1000).astype(np.uint16)
+    depth[:, 80:] = 0
+    buffer = io.BytesIO()
+    Image.fromarray(depth).save(buffer, "png")
+    return buffer.getvalue()
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_coordinates_need_depth(folder, capsys):
+    for depth in folder.glob("*.depth.png"):
+        depth.unlink()
+    assert build(folder, "--coordinates") == 2
+    assert "--coordinates needs depth" in error_line(capsys.readouterr().err)
 
 
 @pytest.mark.usefixtures("pixel_describer")
