@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from dense_reloc_ros.calibration import calibrate
+from dense_reloc_ros.calibration.calibrate import calibrate
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.methods import Method, create_extractor
 from dense_reloc_ros.scene.builder import build_from_depth, build_from_points

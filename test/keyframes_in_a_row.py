@@ -7,8 +7,10 @@ from dataclasses import replace
 import numpy as np
 import torch
 from scene.small_map import make_map
+from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.localization import PoseEstimate
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 DEPTH = 2.0
@@ -38,6 +40,16 @@ def image_of(keyframe: int) -> np.ndarray:
     image[:, :4] = 200
     image[:, 4] = 2 * keyframe
     return image
+
+
+def moved(
+    scene_map: SceneMap, keyframe: int, score: float = 0.9, metres: float = 0.0, degrees: float = 0
+) -> PoseEstimate:
+    """The pose of a keyframe, moved and turned, as an estimate."""
+    pose = scene_map.keyframe_poses[keyframe].numpy().copy()
+    pose[1, 3] += metres
+    pose[:3, :3] = Rotation.from_euler("y", degrees, degrees=True).as_matrix() @ pose[:3, :3]
+    return PoseEstimate(pose, 1e-4 * np.eye(6), score, np.arange(3), (keyframe,))
 
 
 class Seeing:

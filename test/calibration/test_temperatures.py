@@ -11,12 +11,12 @@ from keyframes_in_a_row import Seeing, image_of, wall_map
 from pose.synthetic import View, problem_of, random_view, with_outliers
 from scipy.ndimage import map_coordinates
 
-from dense_reloc_ros import calibration
-from dense_reloc_ros.calibration import (
+from dense_reloc_ros.calibration import temperatures
+from dense_reloc_ros.calibration.held_out import HeldOut
+from dense_reloc_ros.calibration.temperatures import (
     COARSE_TEMPERATURES,
     FINE_TEMPERATURES,
     LOST_PIXELS,
-    HeldOut,
     fit_temperatures,
     mean_nre,
     miss_after_refinement,
@@ -101,7 +101,7 @@ def test_the_fine_temperature_is_the_highest_that_is_nearly_as_exact_as_any(monk
         calls.append(temperature)
         return misses[temperature]
 
-    monkeypatch.setattr(calibration, "miss_after_refinement", table)
+    monkeypatch.setattr(temperatures, "miss_after_refinement", table)
     view = random_view(20, 2)
     localizer = Matching(view, with_outliers(view, 0.0, "wrong", 2))
     assert fitted_temperatures(localizer)["fine"] == 0.014
@@ -117,7 +117,7 @@ def test_how_far_a_lost_pose_is_off_does_not_matter(monkeypatch):
         return LOST_PIXELS + 1e4 * temperature if is_second else 1.0
 
     seen: list[float] = []
-    monkeypatch.setattr(calibration, "miss_after_refinement", miss)
+    monkeypatch.setattr(temperatures, "miss_after_refinement", miss)
     view = random_view(20, 3)
     localizer = Matching(view, with_outliers(view, 0.0, "wrong", 3), keyframes=2)
     assert fitted_temperatures(localizer)["fine"] == max(FINE_TEMPERATURES)

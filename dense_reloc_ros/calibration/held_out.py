@@ -1,0 +1,69 @@
+"""Keyframes of a map as queries whose true poses are known."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
+from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.training.data.photometric import PhotometricConfiguration, RandomCamera
+
+HELD_OUT = 24
+"""Keyframes, evenly spaced, that are localized against the others."""
+EXCLUDED_SHARE = 0.1
+"""Of the keyframes: the nearest to a held-out one are left out with it."""
+BAD_LIGHT = PhotometricConfiguration(target=(0.0, 0.0, 1.0))
+"""The worst that the training of features knows."""
+
+
+class HeldOut:
+    """Keyframes of a map as queries that must not see themselves or their neighbours."""
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        image_of: Callable[[int], NDArray[np.uint8]],
+        extractor: FeatureExtractor,
+    ) -> None:
+        count = min(HELD_OUT, scene_map.keyframe_count)
+        spaced = np.linspace(0, scene_map.keyframe_count - 1, count)
+        self.keyframes: list[int] = spaced.round().astype(int).tolist()
+        self.scene_map = scene_map
+        self._image_of = image_of
+        self._extractor = extractor
+
+    def features(self, keyframe: int) -> DenseFeatures:
+        """Features of a keyframe's image."""
+        return self.features_of(self._image_of(keyframe))
+
+    def in_bad_light(self, keyframe: int) -> DenseFeatures:
+        """Features of a keyframe's image taken by a bad camera."""
+        camera, rng = RandomCamera(BAD_LIGHT), np.random.default_rng(keyframe)
+        return self.features_of(camera.expose_target(self._image_of(keyframe), rng).image)
+
+    def features_of(self, image: NDArray[np.uint8]) -> DenseFeatures:
+        """Features of an image (H, W, 3) RGB."""
+        return self._extractor(image_to_tensor(image, self._extractor.device))
+
+    def neighbours(self, keyframe: int) -> frozenset[int]:
+        """A keyframe and those nearest to it, a tenth of all."""
+        poses = self.scene_map.keyframe_poses
+        distance = (poses[:, :3, 3] - poses[keyframe, :3, 3]).norm(dim=-1)
+        distance = distance / median_depth(self.scene_map, keyframe)
+        turn = 1 - poses[:, :3, 2] @ poses[keyframe, :3, 2]
+        count = max(1, round(EXCLUDED_SHARE * self.scene_map.keyframe_count))
+        return frozenset((distance + turn).argsort()[:count].tolist()) | {keyframe}
+
+    def witnesses(self, keyframe: int) -> frozenset[int]:
+        """A keyframe and all that see any of its points: without them it shows nothing mapped."""
+        scene_map = self.scene_map
+        seen = torch.zeros(len(scene_map.points), dtype=torch.bool)
+        seen[scene_map.observation_points[scene_map.observations(keyframe)].long()] = True
+        others = range(scene_map.keyframe_count)
+        points = (scene_map.observation_points[scene_map.observations(k)].long() for k in others)
+        return frozenset(k for k, p in enumerate(points) if bool(seen[p].any())) | {keyframe}
