@@ -13,13 +13,12 @@ from dense_reloc_ros.features.preprocess import stretch_brightness
 from dense_reloc_ros.features.root_sift import LEVEL, SIGNATURE, detect_root_sift
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.projection import project, projection_jacobian
+from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.localization import FloatArray, PoseEstimate
 from dense_reloc_ros.localizer import Findings, Localizer
 from dense_reloc_ros.matching.mutual import mutual_matches
 from dense_reloc_ros.methods import Method
-from dense_reloc_ros.pose.covariance import to_map_axes
-from dense_reloc_ros.pose.reprojection import robust_pose
+from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose
 from dense_reloc_ros.retrieval.index import similarities
 from dense_reloc_ros.retrieval.vlad import vlad
 from dense_reloc_ros.scene.layout import VOCABULARY
@@ -124,24 +123,3 @@ class SiftPnpLocalizer(Localizer):
             supporting_points=torch.unique(point_indices[is_inlier]).numpy(),
             keyframes=tuple(keyframes),
         )
-
-
-def reprojection_covariance(
-    T_camera_map: Tensor, points: Tensor, pixels: Tensor, intrinsics: Tensor
-) -> Tensor:
-    """Covariance (6, 6) of T_map_camera at the pose (4, 4) with the smallest reprojection error.
-
-    That of Gauss-Newton, the variance of the residuals estimated from themselves; in ROS order
-    (x, y, z, rotX, rotY, rotZ) about the fixed axes of the map frame.
-
-    Args:
-        T_camera_map: (4, 4).
-        points: (N, 3), metres in the map frame.
-        pixels: where they were seen, (N, 2).
-        intrinsics: (4,) fx, fy, cx, cy.
-    """
-    projected, in_camera = project(T_camera_map[None], points, intrinsics)
-    residuals = (projected[0] - pixels).flatten()
-    jacobian = projection_jacobian(in_camera[0], intrinsics).flatten(0, 1)
-    variance = residuals.square().sum() / max(len(residuals) - 6, 1)
-    return to_map_axes(variance * torch.linalg.pinv(jacobian.T @ jacobian), T_camera_map)

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.geometry.projection import project, projection_jacobian
+from dense_reloc_ros.pose.covariance import to_map_axes
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.loss_maps import one_hot_loss_maps
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
@@ -47,6 +49,27 @@ def robust_pose(
     T_camera_map = torch.eye(4, dtype=points.dtype)
     T_camera_map[:3] = torch.from_numpy(pose.Rt).to(points.dtype)
     return T_camera_map.to(points.device)
+
+
+def reprojection_covariance(
+    T_camera_map: Tensor, points: Tensor, pixels: Tensor, intrinsics: Tensor
+) -> Tensor:
+    """Covariance (6, 6) of T_map_camera at the pose (4, 4) with the smallest reprojection error.
+
+    That of Gauss-Newton, the variance of the residuals estimated from themselves; in ROS order
+    (x, y, z, rotX, rotY, rotZ) about the fixed axes of the map frame.
+
+    Args:
+        T_camera_map: (4, 4).
+        points: (N, 3), metres in the map frame.
+        pixels: where they were seen, (N, 2).
+        intrinsics: (4,) fx, fy, cx, cy.
+    """
+    projected, in_camera = project(T_camera_map[None], points, intrinsics)
+    residuals = (projected[0] - pixels).flatten()
+    jacobian = projection_jacobian(in_camera[0], intrinsics).flatten(0, 1)
+    variance = residuals.square().sum() / max(len(residuals) - 6, 1)
+    return to_map_axes(variance * torch.linalg.pinv(jacobian.T @ jacobian), T_camera_map)
 
 
 def correspondences(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:

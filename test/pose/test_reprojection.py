@@ -9,9 +9,13 @@ import numpy as np
 import pytest
 import torch
 from pose.synthetic import INTRINSICS, problem_of, random_pixels, random_view, with_outliers
+from scipy.linalg import eigh
+from scipy.optimize import least_squares
+from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.pose import reprojection
 from dense_reloc_ros.pose.gnc import smoothed_cost
 from dense_reloc_ros.pose.loss_maps import one_hot_loss_maps
@@ -86,3 +90,37 @@ def test_the_smoothed_reprojection_error_is_that_of_equation_4_11():
     distance = (pixels - projections).norm(dim=-1) / stride
     kernel = torch.exp(-distance.square() / (2 * sigma**2)) / (2 * math.pi * sigma**2)
     torch.testing.assert_close(found.cost, -math.log(categories) * kernel.sum(-1))
+
+
+def test_covariance_is_that_of_poses_from_noisy_pixels():
+    """Against least squares from many draws of the noise."""
+    rng = np.random.default_rng(0)
+    truth = rigid(Rotation.from_euler("xyz", [0.3, -0.5, 0.2]).as_matrix(), np.array([1.0, 2.0, 3]))
+    local = rng.uniform([-1, -1, 2], [1, 1, 5], (40, 3))
+    points = local @ truth[:3, :3].T + truth[:3, 3]
+    pixels = local[:, :2] / local[:, 2:] * 400 + 200
+    noise = 0.7 * rng.standard_normal((300, *pixels.shape))
+
+    def moved(motion: np.ndarray) -> np.ndarray:
+        """The pose after a motion (translation, rotation vector) along the axes of the map."""
+        turn = Rotation.from_rotvec(motion[3:]).as_matrix()
+        return rigid(turn @ truth[:3, :3], truth[:3, 3] + motion[:3])
+
+    def misses(motion: np.ndarray, seen: np.ndarray) -> np.ndarray:
+        pose = moved(motion)
+        local = (points - pose[:3, 3]) @ pose[:3, :3]
+        return (local[:, :2] / local[:, 2:] * 400 + 200 - seen).ravel()
+
+    motions = [least_squares(misses, np.zeros(6), args=(pixels + one,)).x for one in noise]
+    observed = np.cov(np.array(motions).T)
+    T_camera_map = torch.from_numpy(np.linalg.inv(moved(motions[0])))
+    estimated = reprojection.reprojection_covariance(
+        T_camera_map,
+        torch.from_numpy(points),
+        torch.from_numpy(pixels + noise[0]),
+        torch.tensor([400.0, 400.0, 200.0, 200.0], dtype=torch.float64),
+    )
+    # Generalized eigenvalues: the ratios of the variances in the directions where they differ.
+    ratios = eigh(observed, estimated.numpy(), eigvals_only=True)
+    assert ratios.min() > 0.6
+    assert ratios.max() < 1.6
