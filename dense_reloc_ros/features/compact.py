@@ -24,18 +24,11 @@ FINE_CHANNELS = 64
 GLOBAL_CHANNELS = 256
 
 
-class Compact(FeatureNetwork):
-    """Levels `coarse` (stride 16, 128 channels) and `fine` (stride 4, 64 channels).
+class CompactLevels(nn.Module):
+    """One EfficientNet-Lite0 trunk and the heads of two levels.
 
-    Everything sees the half-size image without its illumination. One EfficientNet-Lite0 trunk
-    serves all: its last two resolutions make the coarse level, its stem and first blocks the fine
-    one, and its last block, pooled, the global descriptor.
+    Its last two resolutions make the coarse level, its stem and first blocks the fine one.
     """
-
-    name = "compact"
-
-    def default_weights(self) -> Path:
-        return Path(__file__).parents[1] / "weights" / "compact.safetensors"
 
     def __init__(self) -> None:
         super().__init__()
@@ -52,6 +45,34 @@ class Compact(FeatureNetwork):
             SeparableBlock(FINE_CHANNELS, 3),
             nn.Conv2d(FINE_CHANNELS, FINE_CHANNELS, 1),
         )
+
+    def maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Coarse and fine maps (B, C, h, w) of standardized images, and the trunk's last ones.
+
+        Their strides are 8, 2 and 16; the maps of the levels are L2-normalized along C.
+        """
+        stem, blocks = self.trunk.stem_and_blocks(images)
+        coarse = self.coarse_middle(blocks[MIDDLE])
+        coarse = self.coarse_head(coarse + twice_as_large(self.coarse_large(blocks[LARGE]), coarse))
+        fine = self.fine_stem(stem)
+        fine = self.fine_head(fine + twice_as_large(self.fine_small(blocks[SMALL]), fine))
+        return normalize(coarse, dim=1), normalize(fine, dim=1), blocks[LARGE]
+
+
+class Compact(CompactLevels, FeatureNetwork):
+    """Levels `coarse` (stride 16, 128 channels) and `fine` (stride 4, 64 channels).
+
+    Everything sees the half-size image without its illumination. The trunk's last block, pooled,
+    makes the global descriptor.
+    """
+
+    name = "compact"
+
+    def default_weights(self) -> Path:
+        return Path(__file__).parents[1] / "weights" / "compact.safetensors"
+
+    def __init__(self) -> None:
+        super().__init__()
         self.global_head = nn.Linear(BLOCK_CHANNELS[LARGE], GLOBAL_CHANNELS)
 
     @property
@@ -62,16 +83,12 @@ class Compact(FeatureNetwork):
         }
 
     def forward(self, images: Tensor) -> DenseFeatures:
-        stem, blocks = self.trunk.stem_and_blocks(standardize(normalize_local_contrast(images)))
-        coarse = self.coarse_middle(blocks[MIDDLE])
-        coarse = self.coarse_head(coarse + twice_as_large(self.coarse_large(blocks[LARGE]), coarse))
-        fine = self.fine_stem(stem)
-        fine = self.fine_head(fine + twice_as_large(self.fine_small(blocks[SMALL]), fine))
-        pooled = generalized_mean(at_least_single(blocks[LARGE]).relu() + 1e-6)
+        coarse, fine, last = self.maps(standardize(normalize_local_contrast(images)))
+        pooled = generalized_mean(at_least_single(last).relu() + 1e-6)
         return DenseFeatures(
             levels={
-                "coarse": FeatureLevel(16, 7.5, normalize(coarse, dim=1)),
-                "fine": FeatureLevel(4, 2.5, normalize(fine, dim=1)),
+                "coarse": FeatureLevel(16, 7.5, coarse),
+                "fine": FeatureLevel(4, 2.5, fine),
             },
             global_descriptor=normalize(self.global_head(pooled), dim=1),
         )

@@ -47,7 +47,12 @@ def normalize_local_contrast(images: Tensor) -> Tensor:
     Map and queries go through it alike, so that shadows, exposure and gamma drop out. After the
     blur, half the resolution (B, 3, H // 2, W // 2) holds all that is left.
     """
-    half = gaussian_blur(avg_pool2d(images, 2), NOISE_BLUR_PIXELS / 2)
+    return normalize_half_size(avg_pool2d(images, 2))
+
+
+def normalize_half_size(images: Tensor) -> Tensor:
+    """What `normalize_local_contrast` does to images (B, 3, h, w) that have half the size."""
+    half = gaussian_blur(images, NOISE_BLUR_PIXELS / 2)
     luminance = half.mean(1, keepdim=True)
     coarse = avg_pool2d(luminance, NEIGHBOURHOOD_SUBSAMPLING, ceil_mode=True)
     square = avg_pool2d(luminance.square(), NEIGHBOURHOOD_SUBSAMPLING, ceil_mode=True)
