@@ -60,6 +60,7 @@ def table(results: Sequence[RobustnessResult]) -> Table:
         "localized",
         "wrong",
         "median error",
+        "calibration error",
         title=f"{results[0].queries}: share of {results[0].evaluated} frames within …",
     )
     for column in rows.columns[3:]:
@@ -76,6 +77,7 @@ def table(results: Sequence[RobustnessResult]) -> Table:
                 str(result.localized),
                 str(result.wrong),
                 _median_error(result),
+                _calibration_error(result),
             )
         rows.add_section()
     return rows
@@ -85,3 +87,8 @@ def _median_error(result: RobustnessResult) -> str:
     if result.median_translation_m is None or result.median_rotation_deg is None:
         return "-"
     return f"{100 * result.median_translation_m:.2f} cm, {result.median_rotation_deg:.2f}°"
+
+
+def _calibration_error(result: RobustnessResult) -> str:
+    found = result.calibration
+    return "-" if found is None else f"{found.expected_calibration_error:.3f}"

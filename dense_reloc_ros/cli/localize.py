@@ -49,6 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from dense_reloc_ros.evaluation.contact_sheet import contact_frames
     from dense_reloc_ros.evaluation.offline import localize_frames
+    from dense_reloc_ros.evaluation.reliability import with_confidence
     from dense_reloc_ros.evaluation.report import write_report
     from dense_reloc_ros.evaluation.summary import RunInformation
     from dense_reloc_ros.evaluation.trajectory import read_tum
@@ -63,7 +64,10 @@ def run(arguments: argparse.Namespace) -> int:
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
     with open_queries(arguments) as frames:
         localizer = Localizer.open(arguments.map, configuration, arguments.method, arguments.device)
-        records = localize_frames(localizer, frames, ground_truth)
+        records = with_confidence(
+            localize_frames(localizer, frames, ground_truth),
+            localizer.scene_map.information.calibration,
+        )
         information = RunInformation(
             method=localizer.method,
             device=str(localizer.device),

@@ -15,6 +15,7 @@ from dense_reloc_ros.evaluation.contenders import Contender
 from dense_reloc_ros.evaluation.metrics import Threshold
 from dense_reloc_ros.evaluation.offline import LocalizesImages, localize_frames
 from dense_reloc_ros.evaluation.records import FrameRecord
+from dense_reloc_ros.evaluation.reliability import with_confidence
 from dense_reloc_ros.evaluation.robustness import at_level
 from dense_reloc_ros.evaluation.summary import RunInformation, Summary, summarize
 from dense_reloc_ros.geometry.camera import Camera
@@ -148,7 +149,9 @@ def _runs(
         for contender in contenders:
             localizer = contender.localizer if verified else Unverified(contender.localizer)
             label = f"{level}, {contender.method} on {contender.map.name}"
-            yield level, contender, localize_frames(localizer, seen_frames, label=label)
+            records = localize_frames(localizer, seen_frames, label=label)
+            calibration = contender.localizer.scene_map.information.calibration
+            yield level, contender, with_confidence(records, calibration)
 
 
 def outside_thresholds(records: Sequence[FrameRecord]) -> dict[str, float]:

@@ -29,6 +29,10 @@ class FrameRecord:
     covariance: FloatArray | None = None
     """(6, 6) of T_map_camera in ROS order, fixed axes of the map."""
     score: float | None = None
+    confidence: float | None = None
+    """Calibrated probability that the pose found is right; None where nothing was calibrated."""
+    rejected_pose: FloatArray | None = None
+    """(4, 4) T_map_camera that was found but not published; None also where nobody tells."""
     keyframes: tuple[int, ...] = ()
     stage_milliseconds: Mapping[str, float] = field(default_factory=dict)
     latency_milliseconds: float | None = None
@@ -51,6 +55,9 @@ class FrameRecord:
             ground_truth=ground_truth,
             covariance=estimate.covariance if estimate and localization.is_localized else None,
             score=estimate.score if estimate else None,
+            rejected_pose=None
+            if localization.is_localized or not estimate
+            else estimate.T_map_camera,
             keyframes=estimate.keyframes if estimate else (),
             stage_milliseconds=localization.stage_milliseconds,
             latency_milliseconds=latency_milliseconds,
@@ -66,6 +73,14 @@ class FrameRecord:
         if self.T_map_camera is None or self.ground_truth is None:
             return None
         return pose_error(self.T_map_camera, self.ground_truth)
+
+    @property
+    def found_error(self) -> PoseError | None:
+        """As `error`, but also of a pose that was not published."""
+        found = self.rejected_pose if self.T_map_camera is None else self.T_map_camera
+        if found is None or self.ground_truth is None:
+            return None
+        return pose_error(found, self.ground_truth)
 
     @property
     def normalized_error(self) -> float | None:

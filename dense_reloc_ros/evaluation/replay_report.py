@@ -13,6 +13,7 @@ from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.answers import Answer, record_answer
 from dense_reloc_ros.evaluation.contact_sheet import contact_frames
 from dense_reloc_ros.evaluation.records import FrameRecord
+from dense_reloc_ros.evaluation.reliability import with_confidence
 from dense_reloc_ros.evaluation.replay import ReplayOptions, replay
 from dense_reloc_ros.evaluation.report import write_report
 from dense_reloc_ros.evaluation.summary import RunInformation, Summary
@@ -51,7 +52,9 @@ def replay_and_report(
                 f"the node answered none of {len(frames)} images within {options.timeout:g} s; "
                 f"see {folder / LOG_FILE}"
             )
-        records = record_answers(frames, answers, ground_truth)
+        records = with_confidence(
+            record_answers(frames, answers, ground_truth), scene_map.information.calibration
+        )
         information = RunInformation(
             method=answers[0].method,
             device=str(find_device(answers[0].device)),

@@ -15,6 +15,8 @@ from dense_reloc_ros.evaluation.contact_sheet import ContactFrame, contact_sheet
 from dense_reloc_ros.evaluation.html import Picture, render_html
 from dense_reloc_ros.evaluation.plots import error_figure, trajectory_figure
 from dense_reloc_ros.evaluation.records import FrameRecord
+from dense_reloc_ros.evaluation.reliability import Reliability
+from dense_reloc_ros.evaluation.reliability_plot import reliability_figure
 from dense_reloc_ros.evaluation.summary import RunInformation, Summary, summarize
 from dense_reloc_ros.evaluation.trajectory import Trajectory, format_stamp, write_tum
 
@@ -25,6 +27,10 @@ TRAJECTORY_CAPTION = (
 ERROR_CAPTION = (
     "Error of each frame on a logarithmic scale; crosses along the upper edge are frames "
     "without a pose."
+)
+RELIABILITY_CAPTION = (
+    "How often the best pose of a frame, published or not, is right, by the confidence that its "
+    "score stands for: in ten bins, and how many frames each holds."
 )
 CONTACT_CAPTION = (
     "The published poses that are furthest off, worst first, then frames without a pose. "
@@ -49,7 +55,7 @@ def write_report(
     if not records:
         raise InputError("there are no frames to report on")
     summary = summarize(records, run)
-    pictures = _pictures(records, contact_frames)
+    pictures = _pictures(records, summary.calibration, contact_frames)
     localized = {r.stamp: r.T_map_camera for r in records if r.T_map_camera is not None}
     poses = Trajectory.from_poses(list(localized), list(localized.values()))
     try:
@@ -68,7 +74,9 @@ def write_report(
 
 
 def _pictures(
-    records: Sequence[FrameRecord], contact_frames: Sequence[ContactFrame]
+    records: Sequence[FrameRecord],
+    calibration: Reliability | None,
+    contact_frames: Sequence[ContactFrame],
 ) -> dict[str, Picture]:
     pictures = {}
     if any(r.is_localized or r.ground_truth is not None for r in records):
@@ -76,6 +84,9 @@ def _pictures(
         pictures["trajectory"] = Picture("Trajectory", TRAJECTORY_CAPTION, _png(figure))
     if any(r.ground_truth is not None for r in records):
         pictures["errors"] = Picture("Error per frame", ERROR_CAPTION, _png(error_figure(records)))
+    if calibration is not None:
+        figure = reliability_figure(calibration)
+        pictures["reliability"] = Picture("Confidence", RELIABILITY_CAPTION, _png(figure))
     if contact_frames:
         figure = contact_sheet(contact_frames)
         pictures["worst_frames"] = Picture("Worst frames", CONTACT_CAPTION, _png(figure))
@@ -90,7 +101,10 @@ def _png(figure: Figure) -> bytes:
 
 def _write_errors(path: Path, records: Sequence[FrameRecord]) -> None:
     """One line a frame; empty where there is no pose, no ground truth or no measurement."""
-    columns = "stamp name localized translation_m rotation_deg score nees_over_6 latency_ms reason"
+    columns = (
+        "stamp name localized translation_m rotation_deg score confidence nees_over_6 latency_ms "
+        "reason"
+    )
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns.split())
@@ -104,6 +118,7 @@ def _write_errors(path: Path, records: Sequence[FrameRecord]) -> None:
                     None if error is None else f"{error.translation:.6f}",
                     None if error is None else f"{math.degrees(error.rotation):.6f}",
                     _rounded(record.score),
+                    _rounded(record.confidence),
                     _rounded(record.normalized_error),
                     _rounded(record.latency_milliseconds),
                     record.reason,

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dense_reloc_ros.evaluation.metrics import Duration, accuracy, stage_durations
 from dense_reloc_ros.evaluation.records import FrameRecord
+from dense_reloc_ros.evaluation.reliability import Reliability, reliability
 
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 
@@ -58,6 +59,8 @@ class Summary(BaseModel):
     recall: dict[str, float] | None
     """Share of all evaluated frames within each threshold; frames without a pose are outside."""
     nees_over_6_median: float | None
+    calibration: Reliability | None
+    """How well confidences hold; null where there are none."""
     rejected: dict[str, int]
     """Reasons why frames have no pose, and how many, most frequent first; … for varying numbers."""
     latency_ms: LatencySummary
@@ -76,6 +79,7 @@ def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
     return Summary(
         frames=len(records),
         localized=sum(record.is_localized for record in records),
+        calibration=reliability(records),
         rejected=count_reasons([r.reason for r in records if not r.is_localized]),
         latency_ms=LatencySummary(
             median=latency.median if latency else None,

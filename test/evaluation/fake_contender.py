@@ -11,6 +11,7 @@ import torch
 from dense_reloc_ros.evaluation.contenders import Contender
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
+from dense_reloc_ros.scene.scene_map import MapCalibration
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
@@ -27,7 +28,7 @@ class OffByMetres:
     def __init__(
         self, method: str, errors: list[float | None], log: list[str], keyframes: int
     ) -> None:
-        information = SimpleNamespace(revision="00ff")
+        information = SimpleNamespace(revision="00ff", calibration=MapCalibration())
         self.scene_map = SimpleNamespace(keyframe_count=keyframes, information=information)
         self.method = method
         self.errors = errors

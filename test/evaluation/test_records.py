@@ -21,6 +21,8 @@ def test_a_rejected_pose_is_not_recorded_as_published():
     assert not record.is_localized
     assert record.error is None
     assert record.covariance is None
+    np.testing.assert_array_equal(record.rejected_pose, np.eye(4))
+    assert record.found_error == (0.0, 0.0)
     assert (record.reason, record.score, record.keyframes) == ("score too low", 0.1, (3, 4))
 
 
@@ -29,6 +31,7 @@ def test_a_localized_frame_carries_everything():
     record = FrameRecord.from_localization(7, "a", answer, 12.0, None)
     np.testing.assert_array_equal(record.T_map_camera, np.eye(4))
     assert record.covariance is not None
+    assert record.rejected_pose is None
     assert (record.latency_milliseconds, record.stage_milliseconds) == (12.0, {"pose": 3.0})
     assert record.error is None
 
@@ -37,6 +40,12 @@ def test_error_is_the_distance_and_the_angle(make_record):
     error = make_record(4, metres=0.25, degrees=3.0).error
     assert error.translation == pytest.approx(0.25)
     assert np.degrees(error.rotation) == pytest.approx(3.0)
+
+
+def test_a_published_pose_is_the_one_found(make_record):
+    record = make_record(4, metres=0.25, degrees=3.0)
+    assert record.found_error == record.error
+    assert make_record(4, localized=False).found_error is None
 
 
 def test_normalized_error_follows_a_chi_square_distribution():

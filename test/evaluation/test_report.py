@@ -55,6 +55,23 @@ def test_report_json_has_the_fixed_keys_and_the_right_numbers(tmp_path: Path, re
     assert report["rejected"] == {"too dark": 1}
 
 
+def test_how_well_confidences_hold_is_reported(tmp_path: Path, records, make_record):
+    write_report(tmp_path, records, RUN)
+    assert json.loads((tmp_path / "report.json").read_text())["calibration"] is None
+    assert not (tmp_path / "reliability.png").exists()
+    write_report(tmp_path, [*records, make_record(4, 0.01, confidence=0.75)], RUN)
+    calibration = json.loads((tmp_path / "report.json").read_text())["calibration"]
+    assert calibration == {
+        "frames": 1,
+        "expected_calibration_error": 0.25,
+        "bins": [{"frames": 1, "confidence": 0.75, "right": 1.0}],
+    }
+    assert cv2.imread(str(tmp_path / "reliability.png")) is not None
+    page = (tmp_path / "report.html").read_text()
+    assert len(re.findall("<img ", page)) == 3
+    assert "0.250</td>" in page
+
+
 def test_poses_are_those_that_were_published(tmp_path: Path, records):
     write_report(tmp_path, records, RUN)
     poses = read_tum(tmp_path / "poses.tum")
