@@ -33,3 +33,5 @@ class FusedLocalization:
     """Of the single frame: the calibrated probability that its pose is right (DSM's s)."""
     is_fused: bool
     """Whether the pose is that of the fused correlation; else that of the single frame."""
+    is_new: bool = True
+    """Whether the image is new evidence; drivers repeat images under new stamps."""

@@ -1,0 +1,92 @@
+"""Map points against a frame: by the map alone, and with the previous frame's help (DSM 3.3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.localization import FloatArray
+from dense_reloc_ros.pose.problem import PoseProblem
+from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.scene.selection import all_observations
+from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.temporal.correlation import descriptors_in, mix_correlations, visible_pixels
+from dense_reloc_ros.temporal.frames import LocalizedFrame
+from dense_reloc_ros.temporal.history import PreviousFrame
+from dense_reloc_ros.temporal.keyframes import keyframes_in_view, nearest_by_pose
+
+
+@dataclass(frozen=True)
+class Matches:
+    """Points (M,) of some keyframes, correlated with a frame in both ways."""
+
+    keyframes: list[int]
+    point_indices: Tensor
+    by_map: PoseProblem
+    fused: PoseProblem
+
+    def depth(self, T_camera_map: Tensor) -> float:
+        """The median distance of the points from a camera (4, 4)."""
+        in_camera = self.by_map.points @ T_camera_map[:3, :3].mT + T_camera_map[:3, 3]
+        return float(in_camera.norm(dim=-1).median())
+
+
+def match_with_previous(
+    localizer: SparseToDenseLocalizer,
+    frame: LocalizedFrame,
+    previous: PreviousFrame,
+    predicted: Tensor,
+    share: float,
+) -> Matches | None:
+    """Matches of what should be in view; None where the map shows nothing of it.
+
+    Args:
+        localizer: of single frames.
+        frame: that is to be localized.
+        previous: the frame before.
+        predicted: T_camera_map (4, 4) that the frame should have.
+        share: α, that of the map's correlation.
+    """
+    scene_map, count = localizer.scene_map, localizer.configuration.retrieval.keyframes
+    alone = frame.localization.estimate
+    depth = float(median_depth(scene_map, previous.keyframes[0]))
+    candidates = [
+        *previous.keyframes,
+        *(alone.keyframes if alone is not None else ()),
+        *nearest_by_pose(scene_map, predicted, depth, count),
+    ]
+    keyframes = keyframes_in_view(scene_map, candidates, predicted, frame.camera, count)
+    if not keyframes:
+        return None
+    observations = localizer.select(frame.features, keyframes)
+    point_indices = scene_map.observation_points[observations]
+    from_map = localizer.descriptors(observations)
+    pixels, is_seen = visible_pixels(
+        tensor_of(previous.T_map_camera, localizer.device),
+        previous.frame.camera,
+        scene_map.points[point_indices].to(localizer.device),
+        _points_of(localizer, keyframes),
+    )
+    from_previous = descriptors_in(previous.frame.features, pixels)
+    mixed = mix_correlations(from_map, from_previous, is_seen, share)
+    return Matches(
+        keyframes,
+        point_indices,
+        by_map=localizer.problem(frame.features, frame.camera, point_indices, from_map),
+        fused=localizer.problem(frame.features, frame.camera, point_indices, mixed),
+    )
+
+
+def tensor_of(T_map_camera: FloatArray, device: torch.device) -> Tensor:
+    """T_camera_map (4, 4) float32 of T_map_camera."""
+    return torch.from_numpy(se3.inverse(T_map_camera)).to(device, torch.float32)
+
+
+def _points_of(localizer: SparseToDenseLocalizer, keyframes: list[int]) -> Tensor:
+    """All points (N, 3) that some keyframes see."""
+    scene_map = localizer.scene_map
+    points = scene_map.observation_points[all_observations(scene_map, keyframes)]
+    return scene_map.points[torch.unique(points)].to(localizer.device)
