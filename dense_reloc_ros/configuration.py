@@ -128,6 +128,28 @@ class FeatureMetricConfiguration(Block):
     damping: float = Field(0.01, gt=0.0, le=100.0, description="Damping of the first step")
 
 
+class DsmConfiguration(Block):
+    """Dense scene matching (DSM)."""
+
+    weights: str = Field(
+        "",
+        description="File of the network's weights, read when a map is loaded; empty: those that "
+        "it brings along",
+    )
+    scene_images: int = Field(
+        10, ge=1, le=100, description="Keyframes that a query is matched with"
+    )
+    threshold: float = Field(
+        3.0,
+        gt=0.0,
+        le=100.0,
+        description="Largest reprojection error of an inlier in pixels of the network's image",
+    )
+    cache_mb: int = Field(
+        512, ge=0, le=65_536, description="Memory for what was computed of keyframes"
+    )
+
+
 class VerificationConfiguration(Block):
     """Whether a pose is published."""
 
@@ -145,6 +167,7 @@ class LocalizerConfiguration(Block):
     nre: NreConfiguration = NreConfiguration()
     reprojection: ReprojectionConfiguration = ReprojectionConfiguration()
     feature_metric: FeatureMetricConfiguration = FeatureMetricConfiguration()
+    dsm: DsmConfiguration = DsmConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 
 

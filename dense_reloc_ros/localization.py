@@ -45,6 +45,18 @@ class PoseEstimate:
 
 
 @dataclass(frozen=True)
+class SceneCoordinates:
+    """Where in the map the cells of a grid over the undistorted image lie; metres, map frame."""
+
+    points: NDArray[np.float32]
+    """(h, w, 3)."""
+    certainty: NDArray[np.float32]
+    """(h, w), 0 to 1: orders the points by how exact they are."""
+    candidates: NDArray[np.float32]
+    """(K, h', w', 3): what a coarser grid was made of, the most similar ones first; may be nan."""
+
+
+@dataclass(frozen=True)
 class Localization:
     """What the localizer says about one frame."""
 
@@ -57,6 +69,8 @@ class Localization:
     """Wall time of each step of the pipeline."""
     features: DenseFeatures | None = field(default=None, repr=False, compare=False)
     """Of the image, for those who fuse frames; None where the method has no dense features."""
+    coordinates: SceneCoordinates | None = field(default=None, repr=False, compare=False)
+    """Of the image, where the method predicts them (DSM)."""
 
     @property
     def is_localized(self) -> bool:

@@ -145,11 +145,15 @@ def localizer_for(
     chosen = find_method(name)
     if chosen.kind != kind:
         raise ConfigurationError(f"method '{name}' needs a {chosen.kind} map; this one is {kind}")
-    # Imported here: both derive from Localizer.
+    # Imported here: all derive from Localizer.
     if chosen.kind == "sparse_to_sparse":
         from dense_reloc_ros.sift_pnp import SiftPnpLocalizer
 
         return SiftPnpLocalizer(scene_map, configuration, chosen, device)
+    if chosen.estimator == "dsm":
+        from dense_reloc_ros.dsm.localizer import DsmLocalizer
+
+        return DsmLocalizer(scene_map, configuration, chosen, device)
     from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 
     return SparseToDenseLocalizer(scene_map, configuration, chosen, device)

@@ -17,7 +17,7 @@ from dense_reloc_ros.features.networks import NETWORKS, create_network
 from dense_reloc_ros.features.weights import load_weights
 
 Kind = Literal["sparse_to_dense", "sparse_to_sparse"]
-Estimator = Literal["nre", "nre_coarse", "re", "re_smoothed"]
+Estimator = Literal["nre", "nre_coarse", "re", "re_smoothed", "dsm"]
 
 
 @dataclass(frozen=True)
@@ -81,6 +81,20 @@ METHODS: Mapping[str, Method] = MappingProxyType(
                 "nre",
                 "nre, then features and descriptors aligned (Feature-PnP)",
                 is_refined_by_features=True,
+            ),
+            Method(
+                "dsm_compact",
+                "sparse_to_dense",
+                "compact",
+                "dsm",
+                "scene coordinates by dense scene matching (DSM), small network, LO-RANSAC",
+            ),
+            Method(
+                "dsm",
+                "sparse_to_dense",
+                "compact",
+                "dsm",
+                "scene coordinates by dense scene matching (DSM), network of the paper, LO-RANSAC",
             ),
             Method(
                 "sift_pnp",

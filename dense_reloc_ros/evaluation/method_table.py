@@ -73,7 +73,7 @@ def dense_methods(names: Sequence[str]) -> list[Method]:
     """
     methods = [find_method(name) for name in names]
     for method in methods:
-        if method.kind != "sparse_to_dense":
+        if method.kind != "sparse_to_dense" or method.estimator == "dsm":
             raise ConfigurationError(f"method '{method.name}' does not work on dense features")
     return methods
 

@@ -1,0 +1,215 @@
+"""DSM as a method: retrieval, scene coordinates of all cells, RANSAC and PnP (paper 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.dsm.keyframe_views import KeyframeViews
+from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
+from dense_reloc_ros.dsm.pose import find_pose, supporting_points
+from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant, mean_certainty
+from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid, SceneViews
+from dense_reloc_ros.dsm.weights import open_scene_matcher
+from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
+from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization import (
+    FloatArray,
+    Localization,
+    PoseEstimate,
+    SceneCoordinates,
+    Status,
+)
+from dense_reloc_ros.localizer import Findings, Localizer
+from dense_reloc_ros.methods import Method
+from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.stopwatch import Stopwatch
+
+SCORE_THRESHOLD = 0.3
+COVARIANCE_SCALE = 100.0
+"""Factor on the covariance of independent cells: neighbours err alike."""
+
+
+@dataclass(frozen=True)
+class MatchedFrame:
+    """A localized image, and what helps to localize the next one of a video."""
+
+    localization: Localization
+    as_previous: PreviousFrame | None = None
+    """None unless it is localized."""
+
+
+@dataclass(frozen=True)
+class _Match:
+    """An image matched with a place."""
+
+    predictions: Sequence[LevelPrediction]
+    estimate: PoseEstimate | None
+
+
+class DsmLocalizer(Localizer):
+    """Predicts the scene coordinates of an image, and finds its pose from them.
+
+    The scene images are those that sparse-to-dense methods retrieve, by the map's own features. A
+    prior pose is not used.
+    """
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        configuration: LocalizerConfiguration,
+        method: Method,
+        device: torch.device,
+        matcher: SceneMatcher | None = None,
+        extractor: FeatureExtractor | None = None,
+    ) -> None:
+        super().__init__(scene_map, configuration, method, device)
+        weights = configuration.dsm.weights
+        self._matcher = matcher or open_scene_matcher(
+            cast(Variant, method.name), device, Path(weights) if weights else None
+        )
+        self._views = KeyframeViews(scene_map, self._matcher, device)
+        self._retriever = SparseToDenseLocalizer(
+            scene_map, configuration, method, device, extractor
+        )
+
+    @property
+    def score_threshold(self) -> float:
+        """The configuration's, or else one that wrong poses in rendered rooms did not reach."""
+        configured = self.configuration.verification.score_threshold
+        return SCORE_THRESHOLD if configured is None else configured
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None = None,
+    ) -> Localization:
+        """As `Localizer.localize`, with the scene coordinates of the image."""
+        return self.localize_after(None, image, camera).localization
+
+    def localize_after(
+        self, previous: PreviousFrame | None, image: NDArray[np.uint8], camera: Camera
+    ) -> MatchedFrame:
+        """Localizes an image of a video, with the help of an earlier one where there is one."""
+        stopwatch, pinhole = Stopwatch(self.device), camera.pinhole()
+        try:
+            with stopwatch.stage("undistort"):
+                undistorted = camera.undistort(image)
+            with torch.inference_mode():
+                query, matches = self._match(undistorted, pinhole, previous, stopwatch)
+        except RelocError as error:
+            return MatchedFrame(Localization(Status.INVALID_INPUT, str(error)))
+        localization = self.decide(_findings(matches), stopwatch)
+        chosen = next((m for m in matches if m.estimate is localization.estimate), None)
+        if chosen is not None:
+            coordinates = scene_coordinates(chosen.predictions)
+            localization = replace(localization, coordinates=coordinates)
+        return MatchedFrame(localization, self._as_previous(query, localization, pinhole))
+
+    def estimate(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None,
+        stopwatch: Stopwatch,
+    ) -> Findings:
+        """Features, retrieval, and for each place: scene coordinates and a pose."""
+        return _findings(self._match(image, camera, None, stopwatch)[1])
+
+    def _match(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        previous: PreviousFrame | None,
+        stopwatch: Stopwatch,
+    ) -> tuple[Pyramid, list[_Match]]:
+        """The feature pyramid of an undistorted image, and what it is in each place."""
+        options = self.configuration.dsm
+        size = self._matcher.image_size
+        with stopwatch.stage("features"):
+            features = self._retriever.extractor(image_to_tensor(image, self.device))
+            query = self._matcher.pyramid(network_image(image, size, self.device))
+        with stopwatch.stage("retrieval"):
+            retrieval = self.configuration.retrieval.model_copy(
+                update={"keyframes": options.scene_images}
+            )
+            self._retriever.configuration = self.configuration.model_copy(
+                update={"retrieval": retrieval}
+            )
+            places = self._retriever.retrieve(features)
+        matches = []
+        for keyframes in places:
+            with stopwatch.stage("matching"):
+                views = self._views.of(keyframes, options.cache_mb << 20)
+                predictions = self._predict(query, views, previous)
+            with stopwatch.stage("pose"):
+                estimate = self._estimate(predictions[-1], keyframes, camera)
+                matches.append(_Match(predictions, estimate))
+        return query, matches
+
+    def _predict(
+        self, query: Pyramid, views: SceneViews, previous: PreviousFrame | None
+    ) -> list[LevelPrediction]:
+        """Scene coordinates, fused with a previous frame where there is one (paper 3.3.1)."""
+        predictions = self._matcher.match(query, views)
+        if previous is None:
+            return predictions
+        return self._matcher.match(query, views, previous, mean_certainty(predictions))
+
+    def _estimate(
+        self, prediction: LevelPrediction, keyframes: list[int], camera: Camera
+    ) -> PoseEstimate | None:
+        intrinsics = network_intrinsics(camera, self._matcher.image_size)
+        threshold = self.configuration.dsm.threshold
+        found = find_pose(prediction, intrinsics, threshold)
+        if found is None:
+            return None
+        support = supporting_points(
+            self.scene_map, keyframes, prediction, found.T_camera_map, intrinsics
+        )
+        return PoseEstimate(
+            T_map_camera=se3.inverse(found.T_camera_map.numpy()),
+            covariance=found.covariance.numpy() * COVARIANCE_SCALE,
+            score=found.score,
+            supporting_points=support.numpy(),
+            keyframes=tuple(keyframes),
+        )
+
+    def _as_previous(
+        self, query: Pyramid, localization: Localization, camera: Camera
+    ) -> PreviousFrame | None:
+        T_map_camera = localization.T_map_camera
+        if T_map_camera is None:
+            return None
+        intrinsics = network_intrinsics(camera, self._matcher.image_size)
+        T_camera_map = torch.from_numpy(se3.inverse(T_map_camera))
+        return PreviousFrame(
+            query,
+            T_camera_map[None].float().to(self.device),
+            intrinsics[None].float().to(self.device),
+        )
+
+
+def scene_coordinates(predictions: Sequence[LevelPrediction]) -> SceneCoordinates:
+    """What the network says about an image (B = 1), as arrays."""
+    finest, coarsest = predictions[-1], predictions[0]
+    return SceneCoordinates(
+        points=finest.coordinates[0].permute(1, 2, 0).cpu().numpy(),
+        certainty=finest.certainty[0].cpu().numpy(),
+        candidates=coarsest.candidates[0].permute(0, 2, 3, 1).cpu().numpy(),
+    )
+
+
+def _findings(matches: Sequence[_Match]) -> Findings:
+    return Findings([match.estimate for match in matches if match.estimate is not None])
