@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.calibration.confidence import fit_confidence
-from dense_reloc_ros.calibration.held_out import HeldOut
+from dense_reloc_ros.calibration.held_out import BAD_LIGHT, MEDIUM_LIGHT, WORSE_LIGHT, HeldOut
 from dense_reloc_ros.calibration.pose_errors import (
     PUBLISHABLE,
     RIGHT,
@@ -45,7 +45,7 @@ def calibrate(
     The score threshold is the best score of a wrong pose, in good light or bad. Wrong poses are
     what images get that show nothing of the map: its own, without all keyframes that see the same.
     Nothing looks more like a place than the same kind of place next to it. The confidence is
-    fitted on all of these poses, of which about half are wrong.
+    fitted on all of these poses, and on some in light that is not as bad or worse.
 
     Args:
         scene_map: the map, calibrated or not.
@@ -65,16 +65,20 @@ def calibrate(
     localizer.temperatures = fit_temperatures(localizer, held_out, shown)
     seen: list[_Answer] = []
     unseen: list[_Answer] = []
+    seen_in_other_light: list[_Answer] = []
     for keyframe in progress(held_out.keyframes, "localizing keyframes"):
         neighbours, witnesses = held_out.neighbours(keyframe), held_out.witnesses(keyframe)
-        for features in (held_out.features(keyframe), held_out.in_bad_light(keyframe)):
+        for features in (held_out.features(keyframe), held_out.in_light(keyframe, BAD_LIGHT)):
             seen += _localize(localizer, features, keyframe, neighbours)
             unseen += _localize(localizer, features, keyframe, witnesses)
+        for light in (MEDIUM_LIGHT, WORSE_LIGHT):
+            features = held_out.in_light(keyframe, light)
+            seen_in_other_light += _localize(localizer, features, keyframe, neighbours)
     return MapCalibration(
         temperatures=localizer.temperatures,
         score_threshold=_score_threshold(scene_map, unseen),
         covariance_scale=_covariance_scale(scene_map, seen),
-        confidence=_confidence(scene_map, [*seen, *unseen]),
+        confidence=_confidence(scene_map, [*seen, *unseen, *seen_in_other_light]),
     )
 
 

@@ -17,8 +17,22 @@ HELD_OUT = 24
 """Keyframes, evenly spaced, that are localized against the others."""
 EXCLUDED_SHARE = 0.1
 """Of the keyframes: the nearest to a held-out one are left out with it."""
+MEDIUM_LIGHT = PhotometricConfiguration(target=(0.0, 1.0, 0.0))
 BAD_LIGHT = PhotometricConfiguration(target=(0.0, 0.0, 1.0))
 """The worst that the training of features knows."""
+WORSE_LIGHT = BAD_LIGHT.model_copy(
+    update={
+        "gamma": 4.0,
+        "gain": 0.02,
+        "mean": 0.003,
+        "motion": 40.0,
+        "defocus": 5.0,
+        "covered": 0.7,
+        "photons": 20.0,
+        "read_noise": 0.06,
+    }
+)
+"""So bad that two of three poses are wrong."""
 
 
 class HeldOut:
@@ -41,9 +55,9 @@ class HeldOut:
         """Features of a keyframe's image."""
         return self.features_of(self._image_of(keyframe))
 
-    def in_bad_light(self, keyframe: int) -> DenseFeatures:
-        """Features of a keyframe's image taken by a bad camera."""
-        camera, rng = RandomCamera(BAD_LIGHT), np.random.default_rng(keyframe)
+    def in_light(self, keyframe: int, light: PhotometricConfiguration) -> DenseFeatures:
+        """Features of a keyframe's image taken by a random camera, always the same one."""
+        camera, rng = RandomCamera(light), np.random.default_rng(keyframe)
         return self.features_of(camera.expose_target(self._image_of(keyframe), rng).image)
 
     def features_of(self, image: NDArray[np.uint8]) -> DenseFeatures:

@@ -6,8 +6,8 @@ from scipy.special import expit
 
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 
-DEFAULT_CURVE = ConfidenceCurve(slope=14.0, offset=-5.4)
-"""Of maps without a curve of their own: the median of those of rendered rooms."""
+DEFAULT_CURVE = ConfidenceCurve(slope=14.0, offset=-6.0)
+"""Of maps without a curve of their own: about that of rendered rooms."""
 
 
 def confidence_of(score: float, calibration: MapCalibration) -> float:

@@ -8,7 +8,13 @@ import torch
 from keyframes_in_a_row import Seeing, image_of, wall_map
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.calibration.held_out import HELD_OUT, HeldOut
+from dense_reloc_ros.calibration.held_out import (
+    BAD_LIGHT,
+    HELD_OUT,
+    MEDIUM_LIGHT,
+    WORSE_LIGHT,
+    HeldOut,
+)
 
 
 @pytest.mark.parametrize("unit", [0.01, 1.0, 100.0])
@@ -35,9 +41,10 @@ def test_witnesses_are_all_that_see_the_same_points():
     assert every == [{0, 1}, {0, 1}, {2, 3}, {2, 3}, {4, 5}, {4, 5}, {6}]
 
 
-def test_bad_light_is_the_same_each_time_and_different_for_each_image():
+@pytest.mark.parametrize("light", [MEDIUM_LIGHT, BAD_LIGHT, WORSE_LIGHT])
+def test_bad_light_is_the_same_each_time_and_different_for_each_image(light):
     held_out = HeldOut(wall_map(2), lambda k: np.full((48, 64, 3), 128, np.uint8), Seeing())
-    one, again, other = (held_out.in_bad_light(k).global_descriptor for k in (0, 0, 1))
+    one, again, other = (held_out.in_light(k, light).global_descriptor for k in (0, 0, 1))
     torch.testing.assert_close(one, again, rtol=0, atol=0)
     assert (one - 128 / 255).abs().max() > 0.05
     assert not torch.equal(one, other)
