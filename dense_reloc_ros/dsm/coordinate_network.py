@@ -100,10 +100,10 @@ class CandidateNetwork(nn.Module):
         apart = (apart * volume.exists[:, :, None]).clamp(-4, 4)
         entering = torch.cat([volume.correlations, weights, apart.flatten(1, 2)], dim=1)
         found = self.residual(self.enter(entering))
-        dense = self.dense(torch.cat([image, found, around], dim=1))
-        learned, rest = self.leave(dense).split([weights.shape[1], 3], dim=1)
-        weights = (scores + learned).softmax(1)
-        return (weights[:, :, None] * volume.coordinates).sum(1) + rest / (10 * self._scale)
+        learned: Tensor = self.leave(self.dense(torch.cat([image, found, around], dim=1)))
+        weights = (scores + learned[:, :-3]).softmax(1)
+        coordinates = (weights[:, :, None] * volume.coordinates).sum(1)
+        return coordinates + learned[:, -3:] / (10 * self._scale)
 
 
 class ResidualBlock(nn.Module):

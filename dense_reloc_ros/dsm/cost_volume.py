@@ -91,12 +91,11 @@ def correlate_with_all(
     Scene pixels without known coordinates are no points.
     """
     features, points = views.table()
-    pixels = query.flatten(2)
-    correlations = (features @ pixels).mT
+    pixels = query.flatten(2).mT
+    correlations = pixels @ features.mT
     if previous is not None:
         descriptors, seen = previous.descriptors(points)
-        temporal = (descriptors @ pixels).mT
-        correlations = previous.fused(correlations, temporal, seen[:, None])
+        correlations = previous.fused(correlations, pixels @ descriptors.mT, seen[:, None])
     known = points.isfinite().all(-1)
     correlations = correlations.masked_fill(~known[:, None], -torch.inf)
     values, index = correlations.topk(min(best, correlations.shape[-1]), dim=-1)
@@ -119,19 +118,29 @@ def correlate_in_windows(
     features, points = views.table()
     index, inside = _windows(initial, views, window)
     index = index.masked_fill(~inside, 0)
-    near = _gather(points, index)
-    inside = inside & near.isfinite().all(-1)
-    pixels = query.flatten(2).mT[..., None]
-    correlations = (_gather(features, index) @ pixels)[..., 0]
+    inside = inside & points.isfinite().all(-1)[:, None].take_along_dim(index, dim=-1)
+    pixels = query.flatten(2).mT.contiguous()
+    correlations = _correlate_at(pixels, features, index)
     if previous is not None:
         descriptors, seen = previous.descriptors(points)
-        temporal = (_gather(descriptors, index) @ pixels)[..., 0]
-        seen = torch.take_along_dim(seen[:, None], index, dim=-1)
+        temporal = _correlate_at(pixels, descriptors, index)
+        seen = seen[:, None].take_along_dim(index, dim=-1)
         correlations = previous.fused(correlations, temporal, seen)
     correlations = correlations.masked_fill(~inside, 0.0)
-    near = near.masked_fill(~inside[..., None], torch.nan)
     values, chosen = correlations.topk(min(best, correlations.shape[-1]), dim=-1)
-    return _volume(query, values, near.take_along_dim(chosen[..., None], dim=2), best)
+    points = _gather(points, index.take_along_dim(chosen, dim=-1))
+    inside = inside.take_along_dim(chosen, dim=-1)
+    return _volume(query, values, points.masked_fill(~inside[..., None], torch.nan), best)
+
+
+def _correlate_at(pixels: Tensor, features: Tensor, index: Tensor) -> Tensor:
+    """Of pixels (B, P, C) with the rows of features (B, R, C) at indices (B, P, M); (B, P, M)."""
+    # One column at a time: what is gathered for it stays in the processor's cache.
+    columns = [
+        (_gather(features, column[..., None])[:, :, 0] * pixels).sum(-1)
+        for column in index.unbind(-1)
+    ]
+    return torch.stack(columns, dim=-1)
 
 
 def _windows(initial: Tensor, views: LevelViews, window: int) -> tuple[Tensor, Tensor]:

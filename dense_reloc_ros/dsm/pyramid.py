@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, normalize
 from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from dense_reloc_ros.dsm.scene_views import Pyramid
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
 from dense_reloc_ros.features.compact import COARSE_CHANNELS, FINE_CHANNELS, CompactLevels
 from dense_reloc_ros.features.preprocess import normalize_half_size, standardize
 
@@ -30,6 +33,25 @@ class ResNetPyramid(nn.Module):
         maps = self.backbone(standardize(images))
         return tuple(normalize(maps[name], dim=1) for name in ("3", "2", "1", "0"))
 
+    def trunk_parameters(self) -> Iterator[nn.Parameter]:
+        """Those of the ResNet."""
+        return iter(self.backbone.body.parameters())
+
+    def pretrained(self, prefix: str) -> CheckpointFormat:
+        """torchvision's ResNet50 of ImageNet, for a network that has this module at `prefix`."""
+        names = self.backbone.body.state_dict()
+        counters = [
+            name.replace("running_mean", "num_batches_tracked")
+            for name in names
+            if name.endswith("running_mean")
+        ]
+        return CheckpointFormat(
+            "torchvision's ResNet50",
+            {f"{prefix}backbone.body.{name}": name for name in names},
+            is_trained=False,
+            ignored=("fc.", *counters),
+        )
+
 
 class CompactPyramid(nn.Module):
     """EfficientNet-Lite0 with the heads of the network `compact`: strides 8 and 4.
@@ -50,4 +72,18 @@ class CompactPyramid(nn.Module):
     def forward(self, images: Tensor) -> Pyramid:
         """Features (B, C, h, w) of images (B, 3, H, W), RGB in [0, 1], L2-normalized along C."""
         coarse, fine, _ = self.compact.maps(standardize(normalize_half_size(images)))
-        return coarse, normalize(avg_pool2d(fine, 2), dim=1)
+        return normalize(coarse, dim=1), normalize(avg_pool2d(fine, 2), dim=1)
+
+    def trunk_parameters(self) -> Iterator[nn.Parameter]:
+        """All: the heads have been trained, too."""
+        return self.parameters()
+
+    def pretrained(self, prefix: str) -> CheckpointFormat:
+        """The weights of the network `compact`, for a network that has this module at `prefix`."""
+        names = self.compact.state_dict()
+        return CheckpointFormat(
+            "compact",
+            {f"{prefix}compact.{name}": name for name in names},
+            is_trained=False,
+            ignored=("global_head.",),
+        )

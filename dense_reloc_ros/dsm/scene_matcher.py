@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Iterator, Sequence
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -24,13 +23,17 @@ from dense_reloc_ros.dsm.cost_volume import (
 )
 from dense_reloc_ros.dsm.pyramid import CompactPyramid, ResNetPyramid
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid, SceneViews
+from dense_reloc_ros.dsm.variants import VARIANTS
+from dense_reloc_ros.dsm.variants import Variant as Variant
+from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
+from dense_reloc_ros.features.network import TrainableNetwork
 
 CANDIDATES = 16
 """K."""
-Variant = Literal["dsm", "dsm_compact"]
 
 
-class SceneMatcher(nn.Module):
+class SceneMatcher(TrainableNetwork):
     """Feature pyramid, cost volumes, Net_coords and Net_conf of all levels."""
 
     def __init__(
@@ -48,6 +51,13 @@ class SceneMatcher(nn.Module):
         """Of the levels, from the coarsest to the finest."""
         self.features = features
         self.levels = nn.ModuleList(levels)
+
+    @property
+    def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
+        return [self.features.pretrained("features.")]
+
+    def trunk_parameters(self) -> Iterator[nn.Parameter]:
+        return self.features.trunk_parameters()
 
     def pyramid(self, images: Tensor) -> Pyramid:
         """Features (B, C, h, w) of images (B, 3, H, W), RGB in [0, 1], L2-normalized along C."""
@@ -141,10 +151,15 @@ def mean_certainty(predictions: Sequence[LevelPrediction]) -> Tensor:
 
 
 def create_scene_matcher(variant: Variant) -> SceneMatcher:
-    """The network of a variant before training; `features.weights` loads weights into it."""
-    if variant == "dsm":
-        return _dsm()
-    return _dsm_compact()
+    """The network of a variant before training: weights are loaded by `features.weights`.
+
+    Raises:
+        ConfigurationError: there is none of this name; lists those that are.
+    """
+    if variant not in VARIANTS:
+        known = ", ".join(VARIANTS)
+        raise ConfigurationError(f"unknown variant of DSM '{variant}' (known: {known})")
+    return _dsm() if variant == "dsm" else _dsm_compact()
 
 
 def _dsm() -> SceneMatcher:

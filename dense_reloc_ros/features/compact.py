@@ -49,14 +49,14 @@ class CompactLevels(nn.Module):
     def maps(self, images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Coarse and fine maps (B, C, h, w) of standardized images, and the trunk's last ones.
 
-        Their strides are 8, 2 and 16; the maps of the levels are L2-normalized along C.
+        Their strides are 8, 2 and 16. None is normalized yet.
         """
         stem, blocks = self.trunk.stem_and_blocks(images)
         coarse = self.coarse_middle(blocks[MIDDLE])
         coarse = self.coarse_head(coarse + twice_as_large(self.coarse_large(blocks[LARGE]), coarse))
         fine = self.fine_stem(stem)
         fine = self.fine_head(fine + twice_as_large(self.fine_small(blocks[SMALL]), fine))
-        return normalize(coarse, dim=1), normalize(fine, dim=1), blocks[LARGE]
+        return coarse, fine, blocks[LARGE]
 
 
 class Compact(CompactLevels, FeatureNetwork):
@@ -87,8 +87,8 @@ class Compact(CompactLevels, FeatureNetwork):
         pooled = generalized_mean(at_least_single(last).relu() + 1e-6)
         return DenseFeatures(
             levels={
-                "coarse": FeatureLevel(16, 7.5, coarse),
-                "fine": FeatureLevel(4, 2.5, fine),
+                "coarse": FeatureLevel(16, 7.5, normalize(coarse, dim=1)),
+                "fine": FeatureLevel(4, 2.5, normalize(fine, dim=1)),
             },
             global_descriptor=normalize(self.global_head(pooled), dim=1),
         )

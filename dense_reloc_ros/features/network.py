@@ -19,23 +19,11 @@ from dense_reloc_ros.features.extractor import (
 )
 
 
-class FeatureNetwork(nn.Module, ABC):
-    """Images to dense features, differentiable; brings its own preprocessing."""
+class TrainableNetwork(nn.Module, ABC):
+    """What has weights in files and can be trained."""
 
     name: str
     """In the registry, configurations and map signatures."""
-
-    @property
-    @abstractmethod
-    def level_signatures(self) -> Mapping[str, LevelSignature]:
-        """Stride and channels of the levels that maps are made of, coarse and fine.
-
-        `forward` may return more for losses, not all of them L2-normalized.
-        """
-
-    @abstractmethod
-    def forward(self, images: Tensor) -> DenseFeatures:
-        """Features of images (B, 3, H, W), RGB in [0, 1]."""
 
     @property
     def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
@@ -64,19 +52,35 @@ class FeatureNetwork(nn.Module, ABC):
             "would be random; train it first (`dense-reloc train`)"
         )
 
+    def trunk_parameters(self) -> Iterator[nn.Parameter]:
+        """Those that start from pretrained weights, by default of the module `trunk`, if any.
+
+        Training can give them a smaller learning rate, or leave them as they are.
+        """
+        trunk = getattr(self, "trunk", None)
+        return iter(trunk.parameters() if isinstance(trunk, nn.Module) else ())
+
+
+class FeatureNetwork(TrainableNetwork):
+    """Images to dense features, differentiable; brings its own preprocessing."""
+
+    @property
+    @abstractmethod
+    def level_signatures(self) -> Mapping[str, LevelSignature]:
+        """Stride and channels of the levels that maps are made of, coarse and fine.
+
+        `forward` may return more for losses, not all of them L2-normalized.
+        """
+
+    @abstractmethod
+    def forward(self, images: Tensor) -> DenseFeatures:
+        """Features of images (B, 3, H, W), RGB in [0, 1]."""
+
     def begin_training(self, images: Callable[[], Iterable[Tensor]]) -> None:
         """Fits to images what training should not begin with at random; most have no such thing.
 
         `images` gives batches (B, 3, H, W), the same ones each time that it is called.
         """
-
-    def trunk_parameters(self) -> Iterator[nn.Parameter]:
-        """Those that start from pretrained weights, by default of the module `trunk`, if any.
-
-        Training can give them a smaller learning rate.
-        """
-        trunk = getattr(self, "trunk", None)
-        return iter(trunk.parameters() if isinstance(trunk, nn.Module) else ())
 
 
 class NetworkExtractor(FeatureExtractor):

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.checkpoint_format import CheckpointFormat, State
-from dense_reloc_ros.features.network import FeatureNetwork
+from dense_reloc_ros.features.network import TrainableNetwork
 
 FOLDER_FILES = ("coarse.pth", "fine.pth")
 """Of a folder with one file for each level; their tensors are told apart by a prefix."""
@@ -38,7 +38,7 @@ class _File:
     metadata: Mapping[str, object]
 
 
-def load_weights(network: FeatureNetwork, path: Path) -> LoadedWeights:
+def load_weights(network: TrainableNetwork, path: Path) -> LoadedWeights:
     """Gives a network the weights in a file (or in a folder with `coarse.pth` and `fine.pth`).
 
     Reads safetensors as `dense-reloc train` exports them, and with `torch.load`, tensors only, what

@@ -5,21 +5,25 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from typing import cast
 
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.features.network import FeatureNetwork
+from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
+from dense_reloc_ros.dsm.variants import Variant
+from dense_reloc_ros.features.network import FeatureNetwork, TrainableNetwork
 from dense_reloc_ros.features.networks import create_network
 from dense_reloc_ros.features.weights import load_weights
-from dense_reloc_ros.training.batches import training_batches
+from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.configuration import TrainingConfiguration, WeightedData
 from dense_reloc_ros.training.data.registry import MixedSource, create_source
-from dense_reloc_ros.training.loop import Trainer
+from dense_reloc_ros.training.loop import Trainer, Validation
 from dense_reloc_ros.training.losses.registry import create_loss
 from dense_reloc_ros.training.objective import Objective
-from dense_reloc_ros.training.pairs import PairSource
+from dense_reloc_ros.training.scene_objective import SceneObjective
+from dense_reloc_ros.training.scene_validation import SceneValidator
 from dense_reloc_ros.training.validation import Validator
 
 FIRST_IMAGES = 256
@@ -42,17 +46,14 @@ def create_trainer(
         TrainingError: a checkpoint of another run.
     """
     source = _mixed(configuration.data, configuration)
-    validator = None
-    if configuration.validation is not None:
-        validator = Validator(
-            _mixed(configuration.validation.data, configuration),
-            configuration.validation.pairs,
-            configuration.batch_size,
-            configuration.run.workers,
-        )
+    validator = _validator(configuration)
     torch.manual_seed(configuration.seed)
-    network = create_network(configuration.network)
-    objective = Objective(
+    network: TrainableNetwork
+    if configuration.matches_scenes:
+        network = create_scene_matcher(cast(Variant, configuration.network))
+    else:
+        network = create_network(configuration.network)
+    objective = (SceneObjective if configuration.matches_scenes else Objective)(
         [create_loss(weighted.loss) for weighted in configuration.losses],
         [weighted.weight for weighted in configuration.losses],
     )
@@ -64,12 +65,24 @@ def create_trainer(
     return trainer
 
 
-def _begin(
-    network: FeatureNetwork, source: PairSource, configuration: TrainingConfiguration
-) -> None:
+def _validator(configuration: TrainingConfiguration) -> Validation | None:
+    validation = configuration.validation
+    if validation is None:
+        return None
+    return (SceneValidator if configuration.matches_scenes else Validator)(
+        _mixed(validation.data, configuration),
+        validation.pairs,
+        configuration.batch_size,
+        configuration.run.workers,
+    )
+
+
+def _begin(network: TrainableNetwork, source: Source, configuration: TrainingConfiguration) -> None:
     """Gives a network its initial weights; what they leave out is fitted to the first pairs."""
     path = configuration.initial_weights
     if path is not None and load_weights(network, path).is_trained:
+        return
+    if not isinstance(network, FeatureNetwork):
         return
     device = next(network.parameters()).device
     batch_size = configuration.batch_size
@@ -82,7 +95,7 @@ def _begin(
     network.eval().begin_training(images)
 
 
-def _mixed(data: Sequence[WeightedData], configuration: TrainingConfiguration) -> PairSource:
+def _mixed(data: Sequence[WeightedData], configuration: TrainingConfiguration) -> Source:
     size, points = configuration.image_size, configuration.points
     sources = [create_source(weighted.source, size, points) for weighted in data]
     return MixedSource(sources, [weighted.weight for weighted in data])

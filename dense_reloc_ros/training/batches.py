@@ -4,19 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from itertools import count
+from typing import Any, Protocol
 
 import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.training.interruption import ignore_interruption
-from dense_reloc_ros.training.pairs import PairBatch, PairSource
 
 NUMBERS_OF_A_SEED = 1 << 32
 """More pairs than a run can see: those of two seeds have no number in common."""
 LARGEST_SEED = 4095
 _VALIDATION_START = NUMBERS_OF_A_SEED * (LARGEST_SEED + 1)
 """Beyond the numbers of all seeds: generated pairs are never trained and validated on."""
+
+
+class Source(Protocol):
+    """Endless examples, each a function of its number alone: what makes runs repeat and resume.
+
+    Those of features are pairs (`PairSource`), those of DSM queries with their scenes.
+    """
+
+    def pair(self, number: int) -> Any:
+        """The example of a number from 0 up; its `batch` makes a batch of several."""
+        ...
 
 
 def training_numbers(seed: int, batch: int, size: int) -> list[int]:
@@ -26,8 +37,8 @@ def training_numbers(seed: int, batch: int, size: int) -> list[int]:
 
 
 def training_batches(
-    source: PairSource, seed: int, first: int, size: int, workers: int
-) -> Generator[tuple[list[int], PairBatch], None, None]:
+    source: Source, seed: int, first: int, size: int, workers: int
+) -> Generator[tuple[list[int], Any], None, None]:
     """Batches without end from batch `first` on, each with the numbers of its pairs.
 
     Raises:
@@ -37,9 +48,7 @@ def training_batches(
     yield from _load(source, numbers, workers)
 
 
-def validation_batches(
-    source: PairSource, pairs: int, size: int, workers: int
-) -> Iterator[PairBatch]:
+def validation_batches(source: Source, pairs: int, size: int, workers: int) -> Iterator[Any]:
     """The same pairs in every call and run, `size` at a time."""
     last = _VALIDATION_START + pairs
     starts = range(_VALIDATION_START, last, size)
@@ -48,19 +57,19 @@ def validation_batches(
         yield batch
 
 
-class _Batches(Dataset["tuple[list[int], PairBatch | RelocError]"]):
+class _Batches(Dataset["tuple[list[int], Any]"]):
     """Batches by the numbers of their pairs."""
 
-    def __init__(self, source: PairSource) -> None:
+    def __init__(self, source: Source) -> None:
         self._source = source
 
-    def __getitem__(self, numbers: Sequence[int]) -> tuple[list[int], PairBatch | RelocError]:
+    def __getitem__(self, numbers: Sequence[int]) -> tuple[list[int], Any]:
         try:
             pairs = [self._source.pair(number) for number in numbers]
         except RelocError as error:
             # Raised through a worker, its message would become a page of traceback.
             return list(numbers), error
-        return list(numbers), PairBatch.stack(pairs)
+        return list(numbers), pairs[0].batch(pairs)
 
 
 class _Numbers(Sampler[list[int]]):
@@ -74,8 +83,8 @@ class _Numbers(Sampler[list[int]]):
 
 
 def _load(
-    source: PairSource, numbers: Iterator[list[int]], workers: int
-) -> Iterator[tuple[list[int], PairBatch]]:
+    source: Source, numbers: Iterator[list[int]], workers: int
+) -> Iterator[tuple[list[int], Any]]:
     loader = DataLoader(
         _Batches(source),
         sampler=_Numbers(numbers),

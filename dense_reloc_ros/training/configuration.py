@@ -13,10 +13,16 @@ import yaml
 from pydantic import Field, ValidationError, model_validator
 
 from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.dsm.variants import VARIANTS
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.training.batches import LARGEST_SEED
 from dense_reloc_ros.training.data.registry import DataConfiguration
+from dense_reloc_ros.training.data.scene_configuration import (
+    RgbdScenesConfiguration,
+    RoomScenesConfiguration,
+)
 from dense_reloc_ros.training.losses.registry import LossConfiguration
+from dense_reloc_ros.training.losses.scene_coordinates import SceneCoordinateLossConfiguration
 from dense_reloc_ros.training.optimization import (
     ConstantSchedule,
     CosineSchedule,
@@ -84,6 +90,27 @@ class TrainingConfiguration(Block):
     )
     validation: ValidationConfiguration | None = None
     run: RunConfiguration
+
+    @property
+    def matches_scenes(self) -> bool:
+        """Whether the network is a variant of DSM; else it makes features."""
+        return self.network in VARIANTS
+
+    @model_validator(mode="after")
+    def _data_and_losses_fit_the_network(self) -> TrainingConfiguration:
+        sources = [*self.data, *(self.validation.data if self.validation else ())]
+        scenes = RgbdScenesConfiguration | RoomScenesConfiguration
+        fits = [isinstance(one.source, scenes) == self.matches_scenes for one in sources]
+        fits += [
+            isinstance(one.loss, SceneCoordinateLossConfiguration) == self.matches_scenes
+            for one in self.losses
+        ]
+        if not all(fits):
+            raise ValueError(
+                f"network {self.network}: DSM learns from room_scenes and rgbd_scenes with the "
+                "loss scene_coordinates, networks of features from the other kinds and losses"
+            )
+        return self
 
     @model_validator(mode="after")
     def _time_can_be_followed(self) -> TrainingConfiguration:

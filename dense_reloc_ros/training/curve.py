@@ -9,8 +9,10 @@ from dataclasses import dataclass
 
 from dense_reloc_ros.errors import ConfigurationError
 
-HIGHER_IS_BETTER = frozenset({"coarse_1_cell", "coarse_2_cells", "place_recall"})
-"""Metrics of `validation` that are shares; all others are losses or errors."""
+HIGHER_IS_BETTER = frozenset(
+    {"coarse_1_cell", "coarse_2_cells", "place_recall", "coordinates_10cm", "pose_5cm_5deg"}
+)
+"""Metrics of the validations that are shares; all others are losses or errors."""
 
 
 @dataclass(frozen=True)

@@ -7,29 +7,30 @@ import time
 from collections.abc import Callable, Generator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from typing import Any
 
 import torch
 
 from dense_reloc_ros.errors import TrainingError
-from dense_reloc_ros.features.network import FeatureNetwork
-from dense_reloc_ros.training.batches import training_batches
+from dense_reloc_ros.features.network import TrainableNetwork
+from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
 from dense_reloc_ros.training.configuration import TrainingConfiguration
 from dense_reloc_ros.training.curve import CurvePoint, best_point, validations_since_best
 from dense_reloc_ros.training.logs import TrainingLog
-from dense_reloc_ros.training.objective import Objective, features_of_pairs
+from dense_reloc_ros.training.objective import TrainingObjective
 from dense_reloc_ros.training.optimization import (
     CosineSchedule,
     create_optimizer,
     learning_rate_factor,
     set_learning_rates,
 )
-from dense_reloc_ros.training.pairs import PairBatch, PairSource
 from dense_reloc_ros.training.progress import Ending, Progress
 from dense_reloc_ros.training.reproducibility import deterministic_sums, seed_step
-from dense_reloc_ros.training.validation import Validator
 
-Batches = Generator[tuple[list[int], PairBatch], None, None]
+Batches = Generator[tuple[list[int], Any], None, None]
+Validation = Callable[..., dict[str, float] | None]
+"""What `Validator` does, of network, objective, device and whether it is interrupted."""
 
 
 class Trainer:
@@ -43,10 +44,10 @@ class Trainer:
     def __init__(
         self,
         configuration: TrainingConfiguration,
-        network: FeatureNetwork,
-        objective: Objective,
-        source: PairSource,
-        validator: Validator | None,
+        network: TrainableNetwork,
+        objective: TrainingObjective,
+        source: Source,
+        validator: Validation | None,
         checkpoints: Checkpoints,
         device: torch.device,
     ) -> None:
@@ -142,12 +143,12 @@ class Trainer:
         for _ in range(configuration.accumulation):
             numbers, batch = next(batches)
             batch = batch.to(self._device)
-            value = self._objective(*features_of_pairs(self.network, batch, self._precision), batch)
+            value = self._objective.evaluate(self.network, batch, self._precision)
             part = float(value.total.detach())
             if not math.isfinite(part):
                 parts = ", ".join(f"{name} {number:.4g}" for name, number in value.parts.items())
                 raise _not_finite(step, numbers, f"loss {part}: {parts}")
-            self._scaler.scale(value.total / configuration.accumulation).backward()
+            torch.autograd.backward(self._scaler.scale(value.total / configuration.accumulation))
             loss += part / configuration.accumulation
         self._scaler.unscale_(self._optimizer)
         length = self._cut_gradients()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,13 +16,28 @@ from dense_reloc_ros.training.losses.value import LossValue
 from dense_reloc_ros.training.pairs import PairBatch
 
 
-class Objective(nn.Module):
-    """Losses and their weights; what they learn or remember is its state."""
+class TrainingObjective(nn.Module, ABC):
+    """What a run minimizes; what it learns or remembers is its state."""
+
+    @abstractmethod
+    def evaluate(self, network: Any, batch: Any, precision: torch.dtype) -> LossValue:
+        """The loss of a network on a batch of the data that both are made for."""
+
+
+class Objective(TrainingObjective):
+    """Losses of feature networks on pairs, and their weights."""
 
     def __init__(self, losses: Sequence[nn.Module], weights: Sequence[float]) -> None:
         super().__init__()
         self.losses = nn.ModuleList(losses)
         self._weights = list(weights)
+
+    def evaluate(
+        self, network: FeatureNetwork, batch: PairBatch, precision: torch.dtype
+    ) -> LossValue:
+        """The loss of the network's features of a batch."""
+        value: LossValue = self(*features_of_pairs(network, batch, precision), batch)
+        return value
 
     def forward(self, source: DenseFeatures, target: DenseFeatures, batch: PairBatch) -> LossValue:
         """Σ weight * loss, with the parts of all."""

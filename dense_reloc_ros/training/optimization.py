@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import nn
 
 from dense_reloc_ros.configuration import Block
-from dense_reloc_ros.features.network import FeatureNetwork
+from dense_reloc_ros.features.network import TrainableNetwork
 
 
 class OptimizerConfiguration(Block):
@@ -19,7 +19,10 @@ class OptimizerConfiguration(Block):
     name: Literal["adam", "adamw", "sgd"] = "adamw"
     learning_rate: float = Field(1e-3, gt=0.0, description="Before the schedule's factor")
     trunk_factor: float = Field(
-        1.0, ge=0.0, description="Learning rate of pretrained trunks over that of the rest"
+        1.0,
+        ge=0.0,
+        description="Learning rate of pretrained trunks over that of the rest; 0: they stay as "
+        "they are",
     )
     loss_factor: float = Field(
         1.0, gt=0.0, description="Learning rate of what losses learn (temperatures) over the rest's"
@@ -74,7 +77,7 @@ def learning_rate_factor(schedule: Schedule, step: int, progress: float) -> floa
 
 
 def create_optimizer(
-    configuration: OptimizerConfiguration, network: FeatureNetwork, losses: nn.Module
+    configuration: OptimizerConfiguration, network: TrainableNetwork, losses: nn.Module
 ) -> torch.optim.Optimizer:
     """An optimizer of a network and of what its losses learn (temperatures).
 
@@ -82,6 +85,10 @@ def create_optimizer(
     learn does not decay.
     """
     trunk = {id(parameter) for parameter in network.trunk_parameters()}
+    if configuration.trunk_factor == 0:
+        # Saves the time that their gradients would take.
+        for parameter in network.trunk_parameters():
+            parameter.requires_grad_(False)
     groups: dict[tuple[float, float], list[nn.Parameter]] = {}
     for module in (network, losses):
         for parameter in module.parameters():

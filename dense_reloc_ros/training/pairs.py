@@ -37,6 +37,11 @@ class TrainingPair:
     place: Tensor
     """() int64: pairs of different places show nothing in common."""
 
+    @staticmethod
+    def batch(pairs: Sequence[TrainingPair]) -> PairBatch:
+        """Several as one batch."""
+        return PairBatch.stack(pairs)
+
 
 @dataclass(frozen=True)
 class PairBatch:

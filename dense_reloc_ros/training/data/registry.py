@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Protocol
+from typing import Annotated, Any, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -12,32 +12,41 @@ from pydantic import Field
 from dense_reloc_ros.training.data.colmap import ColmapConfiguration, ColmapSource
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, create_rgbd_source
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, create_rooms_source
+from dense_reloc_ros.training.data.scene_configuration import (
+    RgbdScenesConfiguration,
+    RoomScenesConfiguration,
+    create_scene_source,
+)
 from dense_reloc_ros.training.data.warps import WarpsConfiguration, WarpsSource
-from dense_reloc_ros.training.pairs import TrainingPair
 
 DataConfiguration = Annotated[
-    WarpsConfiguration | ColmapConfiguration | RgbdConfiguration | RoomsConfiguration,
+    WarpsConfiguration
+    | ColmapConfiguration
+    | RgbdConfiguration
+    | RoomsConfiguration
+    | RgbdScenesConfiguration
+    | RoomScenesConfiguration,
     Field(discriminator="kind"),
 ]
 
 
 class PlacedSource(Protocol):
-    """A `PairSource` that knows how many places it shows."""
+    """A `Source` that knows how many places it shows."""
 
     @property
     def places(self) -> int:
         """Its pairs have places from 0 up to this."""
         ...
 
-    def pair(self, number: int) -> TrainingPair:
-        """The pair of a number from 0 up, always the same for the same number."""
+    def pair(self, number: int) -> Any:
+        """The example of a number from 0 up, always the same for the same number."""
         ...
 
 
 def create_source(
     configuration: DataConfiguration, size: tuple[int, int], points: int
 ) -> PlacedSource:
-    """The source of a configuration: pairs of `size` (height, width) with `points` points each.
+    """The source of a configuration: images of `size` (height, width), pairs with `points` points.
 
     Raises:
         InputError: data that is missing or cannot be used; names the file.
@@ -45,6 +54,8 @@ def create_source(
     """
     if isinstance(configuration, ColmapConfiguration):
         return ColmapSource(configuration, size, points)
+    if isinstance(configuration, RgbdScenesConfiguration | RoomScenesConfiguration):
+        return create_scene_source(configuration, size)
     if isinstance(configuration, RgbdConfiguration):
         return create_rgbd_source(configuration, size, points)
     if isinstance(configuration, RoomsConfiguration):
@@ -65,8 +76,8 @@ class MixedSource:
         """Pairs have places from 0 up to this."""
         return int(self._first_places[-1])
 
-    def pair(self, number: int) -> TrainingPair:
-        """The pair of a number, always the same, from a source drawn by the number."""
+    def pair(self, number: int) -> Any:
+        """The example of a number, always the same, from a source drawn by the number."""
         draw = np.random.default_rng([number, 0]).random()
         which = int(np.searchsorted(self._shares, draw, side="right"))
         pair = self._sources[which].pair(number)

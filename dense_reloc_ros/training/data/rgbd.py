@@ -45,17 +45,25 @@ def create_rgbd_source(
     Raises:
         InputError: as `DepthSource`, or folders in neither layout.
     """
-    recordings = [
-        Recording(str(folder), _read(folder, configuration.camera_info)[:: configuration.every])
-        for folder in configuration.folders
-    ]
     return DepthSource(
-        recordings,
+        rgbd_recordings(configuration),
         DepthViews(size, points, configuration.zoom, configuration.tolerance),
         RandomCamera(configuration.photometric),
         configuration.overlap,
         configuration.memory_mb,
     )
+
+
+def rgbd_recordings(configuration: RgbdConfiguration) -> list[Recording]:
+    """The recordings, one of each folder.
+
+    Raises:
+        InputError: folders in neither layout.
+    """
+    return [
+        Recording(str(folder), _read(folder, configuration.camera_info)[:: configuration.every])
+        for folder in configuration.folders
+    ]
 
 
 def _read(folder: Path, camera_info: Path | None) -> list[SourceFrame]:

@@ -65,15 +65,23 @@ def create_rooms_source(
     Raises:
         InputError: a folder that cannot be written to, or files in it that are damaged.
     """
-    seeds = range(configuration.first_seed, configuration.first_seed + configuration.rooms)
-    recordings = [_recording(configuration, seed) for seed in seeds]
     return DepthSource(
-        recordings,
+        room_recordings(configuration),
         DepthViews(size, points, configuration.zoom, configuration.tolerance),
         RandomCamera(configuration.photometric),
         configuration.overlap,
         configuration.memory_mb,
     )
+
+
+def room_recordings(configuration: RoomsConfiguration) -> list[Recording]:
+    """The rooms, the mapping walk's frames before the visitor's; renders what is not there yet.
+
+    Raises:
+        InputError: a folder that cannot be written to, or files in it that are damaged.
+    """
+    seeds = range(configuration.first_seed, configuration.first_seed + configuration.rooms)
+    return [_recording(configuration, seed) for seed in seeds]
 
 
 def _recording(configuration: RoomsConfiguration, seed: int) -> Recording:

@@ -21,19 +21,24 @@ from dense_reloc_ros.training.losses.global_descriptor import (
 )
 from dense_reloc_ros.training.losses.nre import NreLoss, NreLossConfiguration
 from dense_reloc_ros.training.losses.s2dnet import S2DNetLoss, S2DNetLossConfiguration
+from dense_reloc_ros.training.losses.scene_coordinates import (
+    SceneCoordinateLoss,
+    SceneCoordinateLossConfiguration,
+)
 
 LossConfiguration = Annotated[
     NreLossConfiguration
     | S2DNetLossConfiguration
     | GlobalDescriptorLossConfiguration
     | DoubleMarginLossConfiguration
-    | GaussNewtonLossConfiguration,
+    | GaussNewtonLossConfiguration
+    | SceneCoordinateLossConfiguration,
     Field(discriminator="name"),
 ]
 
 
 def create_loss(configuration: LossConfiguration) -> nn.Module:
-    """The loss of a configuration: (source, target, batch) to a `LossValue`."""
+    """The loss of a configuration: what its network gave for a batch to a `LossValue`."""
     match configuration:
         case NreLossConfiguration():
             return NreLoss(configuration)
@@ -45,3 +50,5 @@ def create_loss(configuration: LossConfiguration) -> nn.Module:
             return DoubleMarginLoss(configuration)
         case GaussNewtonLossConfiguration():
             return GaussNewtonLoss(configuration)
+        case SceneCoordinateLossConfiguration():
+            return SceneCoordinateLoss(configuration)
