@@ -28,6 +28,11 @@ def print_report(summary: Summary, folder: Path) -> None:
             "median error",
             f"{100 * summary.median_translation_m:.2f} cm, {summary.median_rotation_deg:.2f}°",
         )
+    if summary.scene_coordinates is not None:
+        median = 100 * summary.scene_coordinates.median_m
+        table.add_row("median scene coordinate error", f"{median:.2f} cm")
+        share = 100 * summary.scene_coordinates.within["10cm"]
+        table.add_row("cells within 10 cm", f"{share:.1f} %")
     if summary.latency_ms.median is not None:
         table.add_row(
             "latency, median and 95%",

@@ -99,5 +99,6 @@ def supporting_points(
     inside = (columns >= 0) & (columns < width) & (rows >= 0) & (rows < height)
     predicted, _ = correspondences(prediction)
     there = predicted[(rows * width + columns)[inside]]
-    gaps: Tensor = (there - points[inside]).norm(dim=-1)
-    return indices[inside][gaps <= AGREEMENT * in_camera[0, inside, 2]]
+    gaps = (there - points[inside]).norm(dim=-1)
+    agreeing: Tensor = indices[inside][gaps <= AGREEMENT * in_camera[0, inside, 2]]
+    return agreeing

@@ -111,6 +111,22 @@ TEMPLATE = """<!doctype html>
 </table>
 </section>
 {% endif %}
+{% if summary.scene_coordinates %}
+<section>
+<h2>Scene coordinates</h2>
+<table>
+  <tr><th>of {{ summary.scene_coordinates.cells }} cells with a known depth, within</th>
+    <th></th><th class="number">share</th></tr>
+  {% for limit, share in summary.scene_coordinates.within.items() %}
+  <tr><td>{{ limit|replace("cm", " cm") }}</td>
+    <td class="bar"><div style="width: {{ share * 100 }}%"></div></td>
+    <td class="number">{{ "%.1f"|format(share * 100) }} %</td></tr>
+  {% endfor %}
+  <tr><td>median error</td><td></td>
+    <td class="number">{{ summary.scene_coordinates.median_m|centimetres }}</td></tr>
+</table>
+</section>
+{% endif %}
 {% if summary.latency_ms.per_stage %}
 <section>
 <h2>Latency</h2>

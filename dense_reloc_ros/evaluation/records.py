@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.evaluation.scene_coordinates import CoordinateErrors
 from dense_reloc_ros.geometry.se3 import FloatArray, PoseError, pose_error
 from dense_reloc_ros.localization import Localization
 
@@ -36,6 +37,8 @@ class FrameRecord:
     keyframes: tuple[int, ...] = ()
     stage_milliseconds: Mapping[str, float] = field(default_factory=dict)
     latency_milliseconds: float | None = None
+    coordinate_errors: CoordinateErrors | None = None
+    """Where the method predicts scene coordinates and the frame's true depth is known."""
 
     @staticmethod
     def from_localization(

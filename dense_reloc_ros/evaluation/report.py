@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.contact_sheet import ContactFrame, contact_sheet
+from dense_reloc_ros.evaluation.coordinate_plot import COORDINATE_CAPTION, coordinate_figure
 from dense_reloc_ros.evaluation.html import Picture, render_html
 from dense_reloc_ros.evaluation.plots import error_figure, trajectory_figure
 from dense_reloc_ros.evaluation.records import FrameRecord
@@ -55,7 +56,7 @@ def write_report(
     if not records:
         raise InputError("there are no frames to report on")
     summary = summarize(records, run)
-    pictures = _pictures(records, summary.calibration, contact_frames)
+    pictures = _pictures(records, run.method, summary.calibration, contact_frames)
     localized = {r.stamp: r.T_map_camera for r in records if r.T_map_camera is not None}
     poses = Trajectory.from_poses(list(localized), list(localized.values()))
     try:
@@ -75,6 +76,7 @@ def write_report(
 
 def _pictures(
     records: Sequence[FrameRecord],
+    method: str,
     calibration: Reliability | None,
     contact_frames: Sequence[ContactFrame],
 ) -> dict[str, Picture]:
@@ -87,6 +89,10 @@ def _pictures(
     if calibration is not None:
         figure = reliability_figure(calibration)
         pictures["reliability"] = Picture("Confidence", RELIABILITY_CAPTION, _png(figure))
+    errors = [r.coordinate_errors for r in records if r.coordinate_errors is not None]
+    if errors:
+        png = _png(coordinate_figure({method: errors}))
+        pictures["scene_coordinates"] = Picture("Scene coordinates", COORDINATE_CAPTION, png)
     if contact_frames:
         figure = contact_sheet(contact_frames)
         pictures["worst_frames"] = Picture("Worst frames", CONTACT_CAPTION, _png(figure))

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from dense_reloc_ros.evaluation.metrics import Duration, accuracy, stage_durations
 from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.evaluation.reliability import Reliability, reliability
+from dense_reloc_ros.evaluation.scene_coordinates import CoordinateSummary, summarize_coordinates
 
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 
@@ -64,6 +65,8 @@ class Summary(BaseModel):
     rejected: dict[str, int]
     """Reasons why frames have no pose, and how many, most frequent first; … for varying numbers."""
     latency_ms: LatencySummary
+    scene_coordinates: CoordinateSummary | None
+    """Of methods that predict them, on frames with depth."""
     method: str
     device: str
     map_revision: str
@@ -85,6 +88,9 @@ def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
             median=latency.median if latency else None,
             p95=latency.p95 if latency else None,
             per_stage=stage_durations(records),
+        ),
+        scene_coordinates=summarize_coordinates(
+            [r.coordinate_errors for r in records if r.coordinate_errors is not None]
         ),
         **vars(accuracy(records)),
         **vars(run),

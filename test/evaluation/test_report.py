@@ -12,6 +12,7 @@ import pytest
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.contact_sheet import ContactFrame
 from dense_reloc_ros.evaluation.report import write_report
+from dense_reloc_ros.evaluation.scene_coordinates import CoordinateErrors
 from dense_reloc_ros.evaluation.summary import RunInformation, count_reasons
 from dense_reloc_ros.evaluation.trajectory import read_tum
 from dense_reloc_ros.geometry.camera import Camera
@@ -53,6 +54,22 @@ def test_report_json_has_the_fixed_keys_and_the_right_numbers(tmp_path: Path, re
     assert (report["method"], report["device"]) == ("nre", "cpu")
     assert report["map_revision"] == "0123456789abcdef"
     assert report["rejected"] == {"too dark": 1}
+
+
+def test_errors_of_scene_coordinates_are_reported(tmp_path: Path, records, make_record):
+    write_report(tmp_path, records, RUN)
+    assert json.loads((tmp_path / "report.json").read_text())["scene_coordinates"] is None
+    assert not (tmp_path / "scene_coordinates.png").exists()
+    errors = CoordinateErrors(np.array([0.015, 0.04, 0.3], np.float32), np.array([0.2, np.nan]))
+    write_report(tmp_path, [*records, make_record(4, 0.01, coordinate_errors=errors)], RUN)
+    reported = json.loads((tmp_path / "report.json").read_text())["scene_coordinates"]
+    assert (reported["cells"], reported["median_m"]) == (3, pytest.approx(0.04))
+    assert reported["within"]["5cm"] == pytest.approx(2 / 3)
+    assert reported["candidates_m"] == [pytest.approx(0.2), None]
+    assert cv2.imread(str(tmp_path / "scene_coordinates.png")) is not None
+    page = (tmp_path / "report.html").read_text()
+    assert "of 3 cells with a known depth, within" in page
+    assert "4.00 cm" in page
 
 
 def test_how_well_confidences_hold_is_reported(tmp_path: Path, records, make_record):
