@@ -13,6 +13,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.nodes.conversions import nanoseconds
 from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.robot_frames import FrameHeader
 
 JUMP_NANOSECONDS = 1_000_000_000
 """Images older than the newest by more than this mean that time was set back, not a detour."""
@@ -33,9 +34,10 @@ class Frame:
         return nanoseconds(self.image.header.stamp)
 
     @property
-    def frame_id(self) -> str:
-        """The optical frame of the camera."""
-        return str(self.image.header.frame_id or self.camera_info.header.frame_id)
+    def header(self) -> FrameHeader:
+        """When and with which camera it was taken; the image's own frame goes first."""
+        frame_id = str(self.image.header.frame_id or self.camera_info.header.frame_id)
+        return FrameHeader(self.stamp, frame_id, self.received)
 
 
 class CameraInput:

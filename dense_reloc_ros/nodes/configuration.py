@@ -1,4 +1,4 @@
-"""The parameters of the relocalizer node besides those of the localizer itself."""
+"""The parameters of the nodes besides those of the localizer and of the fusion."""
 
 from __future__ import annotations
 
@@ -10,21 +10,8 @@ from dense_reloc_ros.configuration import Block
 
 
 class NodeConfiguration(Block):
-    """How the node takes images and says where it is."""
+    """How a node says where it is."""
 
-    map: str = Field("", description="Folder of the map; empty: wait for ~/load_map")
-    method: str = Field("", description="Method of localization; empty: the map's own")
-    device: str = Field("auto", description="Where to compute: auto, cpu, cuda or cuda:N")
-    image_transport: Literal["raw", "compressed"] = Field(
-        "raw", description="Whether to take images from `image` or from `image/compressed`"
-    )
-    max_rate: float = Field(
-        0.0,
-        ge=0,
-        le=1000,
-        description="Images localized per second at most, by their stamps; 0: as many as possible",
-    )
-    map_frame: str = Field("", description="Frame of the map; empty: the one the map names")
     base_frame: str = Field(
         "base_link", description="Frame whose pose is published; empty: the camera's own"
     )
@@ -48,5 +35,40 @@ class NodeConfiguration(Block):
     )
 
 
-NEEDS_CONFIGURE = frozenset({"map", "method", "device", "image_transport"})
-"""Parameters that are read when the node is configured, and change only while it is not."""
+class MapConfiguration(Block):
+    """Which map is opened, and how."""
+
+    map: str = Field("", description="Folder of the map; empty: wait for ~/load_map")
+    method: str = Field("", description="Method of localization; empty: the map's own")
+    device: str = Field("auto", description="Where to compute: auto, cpu, cuda or cuda:N")
+
+
+class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
+    """What the node relocalizer has besides: how it takes images."""
+
+    image_transport: Literal["raw", "compressed"] = Field(
+        "raw", description="Whether to take images from `image` or from `image/compressed`"
+    )
+    max_rate: float = Field(
+        0.0,
+        ge=0,
+        le=1000,
+        description="Images localized per second at most, by their stamps; 0: as many as possible",
+    )
+    map_frame: str = Field("", description="Frame of the map; empty: the one the map names")
+
+
+class FusionConfiguration(NodeConfiguration):
+    """What the node temporal_fusion has."""
+
+    transform_tolerance: float = Field(
+        0.1,
+        ge=0,
+        le=60,
+        description="Seconds by which the transform is dated after the odometry that it comes "
+        "with, or after its image where there is no odometry: it is valid so long",
+    )
+
+
+NEEDS_CONFIGURE = frozenset({*MapConfiguration.model_fields, "image_transport"})
+"""Parameters that are read when a node is configured, and change only while it is not."""

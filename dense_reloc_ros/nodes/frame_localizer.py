@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
 from threading import Lock
 
 import numpy as np
@@ -18,46 +17,25 @@ from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localization import Localization, Status
 from dense_reloc_ros.localizer import Localizer
-from dense_reloc_ros.msg import RelocResult
+from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import Frame
-from dense_reloc_ros.nodes.configuration import NodeConfiguration
+from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.conversions import image_from_message, pose_from_message
-from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
-from dense_reloc_ros.nodes.transform_buffer import TransformError
-from dense_reloc_ros.nodes.transforms import TransformReader, wait_for_transform
+from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Answer:
-    """What became of a frame."""
-
-    frame: Frame
-    localization: Localization
-    result: RelocResult
-    image: NDArray[np.uint8] | None
-    """(H, W, 3) RGB, None where it could not be read."""
-    camera: Camera | None
-    supporting_points: FloatArray
-    """(N, 3) map points that the image agrees with, metres."""
-
-
 class FrameLocalizer:
-    """A localizer with the camera's place on the robot; one frame at a time, whoever asks."""
+    """A localizer on a robot; one frame at a time, whoever asks. `settings` may be exchanged."""
 
     def __init__(
-        self,
-        localizer: Localizer | None,
-        settings: NodeConfiguration,
-        transforms: TransformReader,
-        reporter: ChangeReporter,
+        self, localizer: Localizer | None, settings: RelocalizerConfiguration, robot: RobotFrames
     ) -> None:
         self.settings = settings
         self._localizer = localizer
-        self._transforms = transforms
-        self._reporter = reporter
+        self._robot = robot
         self._lock = Lock()
 
     @property
@@ -77,7 +55,7 @@ class FrameLocalizer:
 
     def answer(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> Answer:
         """Localizes a frame; never raises for what is wrong with it, but says so."""
-        localizer, image, camera = self._localizer, None, None
+        localizer, image, camera, header = self._localizer, None, None, frame.header
         identity = self._identify(localizer)
         try:
             image = image_from_message(frame.image)
@@ -85,45 +63,19 @@ class FrameLocalizer:
             camera.check_image(image)
             T_map_camera = None
             if prior is not None:
-                T_map_camera = self._camera_prior(frame, prior, identity.frame_id)
+                T_map_camera = self._camera_prior(header, prior, identity.frame_id)
             localization = self._localize(localizer, image, camera, T_map_camera)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
-        T_camera_base = self._base_in_camera(frame) if localization.is_localized else None
         result = result_message(
-            frame,
+            header,
             localization,
             identity,
-            self.base_frame(frame),
-            T_camera_base,
-            time.monotonic() - frame.received,
+            self._robot.base_frame(header),
+            self._robot.base_in_camera(header) if localization.is_localized else None,
+            time.monotonic() - header.received,
         )
-        points = np.empty((0, 3))
-        if localizer is not None and localization.estimate is not None:
-            supporting = localization.estimate.supporting_points
-            points = localizer.scene_map.points[supporting].cpu().double().numpy()
-        return Answer(frame, localization, result, image, camera, points)
-
-    def base_frame(self, frame: Frame) -> str:
-        """The frame whose pose is published: the robot's base, or else the camera's own."""
-        return self.settings.base_frame or frame.frame_id
-
-    def transform(self, target: str, source: str, frame: Frame) -> FloatArray:
-        """`T_target_source` when the frame was taken, waited for at most until its timeout.
-
-        Raises:
-            TransformError: it is not known.
-        """
-        if target == source:
-            return np.eye(4)
-        waited = time.monotonic() - frame.received
-        return wait_for_transform(
-            self._transforms,
-            target,
-            source,
-            frame.stamp,
-            max(0.0, self.settings.transform_timeout - waited),
-        )
+        return Answer(header, frame.camera_info, localization, result, localizer, camera, image)
 
     def _identify(self, localizer: Localizer | None) -> MapIdentity:
         """The map of a localizer; without revision where there is none."""
@@ -149,17 +101,8 @@ class FrameLocalizer:
             logger.exception("the localizer failed")
             return Localization(Status.INVALID_INPUT, f"the localizer failed: {error}")
 
-    def _base_in_camera(self, frame: Frame) -> FloatArray | None:
-        try:
-            T_camera_base = self.transform(frame.frame_id, self.base_frame(frame), frame)
-        except TransformError as error:
-            self._reporter.problem("pose of the base", str(error), state="unknown")
-            return None
-        self._reporter.resolved("pose of the base")
-        return T_camera_base
-
     def _camera_prior(
-        self, frame: Frame, prior: PoseWithCovarianceStamped, map_frame: str
+        self, header: FrameHeader, prior: PoseWithCovarianceStamped, map_frame: str
     ) -> FloatArray:
         """The camera's pose where the base is at a prior pose; raises RelocError."""
         if prior.header.frame_id not in ("", map_frame):
@@ -167,5 +110,7 @@ class FrameLocalizer:
                 f"the prior pose is given in frame '{prior.header.frame_id}', "
                 f"not in that of the map, '{map_frame}'"
             )
-        T_base_camera = self.transform(self.base_frame(frame), frame.frame_id, frame)
+        T_base_camera = self._robot.transform(
+            self._robot.base_frame(header), header.frame_id, header
+        )
         return pose_from_message(prior.pose.pose) @ T_base_camera

@@ -4,42 +4,60 @@ from __future__ import annotations
 
 import time
 import traceback
+from collections.abc import Callable
 
 from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile
 
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.localization import Localization, Status
 from dense_reloc_ros.localizer import Localizer
-from dense_reloc_ros.msg import RelocResult
+from dense_reloc_ros.msg import LocalizedFrame, RelocResult
+from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
-from dense_reloc_ros.nodes.configuration import NodeConfiguration
+from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
+from dense_reloc_ros.nodes.feature_messages import answer_to_message
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.output import Output
 from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.results import MapIdentity
+from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.statistics import Statistics
 from dense_reloc_ros.nodes.transforms import open_transforms
 from dense_reloc_ros.nodes.worker import NewestItemWorker
 from dense_reloc_ros.srv import Relocalize
 
+LOCALIZED_FRAME_QOS = QoSProfile(depth=2)
+"""Messages of several MB: who does not keep up misses some."""
 SILENCE_SECONDS = 3.0
 """A camera that says nothing for so long is worth a warning."""
 
 
 class Pipeline:
-    """Listens from the start, localizes and publishes what comes between start and stop."""
+    """Listens from the start, localizes and publishes what comes between start and stop.
+
+    Each published answer is also handed `on`.
+    """
 
     def __init__(
         self,
         node: LifecycleNode,
         localizer: Localizer | None,
-        settings: NodeConfiguration,
+        settings: RelocalizerConfiguration,
         reporter: ChangeReporter,
+        on: Callable[[Answer], None],
     ) -> None:
         self.statistics = Statistics()
         self._node = node
         self._reporter = reporter
+        self._hand_on = on
         self._transforms = open_transforms(node)
-        self.frames = FrameLocalizer(localizer, settings, self._transforms, reporter)
-        self._output = Output(node, self.frames, reporter)
+        self._robot = RobotFrames(settings, self._transforms, reporter)
+        self.frames = FrameLocalizer(localizer, settings, self._robot)
+        self._output = Output(node, self._robot)
+        self._localized_frame = node.create_lifecycle_publisher(
+            LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
+        )
         self._worker: NewestItemWorker[Frame] | None = None
         self._started = 0.0
         self._dropped = 0
@@ -51,6 +69,13 @@ class Pipeline:
             self._transforms.clear,
             reporter,
         )
+
+    def reconfigure(
+        self, settings: RelocalizerConfiguration, configuration: LocalizerConfiguration
+    ) -> None:
+        """Changes parameters between two frames."""
+        self._robot.settings = self.frames.settings = settings
+        self.frames.reconfigure(configuration)
 
     def start(self) -> None:
         """Begins to localize images."""
@@ -69,6 +94,7 @@ class Pipeline:
         self.stop()
         self._camera.close()
         self._output.close()
+        self._node.destroy_lifecycle_publisher(self._localized_frame)
         self._transforms.close()
 
     def relocalize(self, request: Relocalize.Request) -> RelocResult:
@@ -85,6 +111,11 @@ class Pipeline:
             return RelocResult(status=Status.INVALID_INPUT.value, reason=reason)
         frame = Frame(image, camera_info, time.monotonic())
         return self.frames.answer(frame, request.prior if request.use_prior else None).result
+
+    @property
+    def identity(self) -> MapIdentity:
+        """The map in use."""
+        return self.frames.identity
 
     @property
     def complaint(self) -> str:
@@ -115,6 +146,9 @@ class Pipeline:
             answer = self.frames.answer(frame)
             self._log(answer.localization)
             self._output.publish(answer)
+            self._hand_on(answer)
+            if self._localized_frame.get_subscription_count() > 0:
+                self._localized_frame.publish(answer_to_message(answer))
             self.statistics.add(answer.localization, time.monotonic() - frame.received)
         except Exception:  # the thread must live on: the next frame may go well
             self._node.get_logger().error(traceback.format_exc())

@@ -1,4 +1,4 @@
-"""What became of a frame, as the messages that say so."""
+"""What became of a frame, as the message that says so."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localization import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.base_pose import base_pose
-from dense_reloc_ros.nodes.camera_input import Frame
-from dense_reloc_ros.nodes.conversions import pose_to_message
+from dense_reloc_ros.nodes.conversions import pose_to_message, time_message
+from dense_reloc_ros.nodes.robot_frames import FrameHeader
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class MapIdentity:
 
 
 def result_message(
-    frame: Frame,
+    header: FrameHeader,
     localization: Localization,
     identity: MapIdentity,
     base_frame: str,
@@ -33,14 +33,14 @@ def result_message(
     result = RelocResult(
         status=localization.status.value,
         reason=localization.reason,
-        camera_frame_id=frame.frame_id,
+        camera_frame_id=header.frame_id,
         map_revision=identity.revision,
         method=identity.method,
         stage_names=list(localization.stage_milliseconds),
         stage_milliseconds=list(localization.stage_milliseconds.values()),
         latency_milliseconds=1e3 * latency_seconds,
     )
-    result.header.stamp = frame.image.header.stamp
+    result.header.stamp = time_message(header.stamp)
     result.header.frame_id = identity.frame_id
     estimate = localization.estimate
     if estimate is None:

@@ -1,4 +1,4 @@
-"""Starts a node as a process."""
+"""Starts nodes as a process."""
 
 from __future__ import annotations
 
@@ -14,21 +14,29 @@ from rclpy.node import Node
 from dense_reloc_ros.errors import RelocError
 
 THREADS = 4
-"""Callbacks at the same time: a service call that waits, transforms, images, one to spare."""
+"""Callbacks of a node at the same time: a service call, transforms, images, one to spare."""
 
 
 def run_node(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
     """Spins a node until it is interrupted; the exit status, 2 where it cannot be made."""
+    return run_nodes(lambda: [make_node()], arguments)
+
+
+def run_nodes(
+    make_nodes: Callable[[], Sequence[Node]], arguments: Sequence[str] | None = None
+) -> int:
+    """As `run_node`, for several in one process; the first is ended first."""
     logging.basicConfig(level=logging.WARNING, format="[%(levelname)s] [%(name)s]: %(message)s")
     rclpy.init(args=None if arguments is None else list(arguments))
     try:
-        node = make_node()
+        nodes = make_nodes()
     except (RelocError, ParameterException) as error:
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         rclpy.try_shutdown()
         return 2
-    executor = MultiThreadedExecutor(THREADS)
-    executor.add_node(node)
+    executor = MultiThreadedExecutor(THREADS * len(nodes))
+    for node in nodes:
+        executor.add_node(node)
     try:
         executor.spin()
     except (KeyboardInterrupt, ExternalShutdownException):
@@ -38,6 +46,7 @@ def run_node(make_node: Callable[[], Node], arguments: Sequence[str] | None = No
             raise
     finally:
         executor.shutdown()
-        node.destroy_node()
+        for node in nodes:
+            node.destroy_node()
         rclpy.try_shutdown()
     return 0

@@ -1,0 +1,94 @@
+"""The map of a node: opened when the node is configured, exchanged by ~/load_map."""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+
+from rclpy.lifecycle import LifecycleNode
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.errors import MapError, RelocError
+from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.nodes.configuration import MapConfiguration
+from dense_reloc_ros.nodes.parameters import read_parameters
+from dense_reloc_ros.srv import LoadMap
+
+OpenLocalizer = Callable[[Path, LocalizerConfiguration, str | None, str], Localizer]
+
+
+class MapKeeper:
+    """Opens localizers for maps, with the parameters that its node has; keeps the last one.
+
+    `on_loaded` is called with each one that ~/load_map brings.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        open_localizer: OpenLocalizer,
+        on_loaded: Callable[[Localizer], None],
+    ) -> None:
+        self.localizer: Localizer | None = None
+        self.problem = ""
+        """Why there is none, or not the one that was asked for."""
+        self._node = node
+        self._open_localizer = open_localizer
+        self._on_loaded = on_loaded
+        node.create_service(LoadMap, "~/load_map", self._on_load_map)
+
+    def load(self) -> bool:
+        """Opens the map that the parameter names, unless there is one; False where it is broken."""
+        path = read_parameters(self._node, MapConfiguration).map
+        if self.localizer is None and path:
+            try:
+                self.localizer = self._open(path)
+            except RelocError as error:
+                self.problem = str(error)
+                self._node.get_logger().error(f"{error}; call ~/load_map or configure again")
+                return False
+        if self.localizer is None:
+            self.problem = "no map: set the parameter 'map' or call ~/load_map"
+            self._node.get_logger().warning(self.problem)
+        return True
+
+    def release(self) -> None:
+        """Lets go of the map."""
+        self.localizer, self.problem = None, ""
+
+    def _open(self, path: str) -> Localizer:
+        """Opens the localizer for a map; raises RelocError whatever goes wrong."""
+        settings = read_parameters(self._node, MapConfiguration)
+        configuration = read_parameters(self._node, LocalizerConfiguration)
+        try:
+            localizer = self._open_localizer(
+                Path(path), configuration, settings.method or None, settings.device
+            )
+        except RelocError:
+            raise
+        except Exception as error:  # out of memory, a library that is missing: the node stays up
+            self._node.get_logger().error(traceback.format_exc())
+            raise MapError(f"{path}: {error}") from error
+        scene_map = localizer.scene_map
+        self._node.get_logger().info(
+            f"map {scene_map.information.revision} with {scene_map.keyframe_count} keyframes, "
+            f"method {localizer.method}"
+        )
+        return localizer
+
+    def _on_load_map(
+        self, request: LoadMap.Request, response: LoadMap.Response
+    ) -> LoadMap.Response:
+        try:
+            localizer = self._open(request.map_path)
+        except RelocError as error:
+            response.message = str(error)
+            self._node.get_logger().error(response.message)
+        else:
+            response.success = True
+            self.localizer, self.problem = localizer, ""
+            self._on_loaded(localizer)
+        if self.localizer is not None:
+            response.map_revision = self.localizer.scene_map.information.revision
+        return response

@@ -1,0 +1,79 @@
+"""The transform that a localizer owns on TF: from the map to the odometry, or to the robot."""
+
+from __future__ import annotations
+
+from threading import Lock
+
+from rclpy.node import Node
+
+from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.nodes.answer import Answer
+from dense_reloc_ros.nodes.robot_frames import RobotFrames
+from dense_reloc_ros.nodes.transforms import TransformPublisher
+
+
+class MapTransform:
+    """Publishes it (REP 105); `publish` and `repeat` may be called from different threads."""
+
+    def __init__(self, node: Node, robot: RobotFrames) -> None:
+        self._robot = robot
+        self._publisher = TransformPublisher(node)
+        self._lock = Lock()
+        self._map_frame = ""
+        self._T_map_odom: FloatArray | None = None
+        self._image_stamp = 0
+        self._last_date = 0
+
+    def close(self) -> None:
+        """Takes the publisher away."""
+        self._publisher.close()
+
+    def publish(self, answer: Answer) -> None:
+        """Publishes map -> odom by the odometry at the image's time.
+
+        Where a frame gives no pose the odometry still holds: its last place in the map is said
+        again, as AMCL does. Without odometry, the base or the camera itself is placed in the map.
+        """
+        settings, header = self._robot.settings, answer.header
+        child = settings.odom_frame or self._robot.base_frame(header)
+        T_map_child = self._child_in_map(answer, child)
+        with self._lock:
+            if header.stamp < self._image_stamp:  # time was set back
+                self._T_map_odom, self._last_date = None, 0
+            self._image_stamp = header.stamp
+            self._map_frame = answer.result.header.frame_id
+            date = header.stamp + self._tolerance
+            if settings.odom_frame:
+                if T_map_child is not None:
+                    self._T_map_odom = T_map_child
+                T_map_child = self._T_map_odom
+                # The odometry may be ahead: the correction counts from now on.
+                date = max(date, self._last_date + 1)
+            if T_map_child is not None:
+                self._send(child, date, T_map_child)
+
+    def repeat(self, stamp: int) -> None:
+        """Publishes map -> odom again, for odometry of a time in nanoseconds."""
+        with self._lock:
+            date = stamp + self._tolerance
+            if self._T_map_odom is not None and date > self._last_date:
+                self._send(self._robot.settings.odom_frame, date, self._T_map_odom)
+
+    @property
+    def _tolerance(self) -> int:
+        return int(1e9 * self._robot.settings.transform_tolerance)
+
+    def _send(self, child: str, date: int, T_map_child: FloatArray) -> None:
+        self._last_date = date
+        self._publisher.publish(self._map_frame, child, date, T_map_child)
+
+    def _child_in_map(self, answer: Answer, child: str) -> FloatArray | None:
+        """`T_map_child` (4, 4) when the frame was taken, None where it is not known."""
+        T_map_camera = answer.localization.T_map_camera
+        if T_map_camera is None:
+            return None
+        header = answer.header
+        T_camera_child = self._robot.known_transform(
+            header.frame_id, child, header, "transform of the map"
+        )
+        return None if T_camera_child is None else T_map_camera @ T_camera_child

@@ -1,0 +1,75 @@
+"""Where camera, base and odometry stood to each other when an image was taken."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.nodes.configuration import NodeConfiguration
+from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.transform_buffer import TransformError
+from dense_reloc_ros.nodes.transforms import TransformReader, wait_for_transform
+
+
+@dataclass(frozen=True)
+class FrameHeader:
+    """When and with which camera an image was taken, and when it came."""
+
+    stamp: int
+    """Nanoseconds since the epoch."""
+    frame_id: str
+    """The optical frame of the camera."""
+    received: float
+    """By the monotonic clock."""
+
+
+class RobotFrames:
+    """The frames of the robot as the parameters name them; `settings` may be exchanged."""
+
+    def __init__(
+        self, settings: NodeConfiguration, transforms: TransformReader, reporter: ChangeReporter
+    ) -> None:
+        self.settings = settings
+        self._transforms = transforms
+        self._reporter = reporter
+
+    def base_frame(self, header: FrameHeader) -> str:
+        """The frame whose pose is published: the robot's base, or else the camera's own."""
+        return self.settings.base_frame or header.frame_id
+
+    def transform(self, target: str, source: str, header: FrameHeader) -> FloatArray:
+        """`T_target_source` when an image was taken, waited for at most until its timeout.
+
+        Raises:
+            TransformError: it is not known.
+        """
+        if target == source:
+            return np.eye(4)
+        waited = time.monotonic() - header.received
+        return wait_for_transform(
+            self._transforms,
+            target,
+            source,
+            header.stamp,
+            max(0.0, self.settings.transform_timeout - waited),
+        )
+
+    def known_transform(
+        self, target: str, source: str, header: FrameHeader, subject: str
+    ) -> FloatArray | None:
+        """`T_target_source`, or None where it is not known: that is reported under a subject."""
+        try:
+            T_target_source = self.transform(target, source, header)
+        except TransformError as error:
+            self._reporter.problem(subject, str(error), state="unknown")
+            return None
+        self._reporter.resolved(subject)
+        return T_target_source
+
+    def base_in_camera(self, header: FrameHeader) -> FloatArray | None:
+        """`T_camera_base` (4, 4), None where TF does not connect them."""
+        base_frame = self.base_frame(header)
+        return self.known_transform(header.frame_id, base_frame, header, "pose of the base")
