@@ -10,7 +10,6 @@ from torch import Tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
-from dense_reloc_ros.pose.problem import fine_maps_of
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -20,7 +19,7 @@ from dense_reloc_ros.temporal.correlation import map_share
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.history import History, PreviousFrame
 from dense_reloc_ros.temporal.matching import Matches, match_with_previous, tensor_of
-from dense_reloc_ros.temporal.tracking import TrackedPose, gain_of, track
+from dense_reloc_ros.temporal.tracking import TrackedPose, gain_at, tracked_poses
 
 
 class TemporalLocalizer:
@@ -83,20 +82,36 @@ class TemporalLocalizer:
     ) -> Localization | None:
         """The frame by fused correlation; None where that is not to be believed, or no better."""
         localizer, stopwatch = self.localizer, Stopwatch(self.localizer.device)
-        predicted = tensor_of(
-            self._history.predict(frame.stamp, frame.T_odom_camera), localizer.device
-        )
+        T_map_camera = self._history.predict(frame.stamp, frame.T_odom_camera)
+        predicted = tensor_of(T_map_camera, localizer.device)
         with stopwatch.stage("temporal matching"):
             matches = match_with_previous(localizer, frame, previous, predicted, share)
         if matches is None:
             return None
         with stopwatch.stage("temporal pose"):
-            tracked = track(matches, predicted, localizer.configuration)
-        if tracked is None:
+            estimate = self._believed_pose(matches, frame, predicted)
+        if estimate is None:
             return None
-        with stopwatch.stage("temporal verification"):
-            if self._single_is_better(matches, frame.localization.estimate, tracked):
-                return None
+        milliseconds = {**frame.localization.stage_milliseconds, **stopwatch.milliseconds}
+        return Localization(Status.LOCALIZED, "", estimate, milliseconds, frame.features)
+
+    def _believed_pose(
+        self, matches: Matches, frame: LocalizedFrame, predicted: Tensor
+    ) -> PoseEstimate | None:
+        """The first tracked pose that is to be believed.
+
+        Its NRE on the map's own maps must be no higher than that of the single frame's pose, so
+        that a wrong previous pose cannot hold the fusion captive.
+        """
+        localizer = self.localizer
+        single = frame.localization.estimate
+        least_gain = 0.0
+        if single is not None:
+            T_camera_map = tensor_of(single.T_map_camera, localizer.device)
+            least_gain = gain_at(matches.by_map, T_camera_map, localizer.configuration.nre.window)
+        for tracked in tracked_poses(matches, predicted, localizer.configuration):
+            if tracked.gain < least_gain:
+                continue
             estimate = localizer.judge(
                 matches.fused,
                 tracked.fused,
@@ -104,31 +119,15 @@ class TemporalLocalizer:
                 matches.keyframes,
                 frame.camera,
             )
-            believed = self._is_believed(matches, tracked, estimate, predicted, frame.camera)
-        if not believed:
-            return None
-        milliseconds = {**frame.localization.stage_milliseconds, **stopwatch.milliseconds}
-        return Localization(Status.LOCALIZED, "", estimate, milliseconds, frame.features)
-
-    def _single_is_better(
-        self, matches: Matches, single: PoseEstimate | None, tracked: TrackedPose
-    ) -> bool:
-        """Whether the single frame's pose has the lower NRE on the map's own maps.
-
-        So a wrong previous pose cannot hold the fusion captive.
-        """
-        if single is None:
-            return False
-        T_camera_map = tensor_of(single.T_map_camera, self.localizer.device)
-        window = self.localizer.configuration.nre.window
-        found = fine_maps_of(matches.by_map, T_camera_map, window)
-        return gain_of(matches.by_map, found) > tracked.gain
+            if self._is_believed(estimate, matches, tracked, predicted, frame.camera):
+                return estimate
+        return None
 
     def _is_believed(
         self,
+        estimate: PoseEstimate,
         matches: Matches,
         tracked: TrackedPose,
-        estimate: PoseEstimate,
         predicted: Tensor,
         camera: Camera,
     ) -> bool:
@@ -138,8 +137,8 @@ class TemporalLocalizer:
         """
         threshold = self.localizer.score_threshold
         by_map = verify(matches.by_map, tracked.by_map, camera.width, camera.height)
-        T_camera_map = predicted.double().cpu().numpy()
-        step = se3.pose_error(se3.inverse(se3.checked_rigid(T_camera_map)), estimate.T_map_camera)
+        T_map_camera = se3.inverse(se3.checked_rigid(predicted.double().cpu().numpy()))
+        step = se3.pose_error(T_map_camera, estimate.T_map_camera)
         return (
             estimate.score >= threshold
             and by_map.score >= self.configuration.least_map_score * threshold

@@ -64,20 +64,19 @@ def match_with_previous(
     observations = localizer.select(frame.features, keyframes)
     point_indices = scene_map.observation_points[observations]
     from_map = localizer.descriptors(observations)
-    pixels, is_seen = visible_pixels(
-        tensor_of(previous.T_map_camera, localizer.device),
-        previous.frame.camera,
-        scene_map.points[point_indices].to(localizer.device),
-        _points_of(localizer, keyframes),
-    )
-    from_previous = descriptors_in(previous.frame.features, pixels)
-    mixed = mix_correlations(from_map, from_previous, is_seen, share)
-    return Matches(
-        keyframes,
-        point_indices,
-        by_map=localizer.problem(frame.features, frame.camera, point_indices, from_map),
-        fused=localizer.problem(frame.features, frame.camera, point_indices, mixed),
-    )
+    by_map = localizer.problem(frame.features, frame.camera, point_indices, from_map)
+    fused = by_map
+    if share < 1:
+        pixels, is_seen = visible_pixels(
+            tensor_of(previous.T_map_camera, localizer.device),
+            previous.frame.camera,
+            by_map.points,
+            _points_of(localizer, keyframes),
+        )
+        from_previous = descriptors_in(previous.frame.features, pixels)
+        mixed = mix_correlations(from_map, from_previous, is_seen, share)
+        fused = localizer.problem(frame.features, frame.camera, point_indices, mixed)
+    return Matches(keyframes, point_indices, by_map, fused)
 
 
 def tensor_of(T_map_camera: FloatArray, device: torch.device) -> Tensor:

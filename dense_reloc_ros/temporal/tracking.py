@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -23,27 +24,31 @@ class TrackedPose:
     """What all points gain on the map's own maps: the more, the lower the NRE."""
 
 
-def track(
+def tracked_poses(
     matches: Matches, predicted: Tensor, configuration: LocalizerConfiguration
-) -> TrackedPose | None:
-    """The pose near the predicted one (4, 4) with the lowest NRE on the map's own loss maps.
+) -> Iterator[TrackedPose]:
+    """Poses that GNC reaches from a predicted one (4, 4), each found only when it is asked for.
 
-    From the prediction GNC goes on on the fused maps, once coarse to fine, which reaches far, and
-    once on the fine windows alone: in bad light the coarse maps have other places that are cheaper.
+    First on the fine windows around the prediction: in bad light other places are as cheap on the
+    coarse maps. Then coarse to fine, which reaches further.
     """
     fused, options = matches.fused, configuration.nre
-    coarse = refine_coarse(fused, fused.coarse_maps, predicted[None], options)
-    found = [refine_fine(fused, starts, options) for starts in (coarse, predicted[None])]
-    poses = []
-    for pose in found:
-        if pose is None or not len(pose.points):
+    for is_far in (False, True):
+        starts = predicted[None]
+        if is_far:
+            starts = refine_coarse(fused, fused.coarse_maps, starts, options)
+        found = refine_fine(fused, starts, options)
+        if found is None or not len(found.points):
             continue
-        refined = refine_by_features(fused, pose, configuration.feature_metric)
+        refined = refine_by_features(fused, found, configuration.feature_metric)
         by_map = fine_maps_of(matches.by_map, refined.T_camera_map, options.window)
-        poses.append(TrackedPose(refined, by_map, gain_of(matches.by_map, by_map)))
-    return max(poses, key=lambda pose: pose.gain, default=None)
+        yield TrackedPose(refined, by_map, _gain(matches.by_map, by_map))
 
 
-def gain_of(problem: PoseProblem, found: FoundPose) -> float:
-    """What all points gain together at a pose."""
+def gain_at(problem: PoseProblem, T_camera_map: Tensor, window: int) -> float:
+    """What all points gain together at a pose (4, 4) on the fine maps around it."""
+    return _gain(problem, fine_maps_of(problem, T_camera_map, window))
+
+
+def _gain(problem: PoseProblem, found: FoundPose) -> float:
     return float(found.gains(problem).sum())
