@@ -7,7 +7,7 @@ A field's description and bounds are also those of the ROS parameter that the no
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -19,6 +19,9 @@ class Block(BaseModel):
     """A frozen group of parameters that refuses unknown names."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+AnyBlock = TypeVar("AnyBlock", bound=Block)
 
 
 class FeaturesConfiguration(Block):
@@ -177,13 +180,7 @@ def configuration_from_mapping(values: dict[str, Any]) -> LocalizerConfiguration
     Raises:
         ConfigurationError: an unknown name, a wrong type or a value out of range; names it.
     """
-    try:
-        return LocalizerConfiguration.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"parameter '{name}': " if name else ""
-        raise ConfigurationError(where + first["msg"]) from None
+    return block_from_mapping(LocalizerConfiguration, values)
 
 
 def load_configuration(path: Path) -> LocalizerConfiguration:
@@ -192,9 +189,33 @@ def load_configuration(path: Path) -> LocalizerConfiguration:
     Raises:
         ConfigurationError: a file that cannot be read or is not valid; names the file.
     """
+    return load_block(LocalizerConfiguration, path)
+
+
+def block_from_mapping(kind: type[AnyBlock], values: dict[str, Any]) -> AnyBlock:
+    """Parameters of any kind from nested plain values.
+
+    Raises:
+        ConfigurationError: an unknown name, a wrong type or a value out of range; names it.
+    """
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        where = f"parameter '{name}': " if name else ""
+        raise ConfigurationError(where + first["msg"]) from None
+
+
+def load_block(kind: type[AnyBlock], path: Path) -> AnyBlock:
+    """Parameters of any kind in a YAML file.
+
+    Raises:
+        ConfigurationError: a file that cannot be read or is not valid; names the file.
+    """
     try:
         values = yaml.safe_load(path.read_text()) or {}
-        return configuration_from_mapping(values)
+        return block_from_mapping(kind, values)
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as error:

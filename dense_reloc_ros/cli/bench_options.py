@@ -59,8 +59,13 @@ def add_bench_options(
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the numbers as JSON")
 
 
-def add_accuracy_options(parser: argparse.ArgumentParser, levels: Sequence[str]) -> None:
-    """Adds the options of commands that compare poses, by default at some levels of light."""
+def add_accuracy_options(
+    parser: argparse.ArgumentParser, levels: Sequence[str], *others: str
+) -> None:
+    """Adds the options of commands that compare poses, by default at some levels of light.
+
+    `others` are levels that the command has besides the usual ones.
+    """
     parser.add_argument(
         "--ground-truth",
         type=Path,
@@ -72,7 +77,8 @@ def add_accuracy_options(parser: argparse.ArgumentParser, levels: Sequence[str])
         nargs="+",
         default=levels,
         metavar="L",
-        help=f"of light: clean, dim, dark, night, harsh (default: {' '.join(levels)})",
+        help=f"of light: {', '.join([*others, 'clean, dim, dark, night, harsh'])} "
+        f"(default: {' '.join(levels)})",
     )
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from types import MappingProxyType
 
 import cv2
@@ -84,7 +84,8 @@ def at_level(frames: Sequence[SourceFrame], level: str) -> list[SourceFrame]:
     check_level(level)
     if level == CLEAN:
         return list(frames)
-    return [replace(frame, read_image=_degrading(frame, LEVELS[level])) for frame in frames]
+    change = partial(degrade, conditions=LEVELS[level])
+    return [changed(frame, partial(change, number=frame_number(frame))) for frame in frames]
 
 
 def check_level(level: str) -> None:
@@ -97,14 +98,15 @@ def check_level(level: str) -> None:
         raise ConfigurationError(f"unknown level '{level}' (known: {', '.join([CLEAN, *LEVELS])})")
 
 
-def _degrading(frame: SourceFrame, conditions: Conditions) -> Callable[[], RgbImage]:
+def changed(frame: SourceFrame, change: Callable[[RgbImage], RgbImage]) -> SourceFrame:
+    """The same frame with a change of its image, which is made once and kept as a JPEG."""
+
     @cache
     def jpeg() -> bytes:
-        degraded = degrade(frame.load_image(), conditions, frame_number(frame))
-        bgr = cv2.cvtColor(degraded, cv2.COLOR_RGB2BGR)
+        bgr = cv2.cvtColor(change(frame.load_image()), cv2.COLOR_RGB2BGR)
         return bytes(cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1])
 
-    return lambda: decode_compressed(jpeg())
+    return replace(frame, read_image=lambda: decode_compressed(jpeg()))
 
 
 def frame_number(frame: SourceFrame) -> int:
@@ -124,7 +126,7 @@ def degrade(image: RgbImage, conditions: Conditions, number: int) -> RgbImage:
         light *= light_field(light.shape[0], light.shape[1], rng)[..., None]
     if conditions.covered:
         _cover(light, conditions, rng)
-    return np.ascontiguousarray(_expose(light, conditions, rng)[..., ::-1])
+    return np.ascontiguousarray(expose(light, conditions, rng)[..., ::-1])
 
 
 def motion_kernel(length: int, angle: float) -> FloatImage:
@@ -155,7 +157,7 @@ def _cover(light: FloatImage, conditions: Conditions, rng: Generator) -> None:
         light[top : top + box_height, left : left + box_width] = brightness
 
 
-def _expose(light: FloatImage, conditions: Conditions, rng: Generator) -> NDArray[np.uint8]:
+def expose(light: FloatImage, conditions: Conditions, rng: Generator) -> NDArray[np.uint8]:
     """What the sensor makes of light (H, W, 3): shot noise, read noise, 8 bits."""
     counted = rng.poisson(light * conditions.photons) / conditions.photons
     read = counted + rng.normal(0, conditions.read_noise, light.shape)

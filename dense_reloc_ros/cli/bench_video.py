@@ -1,0 +1,136 @@
+"""`dense-reloc bench video`: what fusion over time adds to single frames."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dense_reloc_ros.cli.bench_options import add_accuracy_options, add_bench_options
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from dense_reloc_ros.evaluation.fusion_comparison import FusionResult
+    from dense_reloc_ros.evaluation.fusion_numbers import Contrast, Reached
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Adds the `bench video` command."""
+    parser = subparsers.add_parser(
+        "video",
+        help="localize a video without and with fusion over time",
+        description="Makes a video harder, always with the same randomness: in bursts of motion "
+        "blur, darkness, a half that is covered, and black-outs, with clear frames between them "
+        "(level bursts), or as a whole (the other levels). Localizes its frames one by one and "
+        "with fusion over time. Writes video.json.",
+    )
+    add_bench_options(parser)
+    add_accuracy_options(parser, ("bursts",), "bursts")
+    parser.add_argument(
+        "--seeds",
+        nargs="+",
+        type=int,
+        default=[0, 1, 2],
+        metavar="N",
+        help="of the bursts; each gives another video (default: 0 1 2)",
+    )
+    parser.add_argument(
+        "--fusion-config", type=Path, metavar="YAML", help="parameters of the fusion"
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Runs `bench video`."""
+    from dense_reloc_ros.cli.bench_options import open_bench
+    from dense_reloc_ros.cli.bench_results import JsonFile, print_table
+    from dense_reloc_ros.configuration import load_block
+    from dense_reloc_ros.evaluation.fusion_comparison import compare_fusion
+    from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+
+    file = JsonFile(arguments.output, "video.json")
+    fusion = (
+        load_block(TemporalConfiguration, arguments.fusion_config)
+        if arguments.fusion_config
+        else TemporalConfiguration()
+    )
+    with open_bench(arguments, [arguments.device]) as bench:
+        results = compare_fusion(
+            bench.contenders, fusion, bench.frames, arguments.levels, arguments.seeds
+        )
+        print_table(table(results, bench.queries))
+    file.write(results)
+    return 0
+
+
+def table(results: Sequence[FusionResult], queries: str) -> Table:
+    """A row for each level, method and map, and below it one for each kind of burst."""
+    from rich.table import Table
+
+    from dense_reloc_ros.cli.bench_results import map_name
+
+    rows = Table(
+        "level",
+        "method",
+        "map",
+        "frames",
+        "5 cm, 5°",
+        "ratio",
+        "saved",
+        "lost",
+        "recovery",
+        "wrong",
+        "median error",
+        "ms",
+        title=f"{queries}: single frames → with fusion over time",
+    )
+    for column in rows.columns[3:]:
+        column.justify = "right"
+    for result in results:
+        where = result.level, result.method, map_name(result.map, result.keyframes)
+        rows.add_row(*where, *_contrast(result.all), _time(result))
+        for kind, contrast in result.kinds.items():
+            rows.add_row("", "", kind, *_contrast(contrast))
+        rows.add_section()
+    rows.caption = (
+        "saved: frames that only fusion brings within, of those outside; recovery: frames from the "
+        "end of a burst to the first within, median (worst); ms: a frame + its fusion (share)"
+    )
+    return rows
+
+
+def _contrast(numbers: Contrast) -> list[str]:
+    single, fused = numbers.single, numbers.fused
+    ratio = "-" if numbers.recall_ratio is None else f"{numbers.recall_ratio:.2f}"
+    return [
+        str(numbers.frames),
+        f"{_recall(single)} → {_recall(fused)}",
+        ratio,
+        f"{numbers.saved} of {numbers.outside}",
+        str(numbers.lost),
+        f"{_recovery(single)} → {_recovery(fused)}",
+        f"{single.wrong} → {fused.wrong}",
+        f"{_error(single)} → {_error(fused)}",
+    ]
+
+
+def _recall(reached: Reached) -> str:
+    return "-" if reached.recall is None else f"{reached.recall:.3f}"
+
+
+def _recovery(reached: Reached) -> str:
+    median, worst = reached.median_recovery, reached.worst_recovery
+    return f"{'-' if median is None else f'{median:g}'} ({'-' if worst is None else worst})"
+
+
+def _error(reached: Reached) -> str:
+    if reached.median_translation_m is None or reached.median_rotation_deg is None:
+        return "-"
+    return f"{100 * reached.median_translation_m:.2f} cm, {reached.median_rotation_deg:.2f}°"
+
+
+def _time(result: FusionResult) -> str:
+    share = f"{100 * result.added_time:+.0f}%"
+    return f"{result.frame_ms.median:.0f} + {result.fusion_ms.median:.0f} ({share})"
