@@ -1,27 +1,41 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from safetensors.torch import save_file
+from training.data.clean_pairs import small_room
+from training.scenes import small_scenes
 
+from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
 from dense_reloc_ros.features.s2dhm import S2dhm
 from dense_reloc_ros.training import assembly
 from dense_reloc_ros.training.assembly import create_trainer
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.configuration import (
     PLACEHOLDER,
+    RunConfiguration,
     TrainingConfiguration,
     WeightedData,
     load_training_configuration,
 )
+from dense_reloc_ros.training.data import rooms
 from dense_reloc_ros.training.data.warps import WarpsConfiguration
 from dense_reloc_ros.training.logs import TrainingLog
+from dense_reloc_ros.training.optimization import ConstantSchedule
 from dense_reloc_ros.training.progress import Ending
 
 FOLDER = Path(__file__).parents[2] / "config/training"
 CPU = torch.device("cpu")
+
+
+FEATURES, SCENES = (
+    sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem.startswith("dsm") == is_dsm)
+    for is_dsm in (False, True)
+)
 
 
 def small(name: str, **changes) -> TrainingConfiguration:
@@ -29,30 +43,96 @@ def small(name: str, **changes) -> TrainingConfiguration:
     path = FOLDER / f"{name}.yaml"
     names = PLACEHOLDER.findall(path.read_text())
     whole = load_training_configuration(path, dict.fromkeys(names, "/nowhere"))
-    pictures = (WeightedData(source=WarpsConfiguration(pictures=("coffee", "astronaut"))),)
+    data = (WeightedData(source=WarpsConfiguration(pictures=("coffee", "astronaut"))),)
+    data = changes.pop("data", data)
     assert whole.validation is not None
     return whole.model_copy(
         update={
             "initial_weights": None,
             "image_size": (128, 160),
-            "data": pictures,
-            "validation": whole.validation.model_copy(update={"data": pictures, "pairs": 2}),
+            "data": data,
+            "validation": whole.validation.model_copy(update={"data": data, "pairs": 2}),
             "run": whole.run.model_copy(update={"steps": 1, "workers": 0}),
             **changes,
         }
     )
 
 
-@pytest.mark.parametrize("name", sorted(path.stem for path in FOLDER.glob("*.yaml")))
-def test_configurations_that_ship_train(name, tmp_path, monkeypatch):
+@pytest.mark.parametrize("name", FEATURES)
+def test_configurations_of_features_that_ship_train(name, tmp_path, monkeypatch):
     monkeypatch.setattr(assembly, "FIRST_IMAGES", 8)
-    trainer = create_trainer(small(name), Checkpoints(tmp_path), CPU)
+    assert_trains(small(name), tmp_path)
+
+
+@pytest.mark.parametrize("name", SCENES)
+def test_configurations_of_scene_matchers_that_ship_train(name, tmp_path, scenes):
+    assert_trains(small(name, data=scenes, batch_size=2), tmp_path)
+
+
+@pytest.fixture
+def scenes(tmp_path, monkeypatch) -> tuple[WeightedData, ...]:
+    """A small room, in the same light always."""
+    monkeypatch.setattr(rooms, "random_room", lambda _: small_room())
+    monkeypatch.setattr(rooms, "relit", lambda room, _: room)
+    return (WeightedData(source=small_scenes(tmp_path / "rooms")),)
+
+
+def assert_trains(configuration: TrainingConfiguration, folder: Path) -> None:
+    trainer = create_trainer(configuration, Checkpoints(folder), CPU)
     before = {key: value.clone() for key, value in trainer.network.state_dict().items()}
-    with TrainingLog(tmp_path, 0, 1) as log:
+    with TrainingLog(folder, 0, 1) as log:
         assert trainer.run(log, lambda: False) is Ending.STEPS
     after = trainer.network.state_dict()
     assert any(not torch.equal(after[key], before[key]) for key in before)
     assert all(torch.isfinite(value).all() for value in after.values())
+
+
+def test_runs_of_scene_matchers_go_on_bit_by_bit_and_leave_the_trunk_alone(tmp_path, scenes):
+    states = []
+    for parts in ((3,), (1, 3)):
+        folder = tmp_path / str(len(parts))
+        folder.mkdir()
+        for number, steps in enumerate(parts):
+            run = RunConfiguration(steps=steps, workers=0)
+            configuration = small(
+                "dsm_compact",
+                data=scenes,
+                batch_size=2,
+                schedule=ConstantSchedule(),
+                validation=None,
+                run=run,
+            )
+            trainer = create_trainer(configuration, Checkpoints(folder), CPU, resume=number > 0)
+            with TrainingLog(folder, trainer.progress.step, steps) as log:
+                assert trainer.run(log, lambda: False) is Ending.STEPS
+            torch.manual_seed(number)
+        states.append(trainer.network.state_dict())
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+    torch.manual_seed(configuration.seed)
+    begun = create_scene_matcher("dsm_compact").state_dict()
+    changed = {name for name, value in begun.items() if not torch.equal(value, states[0][name])}
+    assert changed and not any(name.startswith("features.") for name in changed)
+
+
+def test_scene_matchers_validate_how_well_they_localize(tmp_path, scenes):
+    configuration = small("dsm_compact", data=scenes)
+    trainer = create_trainer(configuration, Checkpoints(tmp_path), CPU)
+    with TrainingLog(tmp_path, 0, 1) as log:
+        trainer.run(log, lambda: False)
+    metrics = trainer.progress.curve[0].metrics
+    assert {"loss", "coordinates_median_m", "pose_5cm_5deg"} <= metrics.keys()
+    assert metrics["stride_8/coordinates"] > 0
+    assert not any(math.isnan(value) for value in metrics.values())
+
+
+@pytest.mark.parametrize("name", ["compact", "dsm_compact"])
+def test_data_of_the_other_kind_is_refused(name):
+    other = {"compact": "dsm_compact", "dsm_compact": "compact"}[name]
+    values = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
+    data = yaml.safe_load((FOLDER / f"{other}.yaml").read_text())["data"]
+    with pytest.raises(ValueError, match="room_scenes"):
+        TrainingConfiguration.model_validate({**values, "data": data})
 
 
 @pytest.fixture
