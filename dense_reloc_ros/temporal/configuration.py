@@ -7,11 +7,76 @@ from pydantic import Field
 from dense_reloc_ros.configuration import Block
 
 
+class FilterConfiguration(Block):
+    """The filter of poses: what it believes of measurements, of odometry and of the robot."""
+
+    gate: float = Field(
+        0.9999,
+        ge=0.5,
+        lt=1.0,
+        description="Share of right poses that the filter believes; others are taken for outliers",
+    )
+    restart_after: int = Field(
+        3,
+        ge=1,
+        le=100,
+        description="Outliers in a row that agree with each other from which on the filter starts "
+        "anew with them",
+    )
+    # On rendered rooms, errors of poses half a metre and 18 degrees apart correlate by 0.3 to 0.4.
+    common_share: float = Field(
+        0.7,
+        ge=0.0,
+        le=0.99,
+        description="Share of a pose's variance that the next poses have in common with it, so "
+        "that it cannot be averaged out while the robot stands still",
+    )
+    common_distance: float = Field(
+        1.0, gt=0.0, le=100.0, description="Metres in which the common error falls to 37%"
+    )
+    common_angle: float = Field(
+        1.0, gt=0.0, le=10.0, description="Radians of turn in which the common error falls to 37%"
+    )
+    drift: float = Field(
+        0.03,
+        gt=0.0,
+        le=1.0,
+        description="Share of its way and of its turns by which odometry may be off",
+    )
+    heading_drift: float = Field(
+        0.005,
+        ge=0.0,
+        le=1.0,
+        description="Radians for each metre of way by which odometry may turn",
+    )
+    speed: float = Field(
+        1.0, gt=0.0, le=100.0, description="Usual speed of the robot without odometry, m/s"
+    )
+    turn_rate: float = Field(
+        1.0, gt=0.0, le=100.0, description="Usual turn rate of the robot without odometry, rad/s"
+    )
+    acceleration: float = Field(
+        1.0,
+        gt=0.0,
+        le=100.0,
+        description="By how much the speed usually changes in a second without odometry, m/s",
+    )
+    turn_acceleration: float = Field(
+        1.0,
+        gt=0.0,
+        le=100.0,
+        description="By how much the turn rate usually changes in a second without odometry, rad/s",
+    )
+
+
 class TemporalConfiguration(Block):
     """Correlation with the previous frame (DSM 3.3)."""
 
     max_age: float = Field(
         0.5, gt=0.0, le=10.0, description="Seconds for which a localized frame helps later ones"
+    )
+    points: int = Field(
+        400, ge=20, le=20_000, description="Map points correlated with the frame before at most"
     )
     sure: float = Field(
         0.98,
@@ -38,3 +103,4 @@ class TemporalConfiguration(Block):
         description="Score that a predicted pose needs by the map alone, as a share of the "
         "threshold of single frames",
     )
+    filter: FilterConfiguration = FilterConfiguration()
