@@ -131,11 +131,11 @@ def frames_to_recovery(within: Sequence[bool], bursts: Sequence[Burst]) -> list[
 
     Infinite where the next burst, or the end, comes first.
     """
-    ends = [burst.begin for burst in bursts[1:]] + [len(within)]
+    begins = [burst.begin for burst in bursts] + [len(within)]
     frames = []
-    for burst, end in zip(bursts, ends, strict=True):
-        after = [index for index in range(burst.end, end) if within[index]]
-        frames.append(after[0] - burst.end + 1 if after else math.inf)
+    for burst, next_begin in zip(bursts, begins[1:], strict=True):
+        good = [index for index in range(burst.end, next_begin) if within[index]]
+        frames.append(good[0] - burst.end + 1 if good else math.inf)
     return frames
 
 
