@@ -31,7 +31,7 @@ from dense_reloc_ros.localization import (
 )
 from dense_reloc_ros.localizer import Findings, Localizer
 from dense_reloc_ros.methods import Method
-from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -73,7 +73,7 @@ class DsmLocalizer(Localizer):
         matcher: SceneMatcher | None = None,
         extractor: FeatureExtractor | None = None,
     ) -> None:
-        super().__init__(scene_map, configuration, method, device)
+        super().__init__(_uncalibrated(scene_map), configuration, method, device)
         weights = configuration.dsm.weights
         self._matcher = matcher or open_scene_matcher(
             cast(Variant, method.name), device, Path(weights) if weights else None
@@ -209,6 +209,12 @@ def scene_coordinates(predictions: Sequence[LevelPrediction]) -> SceneCoordinate
         certainty=finest.certainty[0].cpu().numpy(),
         candidates=coarsest.candidates[0].permute(0, 2, 3, 1).cpu().numpy(),
     )
+
+
+def _uncalibrated(scene_map: SceneMap) -> SceneMap:
+    """The map without what was fitted for the scores and covariances of other methods."""
+    information = scene_map.information.model_copy(update={"calibration": MapCalibration()})
+    return replace(scene_map, information=information)
 
 
 def _findings(matches: Sequence[_Match]) -> Findings:
