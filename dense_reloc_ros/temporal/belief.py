@@ -197,4 +197,4 @@ def _diagonal(translation: float, rotation: float) -> FloatArray:
 
 
 def _cross_matrix(vector: FloatArray) -> FloatArray:
-    return np.cross(np.eye(3), -vector)
+    return np.cross(np.eye(3), vector)
