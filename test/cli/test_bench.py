@@ -5,10 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import cv2
 import pytest
 from patterned_room import CAMERA, camera_pose, patterned_room
+from safetensors.torch import save_file
 
 from dense_reloc_ros.cli.main import main
+from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
 
 
@@ -168,6 +171,7 @@ def test_poses_must_be_known_to_be_compared(folder, capsys):
     ("options", "message"),
     [
         (["--methods", "sift_pnp"], "method 'sift_pnp' does not work on dense features"),
+        (["--methods", "dsm"], "method 'dsm' does not work on dense features"),
         (["--networks", "s2dnet"], "network 's2dnet' has no weights of its own"),
         (["--weights", "s2dnet=/nowhere", "--networks", "s2dnet"], "/nowhere"),
     ],
@@ -179,3 +183,38 @@ def test_a_table_that_cannot_be_made_is_refused(options, message, folder, capsys
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("dense-reloc: error: ")
     assert message in last
+
+
+def test_dsm(folder, tmp_path, capsys):
+    """With an untrained network, whose numbers are worth nothing."""
+    weights = tmp_path / "untrained.safetensors"
+    save_file(create_scene_matcher("dsm_compact").state_dict(), weights)
+    (tmp_path / "parameters.yaml").write_text(f"dsm: {{weights: {weights}, scene_images: 2}}")
+    for name in ("one", "other"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "map").symlink_to(folder / "mapping")
+        (tmp_path / name / "query").symlink_to(folder / "query")
+    options = ["--every", "2", "--mapping-every", "2", "--methods", "re", "dsm_compact"]
+    options += ["--device", "cpu", "--config", tmp_path / "parameters.yaml"]
+    scenes = [tmp_path / "one", tmp_path / "other"]
+    words = ["bench", "dsm", *scenes, *options, "--output", tmp_path / "numbers"]
+    assert main([str(word) for word in words]) == 0
+    results = json.loads((tmp_path / "numbers/dsm.json").read_text())
+    ways = [("re", False), ("dsm_compact", False), ("dsm_compact", True)]
+    assert [(r["scene"], r["method"], r["is_video"]) for r in results] == [
+        (scene, *way) for scene in ("one", "other", "all") for way in ways
+    ]
+    for result in results:
+        count = 2 if result["scene"] == "all" else 1
+        assert (result["frames"], result["keyframes"]) == (2 * count, 3 * count)
+        if result["method"] == "re":
+            assert result["recall"]["25cm_2deg"] == 1.0
+            assert result["scene_coordinates"] is None
+        else:
+            # What is above the walls has no depth.
+            share = result["scene_coordinates"]["cells"] / (2 * 48 * 64 * count)
+            assert 0.8 < share < 1.0
+            assert len(result["scene_coordinates"]["candidates_m"]) == 16
+    rows = [line for line in capsys.readouterr().out.splitlines() if "dsm_compact, video" in line]
+    assert f"{100 * results[-1]['scene_coordinates']['median_m']:.2f} cm" in rows[-1]
+    assert cv2.imread(str(tmp_path / "numbers/scene_coordinates.png")) is not None
