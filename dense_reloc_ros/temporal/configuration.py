@@ -75,11 +75,8 @@ class TemporalConfiguration(Block):
     max_age: float = Field(
         0.5, gt=0.0, le=10.0, description="Seconds for which a localized frame helps later ones"
     )
-    points: int = Field(
-        400, ge=20, le=20_000, description="Map points correlated with the frame before at most"
-    )
     sure: float = Field(
-        0.98,
+        0.9,
         ge=0.0,
         le=1.0,
         description="Confidence from which on a single frame's pose needs no help",
