@@ -19,7 +19,7 @@ class MapTransform:
         self._robot = robot
         self._publisher = TransformPublisher(node)
         self._lock = Lock()
-        self._map_frame = ""
+        self._map_frame = self._revision = ""
         self._T_map_odom: FloatArray | None = None
         self._image_stamp = 0
         self._last_date = 0
@@ -37,11 +37,14 @@ class MapTransform:
         settings, header = self._robot.settings, answer.header
         child = settings.odom_frame or self._robot.base_frame(header)
         T_map_child = self._child_in_map(answer, child)
+        result = answer.result
         with self._lock:
             if header.stamp < self._image_stamp:  # time was set back
                 self._T_map_odom, self._last_date = None, 0
-            self._image_stamp = header.stamp
-            self._map_frame = answer.result.header.frame_id
+            if result.map_revision != self._revision:
+                self._T_map_odom = None
+            self._image_stamp, self._revision = header.stamp, result.map_revision
+            self._map_frame = result.header.frame_id
             date = header.stamp + self._tolerance
             if settings.odom_frame:
                 if T_map_child is not None:

@@ -80,7 +80,7 @@ def launched(
 @pytest.mark.ros
 def test_starts_the_node_as_told(launched: subprocess.Popen[bytes], ros_domain: int) -> None:
     import rclpy
-    from nodes.harness import wait_for
+    from nodes.robot import wait_for
     from rcl_interfaces.srv import GetParameters
     from rclpy.context import Context
     from rclpy.executors import SingleThreadedExecutor

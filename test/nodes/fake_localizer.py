@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from threading import Event
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scene.small_map import make_map
 
@@ -47,7 +49,10 @@ class FakeLocalizer:
         self.answer = answer
         self.configuration = LocalizerConfiguration()
         self.method = "fake"
-        self.scene_map = make_map(seed)
+        scene_map = make_map(seed)
+        information = scene_map.information.model_copy(update={"revision": f"revision {seed}"})
+        self.scene_map = replace(scene_map, information=information)
+        self.device = torch.device("cpu")
         self.images: list[NDArray[np.uint8]] = []
         self.cameras: list[Camera] = []
         self.priors: list[FloatArray | None] = []

@@ -1,125 +1,30 @@
-"""A running relocalizer with a fake localizer, and a robot around it, connected over DDS."""
+"""A running relocalizer with a fake localizer, and a robot around it."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
-from threading import Event, Thread
-from typing import Any, TypeVar
+from typing import Any
 
-import numpy as np
-import rclpy
-from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState
 from nodes.fake_localizer import FakeMaps
-from numpy.typing import NDArray
-from rcl_interfaces.msg import SetParametersResult
-from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.client import Client
+from nodes.robot import Robot, overrides, wait_for
 from rclpy.context import Context
-from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
-from rclpy.parameter import Parameter
-from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.task import Future
-from sensor_msgs.msg import CameraInfo, CompressedImage, Image
-from tf2_msgs.msg import TFMessage
+from sensor_msgs.msg import Image
 
-from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.msg import RelocResult
-from dense_reloc_ros.nodes.conversions import image_to_message, time_message, transform_to_message
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 
-Result = TypeVar("Result")
 Start = Callable[..., "Harness"]
 """Starts a relocalizer with these maps and parameters."""
-TIMEOUT_SECONDS = 30.0
-CAMERA_FRAME = "camera_optical_frame"
-WIDTH, HEIGHT = 64, 48
 
 
-def wait_for(
-    condition: Callable[[], Result], what: str, timeout: float = TIMEOUT_SECONDS
-) -> Result:
-    """The first value of a condition that counts as true."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-    return value
-
-
-def camera_info(**changes: Any) -> CameraInfo:
-    info = CameraInfo(
-        width=WIDTH,
-        height=HEIGHT,
-        distortion_model="plumb_bob",
-        d=[0.1, -0.2, 0.001, 0.002, 0.0],
-        k=[50.0, 0.0, 31.5, 0.0, 51.0, 23.5, 0.0, 0.0, 1.0],
-    )
-    info.header.frame_id = CAMERA_FRAME
-    for name, value in changes.items():
-        setattr(info, name, value)
-    return info
-
-
-def picture(grey: int = 100) -> NDArray[np.uint8]:
-    return np.full((HEIGHT, WIDTH, 3), grey, dtype=np.uint8)
-
-
-class Harness:
-    """Publishes what a robot would and collects what the relocalizer says."""
+class Harness(Robot):
+    """A robot with a relocalizer."""
 
     def __init__(self, context: Context, maps: FakeMaps, **parameters: Any) -> None:
-        self.context = context
         self.relocalizer = Relocalizer(
-            maps,
-            context=context,
-            parameter_overrides=[
-                Parameter(name, value=value) for name, value in parameters.items()
-            ],
+            maps, context=context, parameter_overrides=overrides(parameters)
         )
-        self.robot = rclpy.create_node("robot", context=context)
-        latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.images = self.robot.create_publisher(Image, "image", 10)
-        self.compressed = self.robot.create_publisher(CompressedImage, "image/compressed", 10)
-        self.camera_infos = self.robot.create_publisher(CameraInfo, "camera_info", 10)
-        self.tf = self.robot.create_publisher(TFMessage, "/tf", 100)
-        self.tf_static = self.robot.create_publisher(TFMessage, "/tf_static", latched)
-        self.results: list[RelocResult] = []
-        self.poses: list[PoseWithCovarianceStamped] = []
-        self.diagnostics: list[DiagnosticArray] = []
-        self.transforms: list[TransformStamped] = []
-        self._collect(RelocResult, "relocalizer/result", self.results)
-        self._collect(PoseWithCovarianceStamped, "relocalizer/pose", self.poses)
-        self._collect(DiagnosticArray, "/diagnostics", self.diagnostics)
-        self.robot.create_subscription(TFMessage, "/tf", self._take_transforms, 100)
-        self._clients: dict[str, Client] = {}
-        self._executors = [
-            MultiThreadedExecutor(4, context=context),
-            SingleThreadedExecutor(context=context),
-        ]
-        self._threads = []
-        self._stop = Event()
-        for executor, node in zip(self._executors, (self.relocalizer, self.robot), strict=True):
-            executor.add_node(node)
-            self._threads.append(Thread(target=self._spin, args=(executor,), daemon=True))
-            self._threads[-1].start()
-
-    def _spin(self, executor: Executor) -> None:
-        while not self._stop.is_set():
-            executor.spin_once(timeout_sec=0.1)
-
-    def close(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        for executor in self._executors:
-            executor.shutdown()
-        self.relocalizer.destroy_node()
-        self.robot.destroy_node()
+        super().__init__(context, self.relocalizer)
 
     def activate(self) -> None:
         """Configures and activates as a lifecycle manager does, and waits for the connections."""
@@ -140,152 +45,12 @@ class Harness:
                 "publishers of the relocalizer",
             )
 
-    def change_state(self, transition: int) -> bool:
-        request = ChangeState.Request(transition=Transition(id=transition))
-        return bool(self.call(ChangeState, "relocalizer/change_state", request).success)
-
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """The response of a service of the relocalizer."""
-        future = self.ask(kind, name, request)
-        wait_for(future.done, f"an answer of {name}")
-        return future.result()
-
-    def ask(self, kind: Any, name: str, request: Any) -> Future:
-        """What will be the response of a service of the relocalizer."""
-        if name not in self._clients:
-            self._clients[name] = self.robot.create_client(kind, name)
-        assert self._clients[name].wait_for_service(TIMEOUT_SECONDS), f"no service {name}"
-        return self._clients[name].call_async(request)
-
-    def show(
-        self,
-        seconds: float,
-        image: NDArray[np.uint8] | Image | None = None,
-        info: CameraInfo | None = None,
-    ) -> None:
-        """Publishes an image with its camera_info at a time."""
-        message = image if isinstance(image, Image) else image_to_message(picture())
-        if isinstance(image, np.ndarray):
-            message = image_to_message(image)
-        info = camera_info() if info is None else info
-        message.header.stamp = info.header.stamp = stamp(seconds)
-        message.header.frame_id = CAMERA_FRAME
-        self.camera_infos.publish(info)
-        self.images.publish(message)
-
-    def show_and_wait(self, seconds: float, *arguments: Any) -> RelocResult:
-        """The result of an image."""
-        self.show(seconds, *arguments)
-        return self.wait_for_result(seconds)
-
-    def show_compressed(self, seconds: float, data: bytes) -> None:
-        """Publishes an encoded image with its camera_info."""
-        message, info = CompressedImage(format="png"), camera_info()
-        message.data.frombytes(data)
-        message.header.frame_id = CAMERA_FRAME
-        message.header.stamp = info.header.stamp = stamp(seconds)
-        self.camera_infos.publish(info)
-        self.compressed.publish(message)
-
-    def show_until(self, status: int, seconds: float, *arguments: Any) -> float:
-        """Publishes images, one a second, until one is answered so; says when that was."""
-
-        def answered() -> float:
-            nonlocal seconds
-            seconds += 1.0
-            return seconds if self.show_and_wait(seconds, *arguments).status == status else 0.0
-
-        return wait_for(answered, f"a result with status {status}")
-
-    def show_until_placed(self, seconds: float) -> None:
-        """Publishes images of a time until the transform of the map is there.
-
-        For tests in which the node does not wait for the transforms it needs.
-        """
-
-        def placed() -> bool:
-            self.show(seconds)
-            time.sleep(0.05)
-            return any(t.header.stamp == stamp(seconds + 1.0) for t in self.transforms)
-
-        wait_for(placed, f"a transform at {seconds + 1.0} s")
-
-    def show_without_camera_info(self, seconds: float) -> None:
-        message = image_to_message(picture())
-        message.header.stamp = stamp(seconds)
-        message.header.frame_id = CAMERA_FRAME
-        self.images.publish(message)
-
-    def wait_for_result(self, seconds: float) -> RelocResult:
-        return self._wait_for_stamp(self.results, seconds)
-
-    def wait_for_pose(self, seconds: float) -> PoseWithCovarianceStamped:
-        return self._wait_for_stamp(self.poses, seconds)
-
-    def wait_for_transform(self, seconds: float) -> TransformStamped:
-        """A transform from the map that is dated so."""
-        return self._wait_for_stamp(self.transforms, seconds)
-
-    def wait_for_diagnostic(self, key: str, value: str) -> DiagnosticStatus:
-        """Diagnostics that say so, from now on."""
-        self.diagnostics.clear()
-        wanted = KeyValue(key=key, value=value)
-
-        def find() -> DiagnosticStatus | None:
-            said = (message.status[0] for message in self.diagnostics)
-            return next((status for status in said if wanted in status.values), None)
-
-        return wait_for(find, f"diagnostics with {key} = {value}")
-
-    def diagnostic(self, message: str) -> DiagnosticStatus | None:
-        """The first diagnostics with this summary."""
-        said = (array.status[0] for array in self.diagnostics)
-        return next((status for status in said if status.message == message), None)
-
     def look_at_debug_image(self) -> list[Image]:
         """The debug images from now on."""
         seen: list[Image] = []
-        self._collect(Image, "relocalizer/debug_image", seen)
+        self.collect(Image, "relocalizer/debug_image", seen)
         wait_for(
             lambda: self.relocalizer.count_subscribers("relocalizer/debug_image"),
             "the relocalizer to see its audience",
         )
         return seen
-
-    def set_parameters(self, **values: Any) -> SetParametersResult:
-        """Sets parameters of the relocalizer from outside, all or none."""
-        parameters = [Parameter(n, value=v).to_parameter_msg() for n, v in values.items()]
-        request = SetParametersAtomically.Request(parameters=parameters)
-        name = "relocalizer/set_parameters_atomically"
-        return self.call(SetParametersAtomically, name, request).result
-
-    def move(self, parent: str, child: str, seconds: float, pose: FloatArray) -> None:
-        """Publishes a transform on /tf."""
-        self.tf.publish(TFMessage(transforms=[transform(parent, child, seconds, pose)]))
-
-    def mount(self, parent: str, child: str, pose: FloatArray) -> None:
-        """Publishes a transform on /tf_static."""
-        self.tf_static.publish(TFMessage(transforms=[transform(parent, child, 0.0, pose)]))
-
-    def _wait_for_stamp(self, messages: list[Any], seconds: float) -> Any:
-        def find() -> Any:
-            return next((m for m in messages if m.header.stamp == stamp(seconds)), None)
-
-        return wait_for(find, f"a message at {seconds} s")
-
-    def _collect(self, kind: Any, topic: str, messages: list[Any]) -> None:
-        self.robot.create_subscription(kind, topic, messages.append, 100)
-
-    def _take_transforms(self, message: TFMessage) -> None:
-        self.transforms += [t for t in message.transforms if t.header.frame_id in ("map", "hall")]
-
-
-def stamp(seconds: float) -> Time:
-    return time_message(round(seconds * 1e9))
-
-
-def transform(parent: str, child: str, seconds: float, pose: FloatArray) -> TransformStamped:
-    message = TransformStamped(child_frame_id=child, transform=transform_to_message(pose))
-    message.header.frame_id = parent
-    message.header.stamp = stamp(seconds)
-    return message

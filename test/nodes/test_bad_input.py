@@ -11,7 +11,8 @@ from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 from sensor_msgs.msg import Image
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.harness import Harness, Start, camera_info, picture, wait_for
+from nodes.harness import Harness, Start
+from nodes.robot import camera_info, picture, wait_for
 
 from dense_reloc_ros.nodes.conversions import image_to_message
 

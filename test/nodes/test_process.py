@@ -14,7 +14,7 @@ pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/set
 import rclpy
 from ament_index_python import get_package_prefix
 from lifecycle_msgs.srv import GetState
-from nodes.harness import wait_for
+from nodes.robot import wait_for
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 

@@ -2,37 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 import pytest
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
-from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.harness import Start, wait_for
+from nodes.harness import Start
+from nodes.poses import matrix, pose
+from nodes.robot import wait_for
 from rclpy.qos import ReliabilityPolicy
 
 pytestmark = pytest.mark.ros
 
-
-def pose(seed: int) -> FloatArray:
-    generator = np.random.default_rng(seed)
-    return rigid(Rotation.random(rng=generator).as_matrix(), generator.normal(size=3))
-
-
 T_MAP_CAMERA, T_BASE_CAMERA, T_ODOM_BASE = pose(1), pose(2), pose(3)
-
-
-def matrix(transform_or_pose: Any) -> FloatArray:
-    """The (4, 4) matrix of a Transform or a Pose, by scipy alone."""
-    t = getattr(transform_or_pose, "translation", None) or transform_or_pose.position
-    q = getattr(transform_or_pose, "rotation", None) or transform_or_pose.orientation
-    return rigid(Rotation.from_quat([q.x, q.y, q.z, q.w]).as_matrix(), np.array([t.x, t.y, t.z]))
 
 
 @pytest.fixture

@@ -1,0 +1,111 @@
+"""The lifecycle node `temporal_fusion`: where a robot is, from its relocalizer's frames together.
+
+Beside the relocalizer in one process (`relocalizer_with_fusion`) it takes its answers as they are;
+in a process of its own from the topic `relocalizer/localized_frame`, and opens the map itself.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from dense_reloc_ros.configuration import Block, LocalizerConfiguration
+from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.nodes.configuration import FusionConfiguration, MapConfiguration
+from dense_reloc_ros.nodes.frame_fuser import MakeFilter, MakeFusion, make_fusion
+from dense_reloc_ros.nodes.fusion_pipeline import FusionPipeline
+from dense_reloc_ros.nodes.localization_node import LocalizationNode
+from dense_reloc_ros.nodes.localized_frame_input import LocalizedFrameInput
+from dense_reloc_ros.nodes.map_keeper import MapKeeper, OpenLocalizer
+from dense_reloc_ros.nodes.parameters import read_parameters
+from dense_reloc_ros.nodes.relocalizer import Relocalizer
+from dense_reloc_ros.nodes.running import run_node
+from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.filter import PoseFilter
+
+MODELS: tuple[type[Block], ...] = (FusionConfiguration, TemporalConfiguration)
+"""Its parameters; in a process of its own also those of the map and of the localizer."""
+
+
+class TemporalFusion(LocalizationNode[FusionPipeline]):
+    """Parameters and states; `FusionPipeline` does the work.
+
+    With a `relocalizer` it listens to that one, and uses its map.
+    """
+
+    def __init__(
+        self,
+        relocalizer: Relocalizer | None = None,
+        open_localizer: OpenLocalizer = Localizer.open,
+        make_fusion: MakeFusion = make_fusion,
+        make_filter: MakeFilter = PoseFilter,
+        **options: Any,
+    ) -> None:
+        own_map = () if relocalizer is not None else (MapConfiguration, LocalizerConfiguration)
+        super().__init__("temporal_fusion", (*MODELS, *own_map), **options)
+        self._relocalizer = relocalizer
+        self._maps = None if relocalizer else MapKeeper(self, open_localizer, self._use)
+        self._input: LocalizedFrameInput | None = None
+        self._make_fusion = make_fusion
+        self._make_filter = make_filter
+
+    def make_pipeline(self) -> FusionPipeline | None:
+        """What fuses; None where the node's own map cannot be loaded."""
+        if self._maps is not None and not self._maps.load():
+            return None
+        pipeline = FusionPipeline(
+            self,
+            read_parameters(self, FusionConfiguration),
+            read_parameters(self, TemporalConfiguration),
+            self.reporter,
+            self._make_fusion,
+            self._make_filter,
+        )
+        if self._relocalizer is not None:
+            self._relocalizer.hand_answers_to(pipeline.take)
+        else:
+            self._input = LocalizedFrameInput(
+                self, self._localizer, pipeline.take, pipeline.fuser.forget, self.reporter
+            )
+        return pipeline
+
+    def apply_parameters(self, pipeline: FusionPipeline) -> None:
+        """Changes the pipeline's settings, and those of the node's own localizer."""
+        pipeline.reconfigure(
+            read_parameters(self, FusionConfiguration),
+            read_parameters(self, TemporalConfiguration),
+        )
+        if (localizer := self._localizer()) is not None:
+            localizer.configuration = read_parameters(self, LocalizerConfiguration)
+
+    @property
+    def map_problem(self) -> str:
+        """What keeps the node from having a map of its own; empty when nothing does."""
+        return "" if self._maps is None else self._maps.problem
+
+    def release(self) -> None:
+        """Stops listening, and lets go of the map."""
+        if self._relocalizer is not None:
+            self._relocalizer.hand_answers_to(None)
+        if self._input is not None:
+            self._input.close()
+            self._input = None
+        if self._maps is not None:
+            self._maps.release()
+
+    def _localizer(self) -> Localizer | None:
+        return None if self._maps is None else self._maps.localizer
+
+    def _use(self, _: Localizer) -> None:
+        if self.pipeline is None and self.starts_itself:
+            self.start()
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Runs the node until it is interrupted; exit status 2 where its parameters make no sense."""
+    return run_node(TemporalFusion, arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
