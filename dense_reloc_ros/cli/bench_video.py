@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dense_reloc_ros.cli.bench_options import add_accuracy_options, add_bench_options
+from dense_reloc_ros.cli.bench_options import add_accuracy_options, add_bench_options, positive
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from dense_reloc_ros.evaluation.fusion_comparison import FusionResult
+    from dense_reloc_ros.evaluation.fusion_memory import MemoryResult
     from dense_reloc_ros.evaluation.fusion_numbers import Contrast, Reached
 
 
@@ -24,7 +25,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Makes a video harder, always with the same randomness: in bursts of motion "
         "blur, darkness, a half that is covered, and black-outs, with clear frames between them "
         "(level bursts), or as a whole (the other levels). Localizes its frames one by one and "
-        "with fusion over time. Writes video.json.",
+        "with fusion over time. Writes video.json, and memory.json where memory is watched.",
     )
     add_bench_options(parser)
     add_accuracy_options(parser, ("bursts",), "bursts")
@@ -39,6 +40,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--fusion-config", type=Path, metavar="YAML", help="parameters of the fusion"
     )
+    parser.add_argument(
+        "--memory-frames",
+        type=positive,
+        metavar="N",
+        help="also play the video with bursts forth and back for N frames, and watch the memory",
+    )
     parser.set_defaults(run=run)
 
 
@@ -47,7 +54,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.cli.bench_options import open_bench
     from dense_reloc_ros.cli.bench_results import JsonFile, print_table
     from dense_reloc_ros.configuration import load_block
-    from dense_reloc_ros.evaluation.fusion_comparison import compare_fusion
+    from dense_reloc_ros.evaluation.fusion_comparison import BURSTS, compare_fusion, videos_at
+    from dense_reloc_ros.evaluation.fusion_memory import fusion_memory
     from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 
     file = JsonFile(arguments.output, "video.json")
@@ -61,7 +69,18 @@ def run(arguments: argparse.Namespace) -> int:
             bench.contenders, fusion, bench.frames, arguments.levels, arguments.seeds
         )
         print_table(table(results, bench.queries))
-    file.write(results)
+        file.write(results)
+        if arguments.memory_frames is not None:
+            memory_file = JsonFile(arguments.output, "memory.json")
+            (video,) = videos_at(BURSTS, bench.frames, arguments.seeds[:1])
+            memory = [
+                fusion_memory(
+                    contender, bench.configuration, fusion, video.frames, arguments.memory_frames
+                )
+                for contender in bench.contenders
+            ]
+            print_table(memory_table(memory))
+            memory_file.write(memory)
     return 0
 
 
@@ -98,6 +117,23 @@ def table(results: Sequence[FusionResult], queries: str) -> Table:
         "saved: frames that only fusion brings within, of those outside; recovery: frames from the "
         "end of a burst to the first within, median (worst); ms: a frame + its fusion (share)"
     )
+    return rows
+
+
+def memory_table(results: Sequence[MemoryResult]) -> Table:
+    """A row for each method and map: how the memory went on."""
+    from rich.table import Table
+
+    from dense_reloc_ros.evaluation.fusion_memory import SAMPLES
+
+    rows = Table(
+        "method", "map", "fused", "MB", "growth", title=f"{results[0].frames} frames: memory"
+    )
+    for result in results:
+        megabytes = " ".join(f"{value:.0f}" for value in result.resident_mb)
+        growth = "-" if result.growth_mb is None else f"{result.growth_mb:+.1f} MB"
+        rows.add_row(result.method, Path(result.map).name, str(result.fused), megabytes, growth)
+    rows.caption = f"after each {SAMPLES}th part of the frames, and from the first to the last"
     return rows
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 
@@ -21,6 +23,8 @@ from dense_reloc_ros.scene.sources.source_frame import RgbImage
 STATUS_FILE = Path("/proc/self/status")
 """Linux's account of a process."""
 _MEGABYTE = 1e6
+
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -43,18 +47,30 @@ def peak_memory(
     Raises:
         RelocError: the process ended early.
     """
-    # A process of its own: whatever else was loaded here would count too.
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
-        job = process.submit(
+    return in_own_process(
+        contender,
+        partial(
             _localize,
             contender.map,
             configuration,
             contender.method,
             str(contender.localizer.device),
             images,
-        )
+        ),
+    )
+
+
+def in_own_process(contender: Contender, job: Callable[[], Result]) -> Result:
+    """What a job, which is for a contender, gives in a process that does nothing else.
+
+    Whatever else was loaded here would count too.
+
+    Raises:
+        RelocError: the process ended early.
+    """
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as process:
         try:
-            return job.result()
+            return process.submit(job).result()
         except BrokenProcessPool:
             raise RelocError(
                 f"the process that ran {contender.method} on {contender.map} was killed, "
@@ -82,8 +98,17 @@ def _localize(
 def peak_resident_mb() -> float | None:
     """The largest resident set that this process ever had, None where the system does not tell."""
     # Not getrusage: its maximum also covers what the parent held when the process was made.
+    return _status_mb("VmHWM")
+
+
+def resident_mb() -> float | None:
+    """The resident set of this process, None where the system does not tell."""
+    return _status_mb("VmRSS")
+
+
+def _status_mb(name: str) -> float | None:
     if not STATUS_FILE.exists():
         return None
     lines = STATUS_FILE.read_text().splitlines()
-    kilobytes = next((line.split()[1] for line in lines if line.startswith("VmHWM:")), None)
+    kilobytes = next((line.split()[1] for line in lines if line.startswith(f"{name}:")), None)
     return None if kilobytes is None else int(kilobytes) * 1024 / _MEGABYTE
