@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 from matplotlib.figure import Figure
+from scipy.stats import binomtest
 
 from dense_reloc_ros.evaluation.plots import ESTIMATE, GROUND_TRUTH
-from dense_reloc_ros.evaluation.reliability import BINS, Reliability
+from dense_reloc_ros.evaluation.reliability import BINS, Reliability, ReliabilityBin
 
 
 def reliability_figure(found: Reliability) -> Figure:
-    """Share of right poses over the confidence, above how many poses there are in each bin."""
-    figure = Figure(figsize=(6.5, 7), layout="constrained")
-    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    """Share of right poses over the confidence, and how many poses each bin holds."""
+    figure = Figure(figsize=(13, 5.5), layout="constrained")
+    shares, counts = figure.subplots(1, 2)
+    shares.plot([0, 1], [0, 1], color=GROUND_TRUTH, lw=1, ls="--", label="as it should be")
+    for one in found.bins:
+        shares.vlines(one.confidence, *_interval(one), color=ESTIMATE, lw=1.5, alpha=0.6)
     confidences = [one.confidence for one in found.bins]
-    upper.plot([0, 1], [0, 1], color=GROUND_TRUTH, lw=1, ls="--", label="as it should be")
-    shares = [one.right for one in found.bins]
-    upper.vlines(confidences, confidences, shares, color=ESTIMATE, lw=1, alpha=0.5)
-    upper.plot(confidences, shares, "o-", color=ESTIMATE, ms=6, label="found")
-    upper.set(xlim=(0, 1), ylim=(-0.02, 1.02), ylabel="share within 5 cm and 5°")
-    upper.set_title(f"expected calibration error {found.expected_calibration_error:.3f}")
-    upper.legend(loc="upper left")
-    left_edges = [min(int(value * BINS), BINS - 1) / BINS for value in confidences]
-    counts = [one.frames for one in found.bins]
-    bars = lower.bar(left_edges, counts, 0.9 / BINS, align="edge", color=ESTIMATE)
-    lower.bar_label(bars, fontsize=8)
-    lower.margins(y=0.2)
-    lower.set(xlabel="confidence", ylabel="frames")
-    for axes in (upper, lower):
+    right = [one.right for one in found.bins]
+    shares.plot(confidences, right, "o", color=ESTIMATE, ms=7, label="found, with 95% interval")
+    shares.set(ylim=(-0.02, 1.02), ylabel="share of frames within 5 cm and 5°")
+    shares.set_title(f"expected calibration error {found.expected_calibration_error:.3f}")
+    shares.legend(loc="upper left")
+    edges = [min(int(confidence * BINS), BINS - 1) / BINS for confidence in confidences]
+    frames = [one.frames for one in found.bins]
+    bars = counts.bar(edges, frames, 0.95 / BINS, align="edge", color=ESTIMATE)
+    counts.bar_label(bars)
+    counts.set(ylabel="frames", title=f"{found.frames} frames")
+    for axes in (shares, counts):
+        axes.set(xlim=(0, 1.02), xlabel="confidence")
         axes.grid(alpha=0.3)
     return figure
+
+
+def _interval(one: ReliabilityBin) -> tuple[float, float]:
+    """Which shares are likely (Wilson), by as many frames as the bin holds."""
+    likely = binomtest(round(one.right * one.frames), one.frames).proportion_ci(method="wilson")
+    return likely.low, likely.high

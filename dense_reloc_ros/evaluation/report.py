@@ -31,7 +31,7 @@ ERROR_CAPTION = (
 )
 RELIABILITY_CAPTION = (
     "How often the best pose of a frame, published or not, is right, by the confidence that its "
-    "score stands for: in ten bins, and how many frames each holds."
+    "score stands for. Bins of few frames say little: see how far their intervals reach."
 )
 CONTACT_CAPTION = (
     "The published poses that are furthest off, worst first, then frames without a pose. "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from pydantic import ValidationError
 
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 from dense_reloc_ros.temporal.confidence import DEFAULT_CURVE, confidence_of
@@ -34,3 +35,16 @@ def test_steep_curves_do_not_overflow():
     calibration = MapCalibration(confidence=ConfidenceCurve(slope=1e6, offset=-5e5))
     assert confidence_of(0.0, calibration) == 0.0
     assert confidence_of(1.0, calibration) == 1.0
+
+
+def test_maps_from_before_there_was_a_curve_are_read():
+    old = {"temperatures": {"fine": 0.02}, "score_threshold": 0.25, "covariance_scale": 30.0}
+    assert MapCalibration.model_validate(old).confidence is None
+
+
+@pytest.mark.parametrize(
+    "curve", [{"slope": -1, "offset": 0}, {"slope": 1, "offset": float("nan")}, {"slope": 1}]
+)
+def test_curves_that_are_none_are_refused(curve):
+    with pytest.raises(ValidationError):
+        MapCalibration.model_validate({"confidence": curve})
