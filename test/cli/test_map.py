@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +25,7 @@ from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.scene import writer
 from dense_reloc_ros.scene.reader import load_map
-from dense_reloc_ros.scene.scene_map import MapCalibration
+from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.scene.writer import write_map
@@ -70,7 +71,18 @@ def test_info_for_people(tmp_path, capsys):
     assert rows["levels"] == "fine (stride 4, 6 channels), coarse (stride 16, 8 channels)"
     assert rows["temperatures"] == "fine 20"
     assert rows["threshold"] == "not fitted"
+    assert rows["confidence"] == "not fitted"
     assert "MB of images" in rows["size"]
+
+
+def test_info_tells_how_sure_poses_of_a_score_are(tmp_path, capsys):
+    scene_map, curve = make_map(), ConfidenceCurve(slope=np.log(81), offset=-np.log(81) / 2)
+    calibration = MapCalibration(confidence=curve)
+    information = scene_map.information.model_copy(update={"calibration": calibration})
+    write_map(tmp_path / "map", replace(scene_map, information=information))
+    assert main(["map", "info", str(tmp_path / "map")]) == 0
+    expected = "confidence    25% at score 0.25, 50% at score 0.5, 75% at score 0.75"
+    assert expected in capsys.readouterr().out.splitlines()
 
 
 def test_info_notices_a_changed_descriptor(map_path, capsys):
