@@ -80,7 +80,7 @@ class PoseFilter:
         self._doubt = self._doubted(place, T_map_body, covariance)
         if self._doubt.measurements >= self._restart_after:
             return self._believe(self._doubt.belief)
-        return FilteredPose(expected.T_map_body, expected.pose_covariance, is_outlier=True)
+        return _filtered(expected, is_outlier=True)
 
     def predict(self, stamp: int, T_odom_body: FloatArray | None) -> FilteredPose | None:
         """The pose at a moment in nanoseconds without a measurement; None where it is unknown.
@@ -89,12 +89,10 @@ class PoseFilter:
             InputError: odometry (4, 4) that is not rigid or finite.
         """
         expected = self._expected(self._belief, self._arrive(stamp, T_odom_body))
-        if expected is None:
-            return None
-        return FilteredPose(expected.T_map_body, expected.pose_covariance, is_outlier=False)
+        return None if expected is None else _filtered(expected, is_outlier=False)
 
     def _arrive(self, stamp: int, T_odom_body: FloatArray | None) -> Place:
-        """The place, with the way there by odometry; measurements alone do not tell its length."""
+        """The place, with the length of the way there by odometry."""
         last = self._place or Place(stamp)
         if T_odom_body is None:
             return replace(last, stamp=stamp, T_odom_body=None)
@@ -120,7 +118,7 @@ class PoseFilter:
 
     def _believe(self, belief: Belief) -> FilteredPose:
         self._belief, self._doubt = belief, None
-        return FilteredPose(belief.T_map_body, belief.pose_covariance, is_outlier=False)
+        return _filtered(belief, is_outlier=False)
 
     def _doubted(self, place: Place, T_map_body: FloatArray, covariance: FloatArray) -> _Doubt:
         """Those before with a measurement that agrees with them, or else this one alone."""
@@ -139,6 +137,10 @@ class _Doubt:
     belief: Belief
     measurements: int
     """In a row, that agree with each other."""
+
+
+def _filtered(belief: Belief, is_outlier: bool) -> FilteredPose:
+    return FilteredPose(belief.T_map_body.copy(), belief.pose_covariance.copy(), is_outlier)
 
 
 def _checked_covariance(covariance: FloatArray) -> FloatArray:

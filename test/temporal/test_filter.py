@@ -66,6 +66,15 @@ def test_the_first_measurement_is_believed_as_it_is():
     assert not found.is_outlier
 
 
+def test_what_is_done_to_an_answer_does_not_change_the_filter():
+    pose_filter = PoseFilter(ONE)
+    found = pose_filter.update(0, ELSEWHERE, COVARIANCE, np.eye(4))
+    found.T_map_body[:], found.covariance[:] = 0, 0
+    again = pose_filter.predict(0, np.eye(4))
+    np.testing.assert_allclose(again.T_map_body, ELSEWHERE, atol=1e-12)
+    np.testing.assert_allclose(again.covariance, COVARIANCE)
+
+
 def test_nothing_is_predicted_from_nothing():
     pose_filter = PoseFilter(ONE)
     assert pose_filter.predict(0, np.eye(4)) is None
