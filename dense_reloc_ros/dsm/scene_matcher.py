@@ -188,7 +188,7 @@ def _dsm_compact() -> SceneMatcher:
         ),
         Level(
             5,
-            CandidateNetwork(CANDIDATES, fine, growth=32, layers=3, temperature=0.03, scale=10.0),
+            CandidateNetwork(CANDIDATES, fine, growth=32, layers=3, temperature=0.05, scale=10.0),
             ConfidenceNetwork(CANDIDATES),
         ),
     ]
