@@ -16,8 +16,10 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import Localization, PoseEstimate, Status
 from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
+CALIBRATION = MapCalibration(confidence=ConfidenceCurve(slope=0.0, offset=0.0))
 
 
 class StandsStill:
@@ -30,7 +32,7 @@ class StandsStill:
         import torch
 
         self.scene_map = SimpleNamespace(
-            information=SimpleNamespace(revision="00ff"),
+            information=SimpleNamespace(revision="00ff", calibration=CALIBRATION),
             points=torch.tensor([[0.1 * i, 0.0, 2.0] for i in range(4)]),
             observation_points=torch.arange(4),
             observations=lambda keyframe: slice(0, 4),
@@ -84,6 +86,8 @@ def test_a_folder_with_poses_is_compared_with_them(run, recording: Path, capsys)
     assert (report["frames"], report["localized"], report["wrong"]) == (3, 3, 0)
     assert report["median_translation_m"] == pytest.approx(0.01)
     assert (report["method"], report["map_revision"]) == ("fake", "00ff")
+    # All three poses are right, and the map says of each that it is with probability one half.
+    assert report["calibration"]["expected_calibration_error"] == pytest.approx(0.5)
     assert (recording.parent / "report" / "worst_frames.png").exists()
     assert "3 of 3" in capsys.readouterr().out
 
