@@ -39,7 +39,7 @@ def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
         decoded = bag.decode(message)
         stamp = stamp_of(decoded)
         try:
-            pose = _pose_of(decoded)
+            pose = pose_of(decoded)
         except InputError as error:
             raise InputError(f"{bag.path}: {topic}: {error}") from None
         body = getattr(decoded, "child_frame_id", camera_frame)
@@ -61,7 +61,7 @@ def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:
         for message in bag.messages([TF_STATIC_TOPIC]):
             for transform in bag.decode(message).transforms:
                 pair = transform.header.frame_id.lstrip("/"), transform.child_frame_id.lstrip("/")
-                T_a_b = _pose_of(transform)
+                T_a_b = pose_of(transform)
                 edges.setdefault(pair[0], {})[pair[1]] = T_a_b
                 edges.setdefault(pair[1], {})[pair[0]] = inverse(T_a_b)
     found = {parent.lstrip("/"): np.eye(4)}
@@ -80,7 +80,7 @@ def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:
     return found[child.lstrip("/")]
 
 
-def _pose_of(decoded: Any) -> FloatArray:
+def pose_of(decoded: Any) -> FloatArray:
     """The (4, 4) matrix in any message with a pose or a transform."""
     if hasattr(decoded, "transform"):
         position, rotation = decoded.transform.translation, decoded.transform.rotation

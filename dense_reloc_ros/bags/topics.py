@@ -25,6 +25,7 @@ TF_TOPIC = "/tf"
 TF_STATIC_TOPIC = "/tf_static"
 
 MAP_FRAME = "map"
+ODOMETRY_FRAME = "odom"
 BASE_FRAME = "base_link"
 CAMERA_FRAME = "camera_optical_frame"
 

@@ -28,6 +28,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
     parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    parser.add_argument(
+        "--fusion",
+        action="store_true",
+        help="fuse the frames over time, as the node temporal_fusion does",
+    )
     parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
     parser.add_argument(
         "--weights",
@@ -40,7 +45,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `localize`."""
-    from dense_reloc_ros.cli.query_source import open_queries
+    from dense_reloc_ros.cli.query_source import open_odometry, open_queries
     from dense_reloc_ros.cli.report_table import print_report
     from dense_reloc_ros.configuration import (
         FeaturesConfiguration,
@@ -48,12 +53,18 @@ def run(arguments: argparse.Namespace) -> int:
         load_configuration,
     )
     from dense_reloc_ros.evaluation.contact_sheet import contact_frames
-    from dense_reloc_ros.evaluation.offline import localize_frames
+    from dense_reloc_ros.evaluation.fused_localizer import FusedLocalizer
+    from dense_reloc_ros.evaluation.fusion_comparison import dense_localizer
+    from dense_reloc_ros.evaluation.map_to_odom import with_odometry
+    from dense_reloc_ros.evaluation.offline import localize_frames, localize_video
     from dense_reloc_ros.evaluation.reliability import with_confidence
     from dense_reloc_ros.evaluation.report import write_report
     from dense_reloc_ros.evaluation.summary import RunInformation
     from dense_reloc_ros.evaluation.trajectory import read_tum
     from dense_reloc_ros.localizer import Localizer
+    from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+    from dense_reloc_ros.temporal.filter import PoseFilter
+    from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
     configuration = (
         load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
@@ -64,17 +75,23 @@ def run(arguments: argparse.Namespace) -> int:
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
     with open_queries(arguments) as frames:
         localizer = Localizer.open(arguments.map, configuration, arguments.method, arguments.device)
-        records = with_confidence(
-            localize_frames(localizer, frames, ground_truth),
-            localizer.scene_map.information.calibration,
-        )
+        odometry = open_odometry(arguments)
+        if arguments.fusion:
+            temporal = TemporalConfiguration()
+            fusion = TemporalLocalizer(dense_localizer(localizer), temporal)
+            fused = FusedLocalizer(fusion, PoseFilter(temporal.filter), odometry)
+            records = localize_video(fused, frames, ground_truth)
+        else:
+            records = localize_frames(localizer, frames, ground_truth)
+        calibration = localizer.scene_map.information.calibration
+        records = with_odometry(with_confidence(records, calibration), odometry)
         information = RunInformation(
             method=localizer.method,
             device=str(localizer.device),
             map_revision=localizer.scene_map.information.revision,
             map=str(arguments.map),
             queries=str(arguments.seven_scenes or arguments.bag or arguments.images),
-            mode="localize",
+            mode="localize with fusion over time" if arguments.fusion else "localize",
         )
         pictures = contact_frames(records, frames, localizer.scene_map)
     summary = write_report(arguments.output, records, information, pictures)

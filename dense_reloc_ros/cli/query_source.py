@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dense_reloc_ros.evaluation.trajectory import Trajectory
     from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 
 
@@ -59,3 +60,18 @@ def open_queries(arguments: argparse.Namespace) -> Iterator[list[SourceFrame]]:
         yield read_seven_scenes(arguments.seven_scenes, camera)
     else:
         yield read_image_folder(arguments.images, camera)
+
+
+def open_odometry(arguments: argparse.Namespace) -> Trajectory | None:
+    """T_odom_camera in the bag that the options name; None without a bag or without odometry.
+
+    Raises:
+        InputError: odometry that cannot be used.
+    """
+    from dense_reloc_ros.bags.odometry import read_odometry
+    from dense_reloc_ros.bags.reader import BagReader
+
+    if not arguments.bag:
+        return None
+    with BagReader(arguments.bag) as bag:
+        return read_odometry(bag, arguments.image_topic)

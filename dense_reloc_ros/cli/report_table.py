@@ -28,11 +28,20 @@ def print_report(summary: Summary, folder: Path) -> None:
             "median error",
             f"{100 * summary.median_translation_m:.2f} cm, {summary.median_rotation_deg:.2f}°",
         )
+    if summary.map_to_odom is not None:
+        transform = summary.map_to_odom
+        worst = f"{100 * transform.worst_translation_m:.2f} cm, {transform.worst_rotation_deg:.2f}°"
+        table.add_row("map → odom, largest error", worst)
+        table.add_row(
+            "… within 5 cm and 1°", f"{100 * transform.within:.1f} % of {transform.frames}"
+        )
+        drift = f"{100 * transform.drift_translation_m:.2f} cm, {transform.drift_rotation_deg:.2f}°"
+        table.add_row("drift of the odometry alone", drift)
     if summary.scene_coordinates is not None:
         median = 100 * summary.scene_coordinates.median_m
         table.add_row("median scene coordinate error", f"{median:.2f} cm")
-        share = 100 * summary.scene_coordinates.within["10cm"]
-        table.add_row("cells within 10 cm", f"{share:.1f} %")
+        near = 100 * summary.scene_coordinates.within["10cm"]
+        table.add_row("cells within 10 cm", f"{near:.1f} %")
     if summary.latency_ms.median is not None:
         table.add_row(
             "latency, median and 95%",

@@ -111,6 +111,24 @@ TEMPLATE = """<!doctype html>
 </table>
 </section>
 {% endif %}
+{% if summary.map_to_odom %}
+<section>
+<h2>Map to odometry</h2>
+<table>
+  <tr><th>transform over {{ summary.map_to_odom.frames }} frames from the first pose on</th>
+    <th class="number">median</th><th class="number">worst</th>
+    <th class="number">odometry alone</th></tr>
+  <tr><td>position error</td>
+    <td class="number">{{ summary.map_to_odom.median_translation_m|centimetres }}</td>
+    <td class="number">{{ summary.map_to_odom.worst_translation_m|centimetres }}</td>
+    <td class="number">{{ summary.map_to_odom.drift_translation_m|centimetres }}</td></tr>
+  <tr><td>rotation error</td>
+    <td class="number">{{ summary.map_to_odom.median_rotation_deg|degrees }}</td>
+    <td class="number">{{ summary.map_to_odom.worst_rotation_deg|degrees }}</td>
+    <td class="number">{{ summary.map_to_odom.drift_rotation_deg|degrees }}</td></tr>
+</table>
+</section>
+{% endif %}
 {% if summary.scene_coordinates %}
 <section>
 <h2>Scene coordinates</h2>

@@ -37,6 +37,8 @@ class FrameRecord:
     keyframes: tuple[int, ...] = ()
     stage_milliseconds: Mapping[str, float] = field(default_factory=dict)
     latency_milliseconds: float | None = None
+    T_odom_camera: FloatArray | None = None
+    """(4, 4) by odometry; None where there is none."""
     coordinate_errors: CoordinateErrors | None = None
     """Where the method predicts scene coordinates and the frame's true depth is known."""
 

@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dense_reloc_ros.bags.frames import read_frames
+from dense_reloc_ros.bags.odometry import read_odometry
 from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.answers import Answer, record_answer
 from dense_reloc_ros.evaluation.contact_sheet import contact_frames
+from dense_reloc_ros.evaluation.map_to_odom import with_odometry
 from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.evaluation.reliability import with_confidence
 from dense_reloc_ros.evaluation.replay import ReplayOptions, replay
@@ -55,6 +57,7 @@ def replay_and_report(
         records = with_confidence(
             record_answers(frames, answers, ground_truth), scene_map.information.calibration
         )
+        records = with_odometry(records, read_odometry(bag, options.image_topic))
         information = RunInformation(
             method=answers[0].method,
             device=str(find_device(answers[0].device)),

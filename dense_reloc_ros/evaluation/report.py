@@ -14,6 +14,8 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.contact_sheet import ContactFrame, contact_sheet
 from dense_reloc_ros.evaluation.coordinate_plot import COORDINATE_CAPTION, coordinate_figure
 from dense_reloc_ros.evaluation.html import Picture, render_html
+from dense_reloc_ros.evaluation.map_to_odom import corrections
+from dense_reloc_ros.evaluation.map_to_odom_plot import MAP_TO_ODOM_CAPTION, map_to_odom_figure
 from dense_reloc_ros.evaluation.plots import error_figure, trajectory_figure
 from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.evaluation.reliability import Reliability
@@ -86,6 +88,10 @@ def _pictures(
         pictures["trajectory"] = Picture("Trajectory", TRAJECTORY_CAPTION, _png(figure))
     if any(r.ground_truth is not None for r in records):
         pictures["errors"] = Picture("Error per frame", ERROR_CAPTION, _png(error_figure(records)))
+    corrected = corrections(records)
+    if corrected:
+        png = _png(map_to_odom_figure(corrected))
+        pictures["map_to_odom"] = Picture("Map to odometry", MAP_TO_ODOM_CAPTION, png)
     if calibration is not None:
         figure = reliability_figure(calibration)
         pictures["reliability"] = Picture("Confidence", RELIABILITY_CAPTION, _png(figure))

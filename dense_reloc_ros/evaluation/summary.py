@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
 
+from dense_reloc_ros.evaluation.map_to_odom import MapToOdom, map_to_odom
 from dense_reloc_ros.evaluation.metrics import Duration, accuracy, stage_durations
 from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.evaluation.reliability import Reliability, reliability
@@ -65,6 +66,8 @@ class Summary(BaseModel):
     rejected: dict[str, int]
     """Reasons why frames have no pose, and how many, most frequent first; … for varying numbers."""
     latency_ms: LatencySummary
+    map_to_odom: MapToOdom | None
+    """How far map -> odom was off; null without odometry."""
     scene_coordinates: CoordinateSummary | None
     """Of methods that predict them, on frames with depth."""
     method: str
@@ -89,6 +92,7 @@ def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
             p95=latency.p95 if latency else None,
             per_stage=stage_durations(records),
         ),
+        map_to_odom=map_to_odom(records),
         scene_coordinates=summarize_coordinates(
             [r.coordinate_errors for r in records if r.coordinate_errors is not None]
         ),

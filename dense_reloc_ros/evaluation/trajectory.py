@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, to_quaternion
+from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, rigid, to_quaternion
 
 NANOSECONDS = 1_000_000_000
 DEFAULT_TOLERANCE = NANOSECONDS // 200
@@ -76,6 +77,21 @@ class Trajectory:
         """The pose (4, 4) nearest in time to `stamp`, None where there is none."""
         index = int(self.nearest(np.array([stamp], dtype=np.int64), tolerance)[0])
         return None if index < 0 else self.poses[index]
+
+    def between(self, stamp: int) -> FloatArray | None:
+        """The pose (4, 4) at a time between two poses, moving straight and turning evenly.
+
+        Before the first and after the last pose it is that of `at`.
+        """
+        after = int(np.searchsorted(self.stamps, stamp))
+        if after in (0, len(self)):
+            return self.at(stamp)
+        before = after - 1
+        share = (stamp - self.stamps[before]) / (self.stamps[after] - self.stamps[before])
+        first, last = self.poses[before], self.poses[after]
+        turn = Rotation.from_matrix(first[:3, :3].T @ last[:3, :3]).as_rotvec()
+        rotation = first[:3, :3] @ Rotation.from_rotvec(share * turn).as_matrix()
+        return rigid(rotation, first[:3, 3] + share * (last[:3, 3] - first[:3, 3]))
 
 
 def format_stamp(stamp: int | np.int64) -> str:

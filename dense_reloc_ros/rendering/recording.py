@@ -12,7 +12,7 @@ import yaml
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME
+from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, ODOMETRY_FRAME
 from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.trajectory import NANOSECONDS
@@ -21,7 +21,6 @@ from dense_reloc_ros.rendering.paths import Motion
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.room import FloatArray
 
-ODOMETRY_FRAME = "odom"
 CAMERA_INFO_FILE = "camera_info.yaml"
 SENSOR_NOISE = 2.0
 """Standard deviation in grey levels."""

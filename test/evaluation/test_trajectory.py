@@ -103,3 +103,20 @@ def test_at_gives_the_pose_or_none():
     np.testing.assert_array_equal(path.at(990, tolerance=10), path.poses[1])
     assert path.at(500, tolerance=10) is None
     assert Trajectory.from_poses([], []).at(0) is None
+
+
+def test_between_two_poses_it_moves_straight_and_turns_evenly():
+    turned = rigid(Rotation.from_euler("y", 80, degrees=True).as_matrix(), np.array([4.0, 0, 2.0]))
+    way = Trajectory.from_poses([10, 20], [np.eye(4), turned])
+    expected = rigid(Rotation.from_euler("y", 20, degrees=True).as_matrix(), np.array([1, 0, 0.5]))
+    assert way.between(10) == pytest.approx(np.eye(4))
+    assert way.between(20) == pytest.approx(turned)
+    quarter = Trajectory.from_poses([0, 400], [np.eye(4), turned]).between(100)
+    assert quarter == pytest.approx(expected)
+
+
+def test_beyond_its_ends_a_trajectory_has_the_last_pose_for_a_moment():
+    way = trajectory([0, 1_000_000_000])
+    np.testing.assert_array_equal(way.between(1_000_000_200), way.poses[1])
+    assert way.between(1_100_000_000) is None
+    assert way.between(-100_000_000) is None

@@ -4,7 +4,13 @@ import pytest
 from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.poses import static_transform
 from dense_reloc_ros.bags.reader import BagReader, stamp_of
-from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, GROUND_TRUTH_TOPIC, TF_TOPIC
+from dense_reloc_ros.bags.topics import (
+    BASE_FRAME,
+    CAMERA_FRAME,
+    GROUND_TRUTH_TOPIC,
+    ODOMETRY_FRAME,
+    TF_TOPIC,
+)
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
@@ -12,7 +18,6 @@ from dense_reloc_ros.rendering.paths import VIDEO_RATE, drifting_odometry, query
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import (
     CAMERA_INFO_FILE,
-    ODOMETRY_FRAME,
     SENSOR_NOISE,
     write_mapping,
     write_query_bag,

@@ -1,0 +1,52 @@
+"""The odometry in bags: how the camera moved since the start, by the transforms on /tf."""
+
+from __future__ import annotations
+
+import logging
+
+from dense_reloc_ros.bags.frames import find_image_topic
+from dense_reloc_ros.bags.poses import TF_TYPE, pose_of, static_transform
+from dense_reloc_ros.bags.reader import BagReader, stamp_of
+from dense_reloc_ros.bags.topics import ODOMETRY_FRAME, TF_TOPIC
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.trajectory import Trajectory
+from dense_reloc_ros.geometry.se3 import FloatArray
+
+logger = logging.getLogger(__name__)
+
+
+def read_odometry(
+    bag: BagReader, image_topic: str | None = None, odom_frame: str = ODOMETRY_FRAME
+) -> Trajectory | None:
+    """T_odom_camera of the camera behind an image topic (None: the only one).
+
+    It is what /tf says of a child of `odom_frame`, brought to the camera through /tf_static. None
+    where there is no odometry, or none that can be used; that is logged.
+
+    Raises:
+        InputError: several cameras and no topic to choose one by.
+    """
+    if bag.topics.get(TF_TOPIC) != TF_TYPE:
+        return None
+    topic = find_image_topic(bag) if image_topic is None else image_topic
+    camera_frame = bag.decode(next(bag.messages([topic]))).header.frame_id
+    try:
+        poses = _poses(bag, camera_frame, odom_frame)
+    except InputError as error:
+        logger.warning("the odometry in the bag is not used: %s", error)
+        return None
+    return Trajectory.from_poses(list(poses), list(poses.values())) if poses else None
+
+
+def _poses(bag: BagReader, camera_frame: str, odom_frame: str) -> dict[int, FloatArray]:
+    poses: dict[int, FloatArray] = {}
+    mounts: dict[str, FloatArray] = {}
+    for message in bag.messages([TF_TOPIC]):
+        for transform in bag.decode(message).transforms:
+            if transform.header.frame_id.lstrip("/") != odom_frame:
+                continue
+            body = transform.child_frame_id
+            if body not in mounts:
+                mounts[body] = static_transform(bag, body, camera_frame)
+            poses[stamp_of(transform)] = pose_of(transform) @ mounts[body]
+    return poses

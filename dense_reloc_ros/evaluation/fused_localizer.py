@@ -1,0 +1,61 @@
+"""What the node `temporal_fusion` publishes, without ROS: fused by correlation, then filtered."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dense_reloc_ros.evaluation.trajectory import Trajectory
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization import FloatArray, Localization, Status
+from dense_reloc_ros.temporal.filter import PoseFilter
+from dense_reloc_ros.temporal.frames import FusedLocalization
+
+
+class FusesImages(Protocol):
+    """What `TemporalLocalizer` offers."""
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        stamp: int,
+        T_odom_camera: FloatArray | None = None,
+    ) -> FusedLocalization:
+        """Where an image (H, W, 3) RGB was taken, with the help of those before it."""
+
+
+class FusedLocalizer:
+    """Localizes a video; `odometry` holds T_odom_camera where there is any."""
+
+    def __init__(
+        self, fusion: FusesImages, pose_filter: PoseFilter, odometry: Trajectory | None = None
+    ) -> None:
+        self._fusion = fusion
+        self._filter = pose_filter
+        self._odometry = odometry
+
+    def localize(self, image: NDArray[np.uint8], camera: Camera, stamp: int) -> Localization:
+        """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds."""
+        T_odom_camera = self._odometry.between(stamp) if self._odometry else None
+        fused = self._fusion.localize(image, camera, stamp, T_odom_camera)
+        answer, estimate = fused.localization, fused.localization.estimate
+        if not answer.is_localized or estimate is None:
+            return answer
+        if fused.is_new:
+            pose = self._filter.update(
+                stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera
+            )
+        else:
+            predicted = self._filter.predict(stamp, T_odom_camera)
+            if predicted is None:
+                return answer
+            pose = predicted
+        if pose.is_outlier:
+            reason = "the pose does not fit those before it"
+            return replace(answer, status=Status.REJECTED, reason=reason)
+        estimate = replace(estimate, T_map_camera=pose.T_map_body, covariance=pose.covariance)
+        return replace(answer, estimate=estimate)
