@@ -20,19 +20,22 @@ from dense_reloc_ros.scene.sources.seven_scenes import FRAMES_PER_SECOND
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    """Renders one room."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("seed", type=int, help="which room and which walks")
     parser.add_argument("folder", type=Path, help="where map/ and query/ are made")
     parser.add_argument("--keyframes", type=int, default=40)
     parser.add_argument("--frames", type=int, default=90, help="length of the video")
+    parser.add_argument("--width", type=int, default=CAMERA.width, help="of the images, in pixels")
     arguments = parser.parse_args()
+    camera = CAMERA.scaled(arguments.width, arguments.width * CAMERA.height // CAMERA.width)
     seed, place = arguments.seed, DemonstrationPlace.furnish(arguments.seed)
     walk = mapping_motion(place.room.walkway, arguments.keyframes, seed).T_map_camera
-    write_mapping(arguments.folder / "map", place.mapped, CAMERA, tqdm(walk, desc="map"), seed)
+    write_mapping(arguments.folder / "map", place.mapped, camera, tqdm(walk, desc="map"), seed)
     video = query_motion(place.room.walkway, arguments.frames, seed).T_map_camera
     step = round(FRAMES_PER_SECOND / VIDEO_RATE)
     shown = tqdm(video, desc="query")
-    write_mapping(arguments.folder / "query", place.visited, CAMERA, shown, seed + 1, step)
+    write_mapping(arguments.folder / "query", place.visited, camera, shown, seed + 1, step)
 
 
 if __name__ == "__main__":

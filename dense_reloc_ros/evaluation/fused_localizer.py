@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.trajectory import Trajectory
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import FloatArray, Localization, Status
 from dense_reloc_ros.temporal.filter import PoseFilter
 from dense_reloc_ros.temporal.frames import FusedLocalization
+
+logger = logging.getLogger(__name__)
 
 
 class FusesImages(Protocol):
@@ -45,15 +49,20 @@ class FusedLocalizer:
         answer, estimate = fused.localization, fused.localization.estimate
         if not answer.is_localized or estimate is None:
             return answer
-        if fused.is_new:
-            pose = self._filter.update(
-                stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera
+        try:
+            pose = (
+                self._filter.update(
+                    stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera
+                )
+                if fused.is_new
+                else self._filter.predict(stamp, T_odom_camera)
             )
-        else:
-            predicted = self._filter.predict(stamp, T_odom_camera)
-            if predicted is None:
-                return answer
-            pose = predicted
+        except InputError as error:
+            logger.warning("%s; the pose is published as it is", error)
+            self._filter.reset()
+            return answer
+        if pose is None:
+            return answer
         if pose.is_outlier:
             reason = "the pose does not fit those before it"
             return replace(answer, status=Status.REJECTED, reason=reason)

@@ -27,8 +27,14 @@ def at(x: float) -> np.ndarray:
 class Told:
     """Answers what it was told, frame after frame; None is no pose."""
 
-    def __init__(self, positions: list[float | None], repeated: tuple[int, ...] = ()) -> None:
+    def __init__(
+        self,
+        positions: list[float | None],
+        repeated: tuple[int, ...] = (),
+        deviation: float = DEVIATION,
+    ) -> None:
         self.positions = positions
+        self.deviation = deviation
         self.repeated = repeated
         self.odometry: list[np.ndarray | None] = []
 
@@ -38,7 +44,7 @@ class Told:
         x, is_new = self.positions[index], index not in self.repeated
         if x is None:
             return FusedLocalization(Localization(Status.REJECTED, "too dark"), 0.0, False, is_new)
-        covariance = DEVIATION**2 * np.eye(6)
+        covariance = self.deviation**2 * np.eye(6)
         estimate = PoseEstimate(at(x), covariance, 0.5, np.arange(3), (0,))
         return FusedLocalization(Localization(Status.LOCALIZED, "", estimate), 0.5, True, is_new)
 
@@ -89,3 +95,9 @@ def test_a_repeated_image_is_no_new_evidence():
     repeated = answers(Told([0.0, 0.01], repeated=(1,)), standing(2))
     assert plain[1].T_map_camera[0, 3] > 0.003
     assert repeated[1].T_map_camera[0, 3] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_a_pose_that_the_filter_cannot_take_is_published_as_it_is(caplog):
+    found = answers(Told([0.0, 0.01], deviation=0.0), standing(2))
+    assert [answer.T_map_camera[0, 3] for answer in found] == [0.0, 0.01]
+    assert "not positive definite" in caplog.text
