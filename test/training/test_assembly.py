@@ -25,7 +25,7 @@ from dense_reloc_ros.training.configuration import (
 from dense_reloc_ros.training.data import rooms
 from dense_reloc_ros.training.data.warps import WarpsConfiguration
 from dense_reloc_ros.training.logs import TrainingLog
-from dense_reloc_ros.training.optimization import ConstantSchedule
+from dense_reloc_ros.training.optimization import ConstantSchedule, OptimizerConfiguration
 from dense_reloc_ros.training.progress import Ending
 
 FOLDER = Path(__file__).parents[2] / "config/training"
@@ -66,7 +66,7 @@ def test_configurations_of_features_that_ship_train(name, tmp_path, monkeypatch)
 
 @pytest.mark.parametrize("name", SCENES)
 def test_configurations_of_scene_matchers_that_ship_train(name, tmp_path, scenes):
-    assert_trains(small(name, data=scenes, batch_size=2), tmp_path)
+    assert_trains(small(name, data=scenes, batch_size=2, accumulation=1), tmp_path)
 
 
 @pytest.fixture
@@ -98,6 +98,7 @@ def test_runs_of_scene_matchers_go_on_bit_by_bit_and_leave_the_trunk_alone(tmp_p
                 "dsm_compact",
                 data=scenes,
                 batch_size=2,
+                optimizer=OptimizerConfiguration(trunk_factor=0),
                 schedule=ConstantSchedule(),
                 validation=None,
                 run=run,
