@@ -1,4 +1,4 @@
-"""Starts the relocalizer, and RViz where it is wanted; `--show-args` explains the arguments."""
+"""Starts the nodes, and RViz where it is wanted; `--show-args` explains the arguments."""
 
 from __future__ import annotations
 
@@ -49,7 +49,14 @@ def generate_launch_description() -> LaunchDescription:
                 "fusion",
                 default_value="false",
                 choices=SWITCH,
-                description="Whether to fuse localizations over time (not available yet)",
+                description="Whether temporal_fusion fuses localizations over time, and has the TF",
+            ),
+            DeclareLaunchArgument(
+                "fusion_process",
+                default_value="shared",
+                choices=["shared", "separate"],
+                description="Whether temporal_fusion shares the relocalizer's process, and so its "
+                "features, or gets them by messages in a process of its own",
             ),
             DeclareLaunchArgument(
                 "rviz", default_value="false", choices=SWITCH, description="Whether to start RViz"
@@ -63,7 +70,7 @@ def generate_launch_description() -> LaunchDescription:
                 choices=["debug", "info", "warn", "error", "fatal"],
                 description="What the nodes log",
             ),
-            OpaqueFunction(function=start_relocalizer),
+            OpaqueFunction(function=start_nodes),
             Node(
                 package="rviz2",
                 executable="rviz2",
@@ -75,32 +82,37 @@ def generate_launch_description() -> LaunchDescription:
     )
 
 
-def start_relocalizer(context: LaunchContext) -> list[LaunchDescriptionEntity]:
-    """The node, with the arguments that were given put over those of the parameter file.
-
-    Raises:
-        RuntimeError: fusion is asked for.
-    """
-    if LaunchConfiguration("fusion").perform(context) == "true":
-        raise RuntimeError("fusion:=true: this version has no node temporal_fusion yet")
+def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The processes, with the arguments that were given put over those of the parameter file."""
     given: dict[str, Any] = {
         "autostart": True,
         "use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true",
     }
     if map_path := LaunchConfiguration("map").perform(context):
         given["map"] = map_path
+    if LaunchConfiguration("fusion").perform(context) == "false":
+        return [process("relocalizer", given, name="relocalizer")]
+    if LaunchConfiguration("fusion_process").perform(context) == "shared":
+        # Without a name, which would be that of both nodes in it.
+        return [process("relocalizer_with_fusion", given)]
     return [
-        Node(
-            package="dense_reloc_ros",
-            executable="relocalizer",
-            name="relocalizer",
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), given],
-            remappings=[
-                ("image", LaunchConfiguration("image")),
-                ("camera_info", LaunchConfiguration("camera_info")),
-            ],
-            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
-            output="screen",
-        )
+        process("relocalizer", given | {"publish_tf": False}, name="relocalizer"),
+        process("temporal_fusion", given, name="temporal_fusion"),
     ]
+
+
+def process(executable: str, given: dict[str, Any], **others: Any) -> Node:
+    """An executable of this package."""
+    return Node(
+        package="dense_reloc_ros",
+        executable=executable,
+        namespace=LaunchConfiguration("namespace"),
+        parameters=[LaunchConfiguration("params_file"), given],
+        remappings=[
+            ("image", LaunchConfiguration("image")),
+            ("camera_info", LaunchConfiguration("camera_info")),
+        ],
+        ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        output="screen",
+        **others,
+    )

@@ -1,8 +1,9 @@
-"""Writes the localizer's part of config/reloc.yaml anew from the fields of its configuration."""
+"""Writes parts of config/reloc.yaml anew from the fields of the configurations."""
 
 from __future__ import annotations
 
 import json
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,17 +11,27 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 
 PARAMETER_FILE = Path(__file__).parents[1] / "config" / "reloc.yaml"
-HEADING = "    # --- The localizer; all of it may change while the node runs. ---\n"
+HEADING = "    # --- {}; all of it may change while the node runs. ---\n"
+PARTS = {"The localizer": LocalizerConfiguration, "The fusion": TemporalConfiguration}
+"""What the parts are called, and whose fields they list."""
 WIDTH = 96
 
 
 def main() -> None:
-    """Leaves everything above the heading as it is."""
-    above = PARAMETER_FILE.read_text().partition(HEADING)[0]
-    lines = parameter_lines(LocalizerConfiguration, " " * 4)
-    PARAMETER_FILE.write_text(above + HEADING + "".join(f"{line}\n" for line in lines))
+    """Leaves everything else as it is: a part goes from its heading to the next node or the end."""
+    text = PARAMETER_FILE.read_text()
+    for title, model in PARTS.items():
+        heading = HEADING.format(title)
+        above, _, below = text.partition(heading)
+        rest = re.search(r"^\S", below, re.MULTILINE)
+        lines = [f"{line}\n" for line in parameter_lines(model, " " * 4)]
+        text = above + heading + "".join(lines)
+        if rest is not None:
+            text += "\n" + below[rest.start() :]
+    PARAMETER_FILE.write_text(text)
 
 
 def parameter_lines(model: type[BaseModel], indent: str) -> Iterator[str]:

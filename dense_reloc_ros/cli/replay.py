@@ -60,6 +60,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="FILE",
         help="weights that the map was built with, where these are not the network's own",
     )
+    parser.add_argument(
+        "--fusion",
+        action="store_true",
+        help="run the node temporal_fusion, too, and evaluate what that one publishes",
+    )
     parser.set_defaults(run=run)
 
 
@@ -81,6 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         method=arguments.method,
         device=arguments.device,
         weights=arguments.weights,
+        fusion=arguments.fusion,
     )
     summary = replay_and_report(options, arguments.output, ground_truth)
     print_report(summary, arguments.output)

@@ -1,4 +1,4 @@
-"""Plays a bag into the real relocalizer node and gathers what it publishes."""
+"""Plays a bag into the real nodes and gathers what they publish."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Collection, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -29,9 +30,11 @@ from dense_reloc_ros.evaluation.ros_processes import (
     require_ros,
 )
 
-NODE_KEY = "/**/relocalizer"
+RELOCALIZER, FUSION = "relocalizer", "temporal_fusion"
+NODE_KEY = "/**/{}"
 """That of config/reloc.yaml: of equal keys the last file's values hold."""
 NODE_MODULE = "dense_reloc_ros.nodes.relocalizer"
+FUSION_MODULE = "dense_reloc_ros.nodes.relocalizer_with_fusion"
 PLAYER_MODULE = "dense_reloc_ros.nodes.replay_player"
 BAD_INPUT, NODE_FAILED = 2, 3
 """Exit statuses of the player."""
@@ -55,12 +58,14 @@ class ReplayOptions:
     device: str | None = None
     weights: Path | None = None
     """Those that the map was built with, where they are not its network's own."""
+    fusion: bool = False
+    """Whether temporal_fusion runs as well, and what it publishes counts."""
 
 
 def replay(options: ReplayOptions, log: Path) -> list[Answer]:
-    """Runs the node and the player, and gives the answers in the order they came.
+    """Runs the nodes, in one process, and the player; gives the answers in the order they came.
 
-    What the node said goes to the file `log`.
+    What the nodes said goes to the file `log`.
 
     Raises:
         InputError: a bag without what the node needs.
@@ -73,12 +78,13 @@ def replay(options: ReplayOptions, log: Path) -> list[Answer]:
         info_topic = camera_info_topic(bag, image_topic)
         image_bytes = len(next(bag.messages([image_topic])).data)
         parameters = node_parameters(options, transport, bag.topics)
+    nodes = [RELOCALIZER, FUSION] if options.fusion else [RELOCALIZER]
     pace = ["--lockstep"] if options.rate is None else ["--rate", str(options.rate)]
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dense-reloc-")))
         environment = isolated_environment(folder, image_bytes)
         overrides, answers = folder / "overrides.yaml", folder / "answers.jsonl"
-        overrides.write_text(yaml.safe_dump({NODE_KEY: {"ros__parameters": parameters}}))
+        overrides.write_text(yaml.safe_dump(parameters))
         files = [options.parameter_file or default_parameter_file(), overrides]
         image_base = image_topic.removesuffix(COMPRESSED_SUFFIX)
         node_arguments = [
@@ -86,9 +92,10 @@ def replay(options: ReplayOptions, log: Path) -> list[Answer]:
             *(word for file in files for word in ("--params-file", str(file))),
             *("-r", f"image:={image_base}", "-r", f"camera_info:={info_topic}"),
         ]
-        node = stack.enter_context(NodeProcess(NODE_MODULE, node_arguments, environment, log))
+        module = FUSION_MODULE if options.fusion else NODE_MODULE
+        node = stack.enter_context(NodeProcess(module, node_arguments, environment, log))
         player_arguments = [str(options.bag), image_topic, info_topic, str(answers), *pace]
-        player_arguments += ["--timeout", str(options.timeout)]
+        player_arguments += ["--timeout", str(options.timeout), "--nodes", *nodes]
         _play(player_arguments, environment, node)
         return read_answers(answers)
 
@@ -100,26 +107,32 @@ def image_transport(type_name: str) -> str:
 
 def node_parameters(
     options: ReplayOptions, transport: str, topics: Collection[str]
-) -> dict[str, str | dict[str, str]]:
-    """The parameters that follow from the bag and the options rather than from the file.
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """The parameters of the nodes that follow from the bag and the options, as in a file of them.
 
     A bag without odometry or without the camera's mount has no frames to relate the pose to.
     """
-    parameters: dict[str, str | dict[str, str]] = {
+    frames: dict[str, Any] = {}
+    if TF_TOPIC not in topics:
+        frames["odom_frame"] = ""
+    if TF_STATIC_TOPIC not in topics:
+        frames["base_frame"] = ""
+    parameters = {
         "map": str(options.map.resolve()),
         "image_transport": transport,
+        **frames,
     }
-    if TF_TOPIC not in topics:
-        parameters["odom_frame"] = ""
-    if TF_STATIC_TOPIC not in topics:
-        parameters["base_frame"] = ""
     if options.method is not None:
         parameters["method"] = options.method
     if options.device is not None:
         parameters["device"] = options.device
     if options.weights is not None:
         parameters["features"] = {"weights": str(options.weights.expanduser().resolve())}
-    return parameters
+    return {
+        NODE_KEY.format(node): {"ros__parameters": values}
+        for node, values in ((RELOCALIZER, parameters), (FUSION, frames))
+        if values
+    }
 
 
 def _play(arguments: Sequence[str], environment: dict[str, str], node: NodeProcess) -> None:

@@ -58,13 +58,14 @@ def replay_and_report(
             record_answers(frames, answers, ground_truth), scene_map.information.calibration
         )
         records = with_odometry(records, read_odometry(bag, options.image_topic))
+        pace = "in lockstep" if options.rate is None else f"at rate {options.rate:g}"
         information = RunInformation(
             method=answers[0].method,
             device=str(find_device(answers[0].device)),
             map_revision=answers[0].map_revision,
             map=str(options.map),
             queries=str(options.bag),
-            mode=f"replay {'in lockstep' if options.rate is None else f'at rate {options.rate:g}'}",
+            mode=f"replay {'with fusion ' if options.fusion else ''}{pace}",
         )
         pictures = contact_frames(records, frames, scene_map)
     return write_report(folder, records, information, pictures)

@@ -1,4 +1,4 @@
-"""Plays a bag into a relocalizer and writes down what it answers; started by `dense-reloc replay`.
+"""Plays a bag into nodes and writes down what they answer; started by `dense-reloc replay`.
 
 Messages go out as they were recorded, byte by byte, on the topics of the bag.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import rclpy
@@ -16,6 +16,7 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
 from rcl_interfaces.srv import GetParameters
+from rclpy.client import Client
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.publisher import Publisher
@@ -52,9 +53,9 @@ MESSAGE_TYPES = {
 
 
 class ReplayPlayer(Node):
-    """Sends messages to the node called relocalizer and collects its answers by stamp."""
+    """Sends messages to some nodes and collects the answers of the last one by stamp."""
 
-    def __init__(self, topics: dict[str, str]) -> None:
+    def __init__(self, topics: dict[str, str], nodes: Sequence[str]) -> None:
         super().__init__("replay_player")
         self._outputs: dict[str, Publisher] = {
             topic: self.create_publisher(
@@ -67,14 +68,17 @@ class ReplayPlayer(Node):
         self.results: dict[int, RelocResult] = {}
         self.posed: set[int] = set()
         """Stamps for which a pose was published."""
-        self._change_state = self.create_client(ChangeState, "/relocalizer/change_state")
-        self._get_parameters = self.create_client(GetParameters, "/relocalizer/get_parameters")
-        self._result_subscription = self.create_subscription(
-            RelocResult, "/relocalizer/result", self._take_result, DEEP
-        )
-        self._pose_subscription = self.create_subscription(
-            PoseWithCovarianceStamped, "/relocalizer/pose", self._take_pose, DEEP
-        )
+        self._change_state = [
+            self.create_client(ChangeState, f"/{node}/change_state") for node in nodes
+        ]
+        self._get_parameters = self.create_client(GetParameters, f"/{nodes[0]}/get_parameters")
+        self._answer_topics = [
+            self.create_subscription(kind, f"/{nodes[-1]}/{topic}", take, DEEP)
+            for kind, topic, take in (
+                (RelocResult, "result", self._take_result),
+                (PoseWithCovarianceStamped, "pose", self._take_pose),
+            )
+        ]
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self)
 
@@ -93,31 +97,33 @@ class ReplayPlayer(Node):
         self.spin_until(lambda: False, seconds)
 
     def bring_up(self) -> None:
-        """Configures and activates the node, and waits until it listens and is heard.
+        """Configures and activates the nodes, and waits until they listen and are heard.
 
         Raises:
-            RelocError: it does not appear, or refuses.
+            RelocError: one does not appear, or refuses.
         """
-        if not self._change_state.wait_for_service(START_SECONDS):
-            raise RelocError(f"the node did not appear within {START_SECONDS:.0f} s")
-        self._transition(Transition.TRANSITION_CONFIGURE, "configured")
-        self._transition(Transition.TRANSITION_ACTIVATE, "activated")
+        for change_state in self._change_state:
+            if not change_state.wait_for_service(START_SECONDS):
+                raise RelocError(f"the node did not appear within {START_SECONDS:.0f} s")
+            self._transition(change_state, Transition.TRANSITION_CONFIGURE, "configured")
+            self._transition(change_state, Transition.TRANSITION_ACTIVATE, "activated")
         if not self.spin_until(self._is_connected, START_SECONDS):
             raise RelocError("the node does not listen to the topics of the bag")
 
-    def _transition(self, transition: int, done: str) -> None:
+    def _transition(self, change_state: Client, transition: int, done: str) -> None:
         request = ChangeState.Request(transition=Transition(id=transition))
-        future = self._change_state.call_async(request)
+        future = change_state.call_async(request)
         if not self.spin_until(future.done, CONFIGURE_SECONDS):
             raise RelocError(f"the node could not be {done} within {CONFIGURE_SECONDS:.0f} s")
         if not future.result().success:
             raise RelocError(f"the node could not be {done}")
 
     def _is_connected(self) -> bool:
-        return (
-            all(output.get_subscription_count() > 0 for output in self._outputs.values())
-            and self.count_publishers("/relocalizer/result") > 0
-            and self.count_publishers("/relocalizer/pose") > 0
+        return all(
+            output.get_subscription_count() > 0 for output in self._outputs.values()
+        ) and all(
+            self.count_publishers(subscription.topic_name) > 0
+            for subscription in self._answer_topics
         )
 
     def send(self, step: Step) -> None:
@@ -213,7 +219,7 @@ def run(arguments: argparse.Namespace) -> None:
             desc="starting the node",
             unit="frame",
         )
-        player = ReplayPlayer(topics)
+        player = ReplayPlayer(topics, arguments.nodes)
         player.bring_up()
         sequence.set_description("replaying")
         sequence.unpause()
@@ -227,12 +233,18 @@ def run(arguments: argparse.Namespace) -> None:
 
 def main() -> int:
     """The player's process; an error is one line on stdout and one of two exit statuses."""
-    parser = argparse.ArgumentParser(description="Plays a bag into a relocalizer.")
+    parser = argparse.ArgumentParser(description="Plays a bag into nodes.")
     parser.add_argument("bag", type=Path)
     parser.add_argument("image_topic")
     parser.add_argument("info_topic")
     parser.add_argument("answers", type=Path, help="JSON lines to write")
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for an answer")
+    parser.add_argument(
+        "--nodes",
+        nargs="+",
+        default=["relocalizer"],
+        help="nodes to bring up, in this order; the answers of the last one are written",
+    )
     pace = parser.add_mutually_exclusive_group(required=True)
     pace.add_argument("--rate", type=float)
     pace.add_argument("--lockstep", action="store_true")

@@ -29,17 +29,19 @@ def test_pace(replayed, options, rate):
     assert main([*REQUIRED, *options]) == 0
     ((replay_options, folder, ground_truth),) = replayed
     assert (replay_options.rate, folder, ground_truth) == (rate, Path("o"), None)
+    assert not replay_options.fusion
 
 
 def test_what_is_given_goes_to_the_node(replayed, tmp_path: Path):
     truth = tmp_path / "truth.tum"
     truth.write_text("1 0 0 0 0 0 0 1\n")
     given = ["--method", "re", "--device", "cpu", "--params-file", "p.yaml", "--timeout", "5"]
-    given += ["--weights", "w.safetensors"]
+    given += ["--weights", "w.safetensors", "--fusion"]
     assert main([*REQUIRED, *given, "--ground-truth", str(truth), "--image-topic", "/i"]) == 0
     ((options, _, ground_truth),) = replayed
     assert (options.method, options.device, options.timeout) == ("re", "cpu", 5.0)
     assert options.weights == Path("w.safetensors")
+    assert options.fusion
     assert (options.parameter_file, options.image_topic) == (Path("p.yaml"), "/i")
     assert isinstance(ground_truth, Trajectory)
 

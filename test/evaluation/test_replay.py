@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from evaluation.fake_fusing_relocalizer import STEP
 from evaluation.fake_relocalizer import DEADLY, REJECTED, SLOW, pose_of
 from scene.small_map import make_map
 
@@ -53,6 +54,7 @@ def replay(tmp_path: Path, monkeypatch) -> Callable[..., Summary]:
     paths = [str(test_folder.parent), str(test_folder), os.environ.get("PYTHONPATH", "")]
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(paths))
     monkeypatch.setattr(replay_module, "NODE_MODULE", "evaluation.fake_relocalizer")
+    monkeypatch.setattr(replay_module, "FUSION_MODULE", "evaluation.fake_fusing_relocalizer")
     write_map(tmp_path / "map", make_map())
 
     def replay(bag: Path, **options: object) -> Summary:
@@ -79,6 +81,16 @@ def test_in_lockstep_every_image_is_answered(replay, tmp_path: Path, odometry: b
     lines = (tmp_path / "report" / "poses.tum").read_text().splitlines()
     assert lines[1].startswith("1750000000.123456789 0.100000000 ")
     assert (tmp_path / "report" / LOG_FILE).exists()
+
+
+@pytest.mark.parametrize("odometry", [False, True])
+def test_with_fusion_what_the_fusion_publishes_counts(replay, tmp_path: Path, odometry: bool):
+    bag = write_bag(tmp_path / "bag", [10, REJECTED, 30, 40], odometry)
+    summary = replay(bag, rate=None, fusion=True)
+    assert (summary.frames, summary.localized) == (4, 3)
+    assert summary.rejected == {"too dark": 1}
+    assert summary.median_translation_m == pytest.approx(0.03 - STEP, abs=1e-6)
+    assert summary.mode == "replay with fusion in lockstep"
 
 
 def test_at_a_rate_a_busy_node_takes_the_newest_image(replay, tmp_path: Path):

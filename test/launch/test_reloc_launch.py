@@ -7,15 +7,15 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "reloc.launch.py"
 ARGUMENTS = [
-    *("map", "image", "camera_info", "params_file", "use_sim_time", "fusion", "rviz"),
-    *("namespace", "log_level"),
+    *("map", "image", "camera_info", "params_file", "use_sim_time", "fusion", "fusion_process"),
+    *("rviz", "namespace", "log_level"),
 ]
 LAUNCH = """
 import sys
@@ -54,62 +54,103 @@ def command(*arguments: str) -> list[str]:
 def parameters(tmp_path: Path) -> Path:
     path = tmp_path / "parameters.yaml"
     path.write_text(
-        "/**/relocalizer: {ros__parameters: {image_transport: compressed, max_rate: 3.0}}"
+        "/**/relocalizer: {ros__parameters: {image_transport: compressed, max_rate: 3.0}}\n"
+        "/**/temporal_fusion: {ros__parameters: {max_age: 1.5}}"
     )
     return path
 
 
 @pytest.fixture
-def launched(
+def launch(
     ros_domain: int, parameters: Path, tmp_path: Path
-) -> Iterator[subprocess.Popen[bytes]]:
-    arguments = command(
-        "image:=/front/image",
-        "camera_info:=/front/info",
-        "namespace:=robot1",
-        "use_sim_time:=true",
-        f"params_file:={parameters}",
-    )
-    environment = os.environ | {"ROS_LOG_DIR": str(tmp_path)}
-    process = subprocess.Popen(arguments, env=environment, start_new_session=True)
-    yield process
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
+) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
+    """Launches with some arguments, and what is the same in all tests."""
+    processes: list[subprocess.Popen[bytes]] = []
+
+    def launch(*given: str) -> subprocess.Popen[bytes]:
+        arguments = command(
+            "image:=/front/image",
+            "camera_info:=/front/info",
+            "namespace:=robot1",
+            "use_sim_time:=true",
+            f"params_file:={parameters}",
+            *given,
+        )
+        environment = os.environ | {"ROS_LOG_DIR": str(tmp_path)}
+        processes.append(subprocess.Popen(arguments, env=environment, start_new_session=True))
+        return processes[-1]
+
+    yield launch
+    for process in processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.fixture
+def observer(ros_domain: int) -> Iterator[Observer]:
+    pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI")
+    observer = Observer(ros_domain)
+    yield observer
+    observer.context.try_shutdown()
+
+
+class Observer:
+    """A node that sees what was launched."""
+
+    def __init__(self, domain: int) -> None:
+        import rclpy
+        from rclpy.context import Context
+        from rclpy.executors import SingleThreadedExecutor
+
+        self.context = Context()
+        self.context.init(domain_id=domain)
+        self.node = rclpy.create_node("observer", context=self.context)
+        self.executor = SingleThreadedExecutor(context=self.context)
+        self.executor.add_node(self.node)
+
+    def wait_for_listeners(self, *topics: str) -> None:
+        from nodes.robot import wait_for
+
+        for topic in topics:
+            wait_for(
+                lambda topic=topic: self.node.count_subscribers(topic),
+                f"a listener on {topic}",
+                TIMEOUT,
+            )
+
+    def parameters(self, node: str, *names: str) -> list[object]:
+        """Values of a node's parameters."""
+        from rcl_interfaces.srv import GetParameters
+        from rclpy.parameter import parameter_value_to_python
+
+        client = self.node.create_client(GetParameters, f"/robot1/{node}/get_parameters")
+        assert client.wait_for_service(TIMEOUT)
+        future = client.call_async(GetParameters.Request(names=names))
+        self.executor.spin_until_future_complete(future, TIMEOUT)
+        return [parameter_value_to_python(value) for value in future.result().values]
 
 
 @pytest.mark.ros
-def test_starts_the_node_as_told(launched: subprocess.Popen[bytes], ros_domain: int) -> None:
-    import rclpy
-    from nodes.robot import wait_for
-    from rcl_interfaces.srv import GetParameters
-    from rclpy.context import Context
-    from rclpy.executors import SingleThreadedExecutor
-
-    context = Context()
-    context.init(domain_id=ros_domain)
-    node = rclpy.create_node("observer", context=context)
-    executor = SingleThreadedExecutor(context=context)
-    for topic in ("/front/image/compressed", "/front/info"):
-        wait_for(
-            lambda topic=topic: node.count_subscribers(topic), f"a listener on {topic}", TIMEOUT
-        )
-    client = node.create_client(GetParameters, "/robot1/relocalizer/get_parameters")
-    assert client.wait_for_service(TIMEOUT)
-    names = ["use_sim_time", "autostart", "max_rate"]
-    executor.add_node(node)
-    future = client.call_async(GetParameters.Request(names=names))
-    executor.spin_until_future_complete(future, TIMEOUT)
-    use_sim_time, autostart, max_rate = future.result().values
-    assert (use_sim_time.bool_value, autostart.bool_value, max_rate.double_value) == (True, True, 3)
-    context.try_shutdown()
+def test_starts_the_node_as_told(launch, observer: Observer) -> None:
+    launched = launch()
+    observer.wait_for_listeners("/front/image/compressed", "/front/info")
+    names = ["use_sim_time", "autostart", "max_rate", "publish_tf", "map"]
+    assert observer.parameters("relocalizer", *names) == [True, True, 3.0, True, ""]
+    assert "temporal_fusion" not in observer.node.get_node_names()
     launched.send_signal(signal.SIGINT)
     assert launched.wait(TIMEOUT) == 0
 
 
 @pytest.mark.ros
-def test_fusion_is_refused_with_the_reason(ros_domain: int) -> None:
-    refused = subprocess.run(
-        command("fusion:=true"), capture_output=True, text=True, timeout=TIMEOUT, check=False
-    )
-    assert refused.returncode == 1
-    assert "no node temporal_fusion yet" in refused.stdout + refused.stderr
+@pytest.mark.parametrize("process", ["shared", "separate"])
+def test_fusion_takes_over_the_transform(launch, observer: Observer, process: str) -> None:
+    launched = launch("fusion:=true", f"fusion_process:={process}")
+    topics = ["/front/image/compressed"]
+    if process == "separate":
+        topics.append("/robot1/relocalizer/localized_frame")
+    observer.wait_for_listeners(*topics)
+    names = ["use_sim_time", "autostart", "publish_tf"]
+    assert observer.parameters("relocalizer", *names, "max_rate") == [True, True, False, 3.0]
+    assert observer.parameters("temporal_fusion", *names, "max_age") == [True, True, True, 1.5]
+    launched.send_signal(signal.SIGINT)
+    assert launched.wait(TIMEOUT) == 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
@@ -12,18 +12,21 @@ import yaml
 from nodes.fake_localizer import FakeMaps
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.configuration import Block, LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy
-from nodes.harness import Start
+from nodes.fusion_harness import SeparateHarness, SharedHarness
+from nodes.harness import Harness
+from nodes.robot import Robot
 from rclpy.context import Context
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from dense_reloc_ros.nodes.parameters import declare_parameters, read_parameters
+from dense_reloc_ros.nodes.configuration import MapConfiguration
+from dense_reloc_ros.nodes.parameters import declare_parameters, fields, read_parameters
 
 pytestmark = pytest.mark.ros
 CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
@@ -98,27 +101,49 @@ def test_what_ranges_cannot_say_the_model_says(context: Context) -> None:
     assert read_parameters(node, Outer).inner.rate == 2.5
 
 
-# `make parameters` brings the file up to date after a change of the localizer's configuration.
-def test_parameter_file_lists_exactly_the_parameters_with_their_defaults(start: Start) -> None:
-    node = start(FakeMaps()).relocalizer
+NODES = {"relocalizer": Harness, "temporal_fusion": SharedHarness}
+
+
+# `make parameters` brings the file up to date after a change of the configurations.
+@pytest.mark.parametrize("name", NODES)
+def test_parameter_file_lists_exactly_the_parameters_with_their_defaults(
+    run: Callable[..., Robot], name: str
+) -> None:
+    node = run(NODES[name], FakeMaps()).node
     values = {name: parameter.value for name, parameter in node._parameters.items()}
-    for name in ("use_sim_time", "start_type_description_service"):  # every node has these
-        values.pop(name, None)
-    values["transform_timeout"] = 0.5  # the harness has another
-    listed = flatten(yaml.safe_load(CONFIG.read_text())["/**/relocalizer"]["ros__parameters"])
+    for own in ("use_sim_time", "start_type_description_service"):  # every node has these
+        values.pop(own, None)
+    values["transform_timeout"] = 0.5  # a harness may have another
+    listed = flatten(yaml.safe_load(CONFIG.read_text())[f"/**/{name}"]["ros__parameters"])
     assert listed == {name: value for name, value in values.items() if value is not None}
-    for name in (name for name, value in values.items() if value is None):
-        assert f"# {name.split('.')[-1]}:" in CONFIG.read_text()  # there, but unset
+    for unset in (name for name, value in values.items() if value is None):
+        assert f"# {unset.split('.')[-1]}:" in CONFIG.read_text()  # there, but unset
 
 
-def test_every_parameter_is_described_and_commented(start: Start) -> None:
-    node = start(FakeMaps()).relocalizer
-    lines = CONFIG.read_text().splitlines()
-    for name in node._parameters:
-        assert node.describe_parameter(name).description or name == "use_sim_time", name
-    for before, line in pairwise(lines):
+@pytest.mark.parametrize("name", NODES)
+def test_every_parameter_is_described(run: Callable[..., Robot], name: str) -> None:
+    node = run(NODES[name], FakeMaps()).node
+    for parameter in node._parameters:
+        described = node.describe_parameter(parameter).description
+        assert described or parameter == "use_sim_time", parameter
+
+
+def test_every_parameter_is_commented() -> None:
+    for before, line in pairwise(CONFIG.read_text().splitlines()):
         if line.startswith("    ") and not line.endswith(":") and "#" not in line and line.strip():
             assert before.strip().startswith("#"), f"no comment above {line}"
+
+
+def test_alone_temporal_fusion_has_the_parameters_of_a_map_and_its_localizer(
+    run: Callable[..., Robot],
+) -> None:
+    beside = run(SharedHarness, FakeMaps())
+    alone = run(SeparateHarness, FakeMaps()).node
+    added = {*alone._parameters} - {*beside.node._parameters}
+    assert added == {
+        name for model in (MapConfiguration, LocalizerConfiguration) for name, _ in fields(model)
+    }
+    assert added < {*beside.relocalizer._parameters}
 
 
 def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -15,8 +15,10 @@ import rclpy
 from ament_index_python import get_package_prefix
 from lifecycle_msgs.srv import GetState
 from nodes.robot import wait_for
+from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
+from rclpy.parameter import parameter_value_to_python
 
 from dense_reloc_ros.srv import LoadMap
 
@@ -25,9 +27,9 @@ CONFIG = Path(__file__).parents[2] / "config" / "reloc.yaml"
 TIMEOUT = 120.0
 
 
-def executable() -> Path:
-    """What `ros2 run dense_reloc_ros relocalizer` runs."""
-    return Path(get_package_prefix("dense_reloc_ros"), "lib/dense_reloc_ros/relocalizer")
+def executable(name: str) -> Path:
+    """What `ros2 run dense_reloc_ros NAME` runs."""
+    return Path(get_package_prefix("dense_reloc_ros"), "lib/dense_reloc_ros", name)
 
 
 @pytest.fixture
@@ -46,7 +48,7 @@ def test_broken_map_leaves_it_running_until_it_is_interrupted(
     log = tmp_path / "log"
     missing = tmp_path / "no_map"
     command = [
-        str(executable()),
+        str(executable("relocalizer")),
         *("--ros-args", "-r", "__ns:=/robot1", "--params-file", str(CONFIG)),
         *("-p", f"map:={missing}", "-p", "autostart:=true"),
     ]
@@ -81,8 +83,40 @@ def test_broken_map_leaves_it_running_until_it_is_interrupted(
         process.kill()
 
 
+def test_both_nodes_in_one_process_keep_their_own_parameters(
+    executor: SingleThreadedExecutor, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    command = [
+        str(executable("relocalizer_with_fusion")),
+        *("--ros-args", "-r", "__ns:=/robot1", "--params-file", str(CONFIG)),
+        *("-p", "transform_timeout:=0.25"),
+    ]
+    with log.open("wb") as output:
+        process = subprocess.Popen(command, stderr=output, env=os.environ)
+    try:
+        observer = rclpy.create_node("observer", context=executor.context)
+        executor.add_node(observer)
+        for name, publishes, tolerance in (
+            ("relocalizer", False, 1.0),
+            ("temporal_fusion", True, 0.1),
+        ):
+            client = observer.create_client(GetParameters, f"/robot1/{name}/get_parameters")
+            assert client.wait_for_service(TIMEOUT), log.read_text()
+            names = ["publish_tf", "transform_tolerance", "transform_timeout"]
+            future = client.call_async(GetParameters.Request(names=names))
+            executor.spin_until_future_complete(future, TIMEOUT)
+            values = [parameter_value_to_python(value) for value in future.result().values]
+            assert values == [publishes, tolerance, 0.25]
+        process.send_signal(signal.SIGINT)
+        assert process.wait(TIMEOUT) == 0
+        assert "Traceback" not in log.read_text()
+    finally:
+        process.kill()
+
+
 def test_parameters_that_make_no_sense_end_it_with_one_line(ros_domain: int) -> None:
-    command = [str(executable()), "--ros-args", "-p", "max_rate:=-3.0"]
+    command = [str(executable("relocalizer")), "--ros-args", "-p", "max_rate:=-3.0"]
     process = subprocess.run(command, capture_output=True, text=True, timeout=TIMEOUT, check=False)
     assert process.returncode == 2
     assert "max_rate" in process.stderr
