@@ -101,9 +101,9 @@ def table(results: Sequence[FusionResult], queries: str) -> Table:
         "lost",
         "recovery",
         "wrong",
-        "median error",
+        "median cm",
         "ms",
-        title=f"{queries}: single frames → with fusion over time",
+        title=f"{queries}: single frames → fused over time → and filtered",
     )
     for column in rows.columns[3:]:
         column.justify = "right"
@@ -114,8 +114,8 @@ def table(results: Sequence[FusionResult], queries: str) -> Table:
             rows.add_row("", "", kind, *_contrast(contrast))
         rows.add_section()
     rows.caption = (
-        "saved: frames that only fusion brings within, of those outside; recovery: frames from the "
-        "end of a burst to the first within, median (worst); ms: a frame + its fusion (share)"
+        "ratio, saved (of the frames outside), lost: fused against single; recovery: frames from "
+        "the end of a burst to the first within, median (worst); ms: a frame + its fusion (share)"
     )
     return rows
 
@@ -138,17 +138,17 @@ def memory_table(results: Sequence[MemoryResult]) -> Table:
 
 
 def _contrast(numbers: Contrast) -> list[str]:
-    single, fused = numbers.single, numbers.fused
+    ways = numbers.single, numbers.fused, numbers.filtered
     ratio = "-" if numbers.recall_ratio is None else f"{numbers.recall_ratio:.2f}"
     return [
         str(numbers.frames),
-        f"{_recall(single)} → {_recall(fused)}",
+        " → ".join(map(_recall, ways)),
         ratio,
         f"{numbers.saved} of {numbers.outside}",
         str(numbers.lost),
-        f"{_recovery(single)} → {_recovery(fused)}",
-        f"{single.wrong} → {fused.wrong}",
-        f"{_error(single)} → {_error(fused)}",
+        " → ".join(map(_recovery, ways)),
+        " → ".join(str(way.wrong) for way in ways),
+        " → ".join(map(_error, ways)),
     ]
 
 
@@ -162,9 +162,8 @@ def _recovery(reached: Reached) -> str:
 
 
 def _error(reached: Reached) -> str:
-    if reached.median_translation_m is None or reached.median_rotation_deg is None:
-        return "-"
-    return f"{100 * reached.median_translation_m:.2f} cm, {reached.median_rotation_deg:.2f}°"
+    metres = reached.median_translation_m
+    return "-" if metres is None else f"{100 * metres:.2f}"
 
 
 def _time(result: FusionResult) -> str:

@@ -46,25 +46,36 @@ class FusedLocalizer:
         """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds."""
         T_odom_camera = self._odometry.between(stamp) if self._odometry else None
         fused = self._fusion.localize(image, camera, stamp, T_odom_camera)
-        answer, estimate = fused.localization, fused.localization.estimate
-        if not answer.is_localized or estimate is None:
-            return answer
-        try:
-            pose = (
-                self._filter.update(
-                    stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera
-                )
-                if fused.is_new
-                else self._filter.predict(stamp, T_odom_camera)
-            )
-        except InputError as error:
-            logger.warning("%s; the pose is published as it is", error)
-            self._filter.reset()
-            return answer
-        if pose is None:
-            return answer
-        if pose.is_outlier:
-            reason = "the pose does not fit those before it"
-            return replace(answer, status=Status.REJECTED, reason=reason)
-        estimate = replace(estimate, T_map_camera=pose.T_map_body, covariance=pose.covariance)
-        return replace(answer, estimate=estimate)
+        return filtered(self._filter, fused, stamp, T_odom_camera)
+
+
+def filtered(
+    pose_filter: PoseFilter,
+    fused: FusedLocalization,
+    stamp: int,
+    T_odom_camera: FloatArray | None = None,
+) -> Localization:
+    """The next frame of a video after the filter, which follows the camera.
+
+    A frame without a pose stays so, and a pose that the filter does not believe is rejected.
+    """
+    answer, estimate = fused.localization, fused.localization.estimate
+    if not answer.is_localized or estimate is None:
+        return answer
+    try:
+        pose = (
+            pose_filter.update(stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera)
+            if fused.is_new
+            else pose_filter.predict(stamp, T_odom_camera)
+        )
+    except InputError as error:
+        logger.warning("%s; the pose is published as it is", error)
+        pose_filter.reset()
+        return answer
+    if pose is None:
+        return answer
+    if pose.is_outlier:
+        reason = "the pose does not fit those before it"
+        return replace(answer, status=Status.REJECTED, reason=reason)
+    estimate = replace(estimate, T_map_camera=pose.T_map_body, covariance=pose.covariance)
+    return replace(answer, estimate=estimate)

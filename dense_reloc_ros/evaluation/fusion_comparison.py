@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.evaluation.contenders import Contender
+from dense_reloc_ros.evaluation.fused_localizer import filtered
 from dense_reloc_ros.evaluation.fusion_numbers import Contrast, FusedVideo, contrast, contrasts
 from dense_reloc_ros.evaluation.metrics import Duration
 from dense_reloc_ros.evaluation.offline import LocalizesImages
@@ -22,6 +23,7 @@ from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.filter import PoseFilter
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
@@ -81,10 +83,11 @@ def compare_fusion(
     for level, of_level in videos.items():
         for contender, localizer in zip(contenders, localizers, strict=True):
             label = f"{level}, {contender.method} on {contender.map.name}"
-            runs = [
-                run_video(localizer, TemporalLocalizer(localizer, configuration), video, label)
-                for video in of_level
-            ]
+            runs = []
+            for video in of_level:
+                fusion = TemporalLocalizer(localizer, configuration)
+                pose_filter = PoseFilter(configuration.filter)
+                runs.append(run_video(localizer, fusion, pose_filter, video, label))
             results.append(summarize_runs(level, contender, runs))
     return results
 
@@ -114,29 +117,41 @@ def videos_at(level: str, frames: Sequence[SourceFrame], seeds: Sequence[int]) -
 
 
 def run_video(
-    localizer: LocalizesImages, fusion: FusesFrames, video: StressVideo, label: str
+    localizer: LocalizesImages,
+    fusion: FusesFrames,
+    pose_filter: PoseFilter,
+    video: StressVideo,
+    label: str,
 ) -> FusedVideo:
-    """Localizes each frame by itself, then fuses it with those before, with a bar of a label.
+    """Localizes each frame by itself, then with those before, with a progress bar of a label.
 
     Raises:
         InputError: an image that cannot be read.
     """
-    run = FusedVideo(video.bursts, [], [], [], [])
+    run = FusedVideo(video.bursts, [], [], [], [], [])
     for frame in tqdm(video.frames, desc=label, unit="frame"):
         image, stamp = frame.load_image(), round(frame.timestamp * NANOSECONDS)
         begin = time.perf_counter()
         single = localizer.localize(image, frame.camera)
         middle = time.perf_counter()
-        answer = single
+        fused = FusedLocalization(single, 0.0, is_fused=False, is_new=False)
         if single.features is not None:
             localized = LocalizedFrame(stamp, frame.camera.pinhole(), single.features, single)
-            answer = fusion.fuse(localized).localization
+            fused = fusion.fuse(localized)
+        last = filtered(pose_filter, fused, stamp)
         alone, fusing = (middle - begin) * 1000, (time.perf_counter() - middle) * 1000
         run.frame_milliseconds.append(alone)
         run.fusion_milliseconds.append(fusing)
-        name, truth = frame.name, frame.T_map_camera
-        run.single.append(FrameRecord.from_localization(stamp, name, single, alone, truth))
-        run.fused.append(FrameRecord.from_localization(stamp, name, answer, alone + fusing, truth))
+        for records, answer, milliseconds in (
+            (run.single, single, alone),
+            (run.fused, fused.localization, alone + fusing),
+            (run.filtered, last, alone + fusing),
+        ):
+            records.append(
+                FrameRecord.from_localization(
+                    stamp, frame.name, answer, milliseconds, frame.T_map_camera
+                )
+            )
     return run
 
 

@@ -38,7 +38,7 @@ class Reached(BaseModel):
 
 
 class Contrast(BaseModel):
-    """The same frames by themselves and fused."""
+    """The same frames by themselves, fused by correlation, and then filtered."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -46,6 +46,8 @@ class Contrast(BaseModel):
     """With a ground truth."""
     single: Reached
     fused: Reached
+    filtered: Reached
+    """What the node publishes as the pose; the fused one is its raw pose."""
     recall_ratio: float | None
     """Recall fused over single; None where the latter is zero."""
     outside: int
@@ -63,6 +65,7 @@ class FusedVideo:
     bursts: Sequence[Burst]
     single: list[FrameRecord]
     fused: list[FrameRecord]
+    filtered: list[FrameRecord]
     frame_milliseconds: list[float]
     fusion_milliseconds: list[float]
 
@@ -83,39 +86,57 @@ def contrasts(videos: Sequence[FusedVideo]) -> dict[str, Contrast]:
 
 def contrast(videos: Sequence[FusedVideo], chosen: Collection[str] | None = None) -> Contrast:
     """The numbers of all frames and bursts, or of those of the chosen kinds."""
-    pairs: list[tuple[FrameRecord, FrameRecord]] = []
-    recoveries: tuple[list[float], list[float]] = ([], [])
-    for video in videos:
-        pairs += [
-            (single, fused)
-            for kind, single, fused in zip(video.kinds, video.single, video.fused, strict=True)
-            if single.ground_truth is not None and (chosen is None or kind in chosen)
-        ]
-        for records, frames in zip((video.single, video.fused), recoveries, strict=True):
-            found = frames_to_recovery([is_within(record) for record in records], video.bursts)
-            frames += [
-                count
-                for count, burst in zip(found, video.bursts, strict=True)
-                if chosen is None or burst.kind in chosen
-            ]
-    single = _reached([pair[0] for pair in pairs], recoveries[0])
-    fused = _reached([pair[1] for pair in pairs], recoveries[1])
-    within = [(is_within(a), is_within(b)) for a, b in pairs]
+    single = _chosen([(video, video.single) for video in videos], chosen)
+    fused = _chosen([(video, video.fused) for video in videos], chosen)
+    filtered = _chosen([(video, video.filtered) for video in videos], chosen)
+    alone, together = _reached(single), _reached(fused)
+    within = [
+        (is_within(a), is_within(b)) for a, b in zip(single.records, fused.records, strict=True)
+    ]
     return Contrast(
-        frames=len(pairs),
-        single=single,
-        fused=fused,
-        recall_ratio=(fused.recall or 0.0) / single.recall if single.recall else None,
+        frames=len(within),
+        single=alone,
+        fused=together,
+        filtered=_reached(filtered),
+        recall_ratio=(together.recall or 0.0) / alone.recall if alone.recall else None,
         outside=sum(not a for a, _ in within),
         saved=sum(b and not a for a, b in within),
         lost=sum(a and not b for a, b in within),
     )
 
 
-def _reached(records: Sequence[FrameRecord], recoveries: Sequence[float]) -> Reached:
-    numbers = accuracy(records)
-    median = float(np.median(recoveries)) if recoveries else math.inf
-    worst = max(recoveries, default=math.inf)
+@dataclass(frozen=True)
+class _Chosen:
+    """Frames with a ground truth, and recoveries, of some kinds of bursts."""
+
+    records: list[FrameRecord]
+    recoveries: list[float]
+
+
+def _chosen(
+    runs: Sequence[tuple[FusedVideo, Sequence[FrameRecord]]], chosen: Collection[str] | None
+) -> _Chosen:
+    records: list[FrameRecord] = []
+    recoveries: list[float] = []
+    for video, of_video in runs:
+        records += [
+            record
+            for kind, record in zip(video.kinds, of_video, strict=True)
+            if record.ground_truth is not None and (chosen is None or kind in chosen)
+        ]
+        frames = frames_to_recovery([is_within(record) for record in of_video], video.bursts)
+        recoveries += [
+            count
+            for count, burst in zip(frames, video.bursts, strict=True)
+            if chosen is None or burst.kind in chosen
+        ]
+    return _Chosen(records, recoveries)
+
+
+def _reached(frames: _Chosen) -> Reached:
+    numbers = accuracy(frames.records)
+    median = float(np.median(frames.recoveries)) if frames.recoveries else math.inf
+    worst = max(frames.recoveries, default=math.inf)
     return Reached(
         recall=numbers.recall[THRESHOLD] if numbers.recall else None,
         wrong=numbers.wrong or 0,

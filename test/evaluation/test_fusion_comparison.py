@@ -21,7 +21,8 @@ from dense_reloc_ros.evaluation.stress_video import StressVideo
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import Localization, Status
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.configuration import FilterConfiguration, TemporalConfiguration
+from dense_reloc_ros.temporal.filter import PoseFilter
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 
 FEATURES = DenseFeatures({}, torch.zeros(1, 1))
@@ -53,7 +54,8 @@ class Halving:
 def run(errors: list[float | None], count: int = 4):
     fusion = Halving()
     localizer = WithFeatures("nre", errors, [], 7)
-    return fusion, run_video(localizer, fusion, StressVideo(frames(count), []), "fakes")
+    video = StressVideo(frames(count), [])
+    return fusion, run_video(localizer, fusion, PoseFilter(FilterConfiguration()), video, "fakes")
 
 
 def test_every_frame_goes_to_the_fusion_with_what_was_found_alone():
@@ -66,13 +68,21 @@ def test_every_frame_goes_to_the_fusion_with_what_was_found_alone():
     fused = [None if r.error is None else r.error.translation for r in video.fused]
     assert alone == [pytest.approx(0.01), pytest.approx(0.08), None, None]
     assert fused == [pytest.approx(0.005), pytest.approx(0.04), None, pytest.approx(0.08)]
+    alike = PoseFilter(FilterConfiguration())
+    for frame, record in zip(
+        fusion.seen, [r for r in video.filtered if r.is_localized], strict=True
+    ):
+        pose = video.fused[round(frame.stamp * 30 / 1e9)].T_map_camera
+        expected = alike.update(frame.stamp, pose, np.eye(6), None)
+        np.testing.assert_allclose(record.T_map_camera, expected.T_map_body)
 
 
 def test_the_camera_of_fused_frames_is_that_of_the_undistorted_image():
     distorted = Camera(32, 24, 30.0, 30.0, 15.5, 11.5, "plumb_bob", (0.1, 0.0, 0.0, 0.0, 0.0))
     video = StressVideo([replace(frame, camera=distorted) for frame in frames(2)], [])
     fusion = Halving()
-    run_video(WithFeatures("nre", [0.01], [], 7), fusion, video, "fakes")
+    localizer = WithFeatures("nre", [0.01], [], 7)
+    run_video(localizer, fusion, PoseFilter(FilterConfiguration()), video, "fakes")
     assert all(not frame.camera.is_distorted for frame in fusion.seen)
 
 
