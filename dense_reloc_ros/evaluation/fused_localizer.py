@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from typing import Protocol
 
 import numpy as np
@@ -12,8 +11,9 @@ from numpy.typing import NDArray
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.trajectory import Trajectory
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import FloatArray, Localization, Status
+from dense_reloc_ros.localization import FloatArray, Localization
 from dense_reloc_ros.temporal.filter import PoseFilter
+from dense_reloc_ros.temporal.filtering import FiltersPoses, filtered
 from dense_reloc_ros.temporal.frames import FusedLocalization
 
 logger = logging.getLogger(__name__)
@@ -46,36 +46,18 @@ class FusedLocalizer:
         """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds."""
         T_odom_camera = self._odometry.between(stamp) if self._odometry else None
         fused = self._fusion.localize(image, camera, stamp, T_odom_camera)
-        return filtered(self._filter, fused, stamp, T_odom_camera)
+        return filtered_or_as_is(self._filter, fused, stamp, T_odom_camera)
 
 
-def filtered(
-    pose_filter: PoseFilter,
+def filtered_or_as_is(
+    pose_filter: FiltersPoses,
     fused: FusedLocalization,
     stamp: int,
     T_odom_camera: FloatArray | None = None,
 ) -> Localization:
-    """The next frame of a video after the filter, which follows the camera.
-
-    A frame without a pose stays so, and a pose that the filter does not believe is rejected.
-    """
-    answer, estimate = fused.localization, fused.localization.estimate
-    if not answer.is_localized or estimate is None:
-        return answer
+    """As `filtered`; a frame that the filter cannot take is published as it is."""
     try:
-        pose = (
-            pose_filter.update(stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera)
-            if fused.is_new
-            else pose_filter.predict(stamp, T_odom_camera)
-        )
+        return filtered(pose_filter, fused, stamp, T_odom_camera)
     except InputError as error:
         logger.warning("%s; the pose is published as it is", error)
-        pose_filter.reset()
-        return answer
-    if pose is None:
-        return answer
-    if pose.is_outlier:
-        reason = "the pose does not fit those before it"
-        return replace(answer, status=Status.REJECTED, reason=reason)
-    estimate = replace(estimate, T_map_camera=pose.T_map_body, covariance=pose.covariance)
-    return replace(answer, estimate=estimate)
+        return fused.localization

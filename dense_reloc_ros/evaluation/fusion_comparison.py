@@ -11,7 +11,7 @@ from tqdm import tqdm
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.evaluation.contenders import Contender
-from dense_reloc_ros.evaluation.fused_localizer import filtered
+from dense_reloc_ros.evaluation.fused_localizer import filtered_or_as_is
 from dense_reloc_ros.evaluation.fusion_numbers import Contrast, FusedVideo, contrast, contrasts
 from dense_reloc_ros.evaluation.metrics import Duration
 from dense_reloc_ros.evaluation.offline import LocalizesImages
@@ -138,7 +138,7 @@ def run_video(
         if single.features is not None:
             localized = LocalizedFrame(stamp, frame.camera.pinhole(), single.features, single)
             fused = fusion.fuse(localized)
-        last = filtered(pose_filter, fused, stamp)
+        last = filtered_or_as_is(pose_filter, fused, stamp)
         alone, fusing = (middle - begin) * 1000, (time.perf_counter() - middle) * 1000
         run.frame_milliseconds.append(alone)
         run.fusion_milliseconds.append(fusing)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Protocol
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization import Localization
 from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
@@ -19,7 +19,8 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.temporal.configuration import FilterConfiguration, TemporalConfiguration
-from dense_reloc_ros.temporal.filter import FilteredPose, PoseFilter
+from dense_reloc_ros.temporal.filter import PoseFilter
+from dense_reloc_ros.temporal.filtering import FiltersPoses, filtered
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
@@ -36,27 +37,8 @@ class Fusion(Protocol):
         """Forgets all frames."""
 
 
-class Filter(Protocol):
-    """What `PoseFilter` offers."""
-
-    def update(
-        self,
-        stamp: int,
-        T_map_body: FloatArray,
-        covariance: FloatArray,
-        T_odom_body: FloatArray | None,
-    ) -> FilteredPose:
-        """The pose at a time from all measured ones."""
-
-    def predict(self, stamp: int, T_odom_body: FloatArray | None) -> FilteredPose | None:
-        """The pose at a time without a measurement."""
-
-    def reset(self) -> None:
-        """Forgets all poses."""
-
-
 MakeFusion = Callable[[Localizer | None, TemporalConfiguration], Fusion | None]
-MakeFilter = Callable[[FilterConfiguration], Filter]
+MakeFilter = Callable[[FilterConfiguration], FiltersPoses]
 
 
 def make_fusion(localizer: Localizer | None, configuration: TemporalConfiguration) -> Fusion | None:
@@ -76,8 +58,11 @@ class FusedAnswer:
     """After the filter: what to publish."""
     is_fused: bool
     """Whether an earlier frame took part in the correlation."""
-    is_outlier: bool
-    """Whether the filter did not believe the pose."""
+
+    @property
+    def is_outlier(self) -> bool:
+        """Whether the filter did not believe the pose."""
+        return self.raw.is_localized and not self.filtered.is_localized
 
 
 class FrameFuser:
@@ -130,22 +115,12 @@ class FrameFuser:
         self._follow_map(answer)
         T_odom_camera = self._camera_in_odometry(answer)
         fused = self._fused(answer, T_odom_camera)
-        raw, estimate = fused.localization, fused.localization.estimate
-        filtered = self._filtered(answer.header.stamp, fused, T_odom_camera)
-        if filtered is None or estimate is None:
-            return FusedAnswer(raw, raw, fused.is_fused, is_outlier=False)
-        if filtered.is_outlier:
-            reason = "the pose does not fit those before it"
-            rejected = replace(raw, status=Status.REJECTED, reason=reason)
-            return FusedAnswer(raw, rejected, fused.is_fused, is_outlier=True)
-        estimate = replace(
-            estimate, T_map_camera=filtered.T_map_body, covariance=filtered.covariance
-        )
-        return FusedAnswer(raw, replace(raw, estimate=estimate), fused.is_fused, is_outlier=False)
+        published = self._filtered(fused, answer.header.stamp, T_odom_camera)
+        return FusedAnswer(fused.localization, published, fused.is_fused)
 
     def _apply_what_was_asked_for(self) -> None:
-        loss, self._loss = self._loss, ""
-        if loss:
+        if loss := self._loss:
+            self._loss = ""
             self._forget(loss)
         if self._wanted_configuration != self._configuration:
             self._configuration = self._wanted_configuration
@@ -212,21 +187,12 @@ class FrameFuser:
         return fused
 
     def _filtered(
-        self, stamp: int, fused: FusedLocalization, T_odom_camera: FloatArray | None
-    ) -> FilteredPose | None:
-        """The filter's pose of a localized frame; without new evidence it only predicts."""
-        estimate = fused.localization.estimate
-        if not fused.localization.is_localized or estimate is None:
-            return None
+        self, fused: FusedLocalization, stamp: int, T_odom_camera: FloatArray | None
+    ) -> Localization:
         try:
-            if not fused.is_new:
-                return self._filter.predict(stamp, T_odom_camera)
-            filtered = self._filter.update(
-                stamp, estimate.T_map_camera, estimate.covariance, T_odom_camera
-            )
-        except RelocError as error:
+            published = filtered(self._filter, fused, stamp, T_odom_camera)
+        except InputError as error:
             self._reporter.problem("filter", f"{error}; the pose is published as it is")
-            self._filter.reset()
-            return None
+            return fused.localization
         self._reporter.resolved("filter")
-        return filtered
+        return published
