@@ -51,6 +51,10 @@ def check_demonstration(folder: Path) -> None:
     assert report["wrong"] == 0
     assert report["recall"]["5cm_5deg"] >= 0.9
     assert report["median_translation_m"] < 0.02
+    transform = report["map_to_odom"]
+    assert transform["frames"] >= 11
+    assert transform["worst_translation_m"] < 0.05
+    assert transform["worst_rotation_deg"] < 1.0
     assert (folder / "report" / "report.html").stat().st_size > 10_000
     with Image.open(folder / "demo.png") as picture:
         assert picture.width > picture.height > 300
@@ -64,7 +68,7 @@ def test_without_ros_the_localizer_runs_by_itself_and_says_so(tmp_path, monkeypa
     assert main(["demo", "--output", str(tmp_path / "demo"), "--frames", "12"]) == 0
     shown = capsys.readouterr().out
     assert "nobody sourced it" in shown
-    assert "$ dense-reloc localize" in shown
+    assert "$ dense-reloc localize --fusion" in shown
     assert str(tmp_path / "demo" / "report" / "report.html") in shown
     check_demonstration(tmp_path / "demo")
 
@@ -73,5 +77,5 @@ def test_without_ros_the_localizer_runs_by_itself_and_says_so(tmp_path, monkeypa
 @pytest.mark.ros
 def test_the_nodes_localize_the_video(tmp_path, capsys):
     assert main(["demo", "--output", str(tmp_path / "demo"), "--frames", "12"]) == 0
-    assert "$ dense-reloc replay --lockstep" in capsys.readouterr().out
+    assert "$ dense-reloc replay --lockstep --fusion" in capsys.readouterr().out
     check_demonstration(tmp_path / "demo")
