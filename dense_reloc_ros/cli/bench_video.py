@@ -114,8 +114,9 @@ def table(results: Sequence[FusionResult], queries: str) -> Table:
             rows.add_row("", "", kind, *_contrast(contrast))
         rows.add_section()
     rows.caption = (
-        "ratio, saved (of the frames outside), lost: fused against single; recovery: frames from "
-        "the end of a burst to the first within, median (worst); ms: a frame + its fusion (share)"
+        "ratio: fused and filtered over single; saved (of the frames outside), lost: by fusing; "
+        "recovery: frames from the end of a burst to the first within, median (worst); ms: a frame "
+        "+ its fusion (share)"
     )
     return rows
 
@@ -139,11 +140,11 @@ def memory_table(results: Sequence[MemoryResult]) -> Table:
 
 def _contrast(numbers: Contrast) -> list[str]:
     ways = numbers.single, numbers.fused, numbers.filtered
-    ratio = "-" if numbers.recall_ratio is None else f"{numbers.recall_ratio:.2f}"
+    ratios = numbers.recall_ratio, numbers.filtered_recall_ratio
     return [
         str(numbers.frames),
         " → ".join(map(_recall, ways)),
-        ratio,
+        ", ".join("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
         f"{numbers.saved} of {numbers.outside}",
         str(numbers.lost),
         " → ".join(map(_recovery, ways)),

@@ -50,6 +50,8 @@ class Contrast(BaseModel):
     """What the node publishes as the pose; the fused one is its raw pose."""
     recall_ratio: float | None
     """Recall fused over single; None where the latter is zero."""
+    filtered_recall_ratio: float | None
+    """Recall filtered over single."""
     outside: int
     """Frames outside 5 cm and 5 degrees by themselves."""
     saved: int
@@ -89,7 +91,7 @@ def contrast(videos: Sequence[FusedVideo], chosen: Collection[str] | None = None
     single = _chosen([(video, video.single) for video in videos], chosen)
     fused = _chosen([(video, video.fused) for video in videos], chosen)
     filtered = _chosen([(video, video.filtered) for video in videos], chosen)
-    alone, together = _reached(single), _reached(fused)
+    alone, together, smooth = _reached(single), _reached(fused), _reached(filtered)
     within = [
         (is_within(a), is_within(b)) for a, b in zip(single.records, fused.records, strict=True)
     ]
@@ -97,8 +99,9 @@ def contrast(videos: Sequence[FusedVideo], chosen: Collection[str] | None = None
         frames=len(within),
         single=alone,
         fused=together,
-        filtered=_reached(filtered),
-        recall_ratio=(together.recall or 0.0) / alone.recall if alone.recall else None,
+        filtered=smooth,
+        recall_ratio=_ratio(together.recall, alone.recall),
+        filtered_recall_ratio=_ratio(smooth.recall, alone.recall),
         outside=sum(not a for a, _ in within),
         saved=sum(b and not a for a, b in within),
         lost=sum(a and not b for a, b in within),
@@ -131,6 +134,10 @@ def _chosen(
             if chosen is None or burst.kind in chosen
         ]
     return _Chosen(records, recoveries)
+
+
+def _ratio(recall: float | None, reference: float | None) -> float | None:
+    return recall / reference if recall is not None and reference else None
 
 
 def _reached(frames: _Chosen) -> Reached:

@@ -48,6 +48,7 @@ def test_all_frames(video):
     assert numbers.single.recall == pytest.approx(6 / 12)
     assert numbers.fused.recall == pytest.approx(7 / 12)
     assert numbers.recall_ratio == pytest.approx(7 / 6)
+    assert numbers.filtered_recall_ratio == pytest.approx(8 / 6)
     assert (numbers.outside, numbers.saved, numbers.lost) == (6, 3, 2)
     assert (numbers.single.wrong, numbers.fused.wrong, numbers.filtered.wrong) == (1, 1, 0)
     assert numbers.filtered.recall == pytest.approx(8 / 12)
