@@ -28,7 +28,8 @@ class FusingRobot(Robot):
         self,
         context: Context,
         maps: FakeMaps,
-        relocalizer: Relocalizer | None,
+        relocalizer: Relocalizer | None = None,
+        shared: bool = True,
         **parameters: Any,
     ) -> None:
         self.maps = maps
@@ -36,7 +37,7 @@ class FusingRobot(Robot):
         self.fused_with: list[Localizer | None] = []
         self.configurations: list[TemporalConfiguration] = []
         node = TemporalFusion(
-            relocalizer,
+            relocalizer if shared else None,
             maps,
             self._make_fusion,
             lambda configuration: self.filter,
@@ -64,10 +65,15 @@ class FusingRobot(Robot):
             )
 
 
-class SharedHarness(FusingRobot):
-    """Beside a relocalizer, which gets only what both need of the parameters."""
+class PairHarness(FusingRobot):
+    """Beside a relocalizer, which gets only what both need of the parameters.
 
-    def __init__(self, context: Context, maps: FakeMaps, **parameters: Any) -> None:
+    They share features, or else the nodes only hear of each other.
+    """
+
+    def __init__(
+        self, context: Context, maps: FakeMaps, shared: bool = True, **parameters: Any
+    ) -> None:
         frames = {
             name: parameters[name] for name in ("base_frame", "odom_frame") if name in parameters
         }
@@ -79,7 +85,7 @@ class SharedHarness(FusingRobot):
                 | frames
             ),
         )
-        super().__init__(context, maps, self.relocalizer, **parameters)
+        super().__init__(context, maps, self.relocalizer, shared, **parameters)
 
     def activate(self) -> None:
         """Both nodes, as a lifecycle manager does."""
@@ -91,11 +97,11 @@ class SharedHarness(FusingRobot):
         self.wait_for_connections()
 
 
-class SeparateHarness(FusingRobot):
+class LoneHarness(FusingRobot):
     """In a process of its own: the test says what comes from the relocalizer."""
 
     def __init__(self, context: Context, maps: FakeMaps, **parameters: Any) -> None:
-        super().__init__(context, maps, None, **parameters)
+        super().__init__(context, maps, **parameters)
         self.open_topic()
 
     def open_topic(self) -> None:

@@ -17,7 +17,7 @@ from dense_reloc_ros.errors import ConfigurationError
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy
-from nodes.fusion_harness import SeparateHarness, SharedHarness
+from nodes.fusion_harness import LoneHarness, PairHarness
 from nodes.harness import Harness
 from nodes.robot import Robot
 from rclpy.context import Context
@@ -101,7 +101,7 @@ def test_what_ranges_cannot_say_the_model_says(context: Context) -> None:
     assert read_parameters(node, Outer).inner.rate == 2.5
 
 
-NODES = {"relocalizer": Harness, "temporal_fusion": SharedHarness}
+NODES = {"relocalizer": Harness, "temporal_fusion": PairHarness}
 
 
 # `make parameters` brings the file up to date after a change of the configurations.
@@ -137,8 +137,8 @@ def test_every_parameter_is_commented() -> None:
 def test_alone_temporal_fusion_has_the_parameters_of_a_map_and_its_localizer(
     run: Callable[..., Robot],
 ) -> None:
-    beside = run(SharedHarness, FakeMaps())
-    alone = run(SeparateHarness, FakeMaps()).node
+    beside = run(PairHarness, FakeMaps())
+    alone = run(LoneHarness, FakeMaps()).node
     added = {*alone._parameters} - {*beside.node._parameters}
     assert added == {
         name for model in (MapConfiguration, LocalizerConfiguration) for name, _ in fields(model)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
+from nodes.fake_fusion import features, with_features
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 
 from dense_reloc_ros.geometry.camera import Camera
@@ -15,6 +16,8 @@ from nodes.harness import Start
 from nodes.poses import matrix, pose
 from nodes.robot import wait_for
 from rclpy.qos import ReliabilityPolicy
+
+from dense_reloc_ros.msg import LocalizedFrame
 
 pytestmark = pytest.mark.ros
 
@@ -234,3 +237,24 @@ def test_debug_image_shows_the_points_while_somebody_looks(start: Start, maps: F
     assert [image.header.stamp.sec for image in seen] == [2]
     assert (seen[0].encoding, seen[0].width, seen[0].height) == ("rgb8", 64, 48)
     assert len(set(bytes(seen[0].data))) > 1  # something is drawn on the even image
+
+
+def test_frames_with_their_features_go_out_while_somebody_takes_them(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+) -> None:
+    localizer.answer = lambda image: with_features(localized(T_MAP_CAMERA), seed=5)
+    harness = start(maps, map="/maps/kitchen", odom_frame="", base_frame="")
+    harness.activate()
+    harness.show_and_wait(1.0)
+    seen: list[LocalizedFrame] = []
+    harness.collect(LocalizedFrame, "relocalizer/localized_frame", seen)
+    wait_for(
+        lambda: harness.relocalizer.count_subscribers("relocalizer/localized_frame"),
+        "the relocalizer to see its audience",
+    )
+    result = harness.show_and_wait(2.0)
+    (frame,) = wait_for(lambda: seen, "a frame")
+    assert frame.result == result
+    assert frame.camera_info.k[0] == 50.0
+    coarse = features(5).levels["coarse"].values
+    assert bytes(frame.levels[0].values) == coarse.half().numpy().tobytes()

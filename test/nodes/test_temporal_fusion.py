@@ -14,7 +14,7 @@ from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 from dense_reloc_ros.geometry.se3 import inverse
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.fusion_harness import SharedHarness
+from nodes.fusion_harness import PairHarness
 from nodes.poses import matrix, pose
 from nodes.robot import CAMERA_FRAME, wait_for
 
@@ -22,7 +22,7 @@ from dense_reloc_ros.srv import LoadMap
 
 pytestmark = pytest.mark.ros
 
-Start = Callable[..., SharedHarness]
+Start = Callable[..., PairHarness]
 T_MAP_CAMERA, T_BASE_CAMERA, T_ODOM_BASE, T_RAW_FILTERED = pose(1), pose(2), pose(3), pose(4)
 FORGOTTEN = "forgetting earlier frames"
 
@@ -33,13 +33,13 @@ def localizer() -> FakeLocalizer:
 
 
 @pytest.fixture
-def start(run: Callable[..., SharedHarness], localizer: FakeLocalizer) -> Start:
+def start(run: Callable[..., PairHarness], localizer: FakeLocalizer) -> Start:
     hall = FakeLocalizer(lambda image: with_features(localized(np.eye(4))), seed=1)
-    return partial(run, SharedHarness, FakeMaps(kitchen=localizer, hall=hall))
+    return partial(run, PairHarness, FakeMaps(kitchen=localizer, hall=hall))
 
 
 @pytest.fixture
-def harness(start: Start) -> SharedHarness:
+def harness(start: Start) -> PairHarness:
     """A camera alone, both nodes active."""
     harness = start(odom_frame="", base_frame="")
     harness.activate()
@@ -126,7 +126,7 @@ def test_a_late_image_corrects_the_odometry_from_then_on(
     np.testing.assert_allclose(matrix(newest.transform), pose(7), atol=1e-9)
 
 
-def test_without_odometry_the_camera_is_placed_at_the_images_time(harness: SharedHarness) -> None:
+def test_without_odometry_the_camera_is_placed_at_the_images_time(harness: PairHarness) -> None:
     harness.show_and_wait(1.0)
     transform = harness.wait_for_transform(1.1)
     assert transform.child_frame_id == CAMERA_FRAME
@@ -145,7 +145,7 @@ def test_transform_can_be_switched_off(start: Start) -> None:
     assert len(harness.transforms) == 1
 
 
-def test_outliers_are_rejected_with_the_raw_pose_at_hand(harness: SharedHarness) -> None:
+def test_outliers_are_rejected_with_the_raw_pose_at_hand(harness: PairHarness) -> None:
     harness.show_and_wait(1.0)
     harness.filter.is_outlier = True
     result = harness.show_and_wait(2.0)
@@ -163,7 +163,7 @@ def test_outliers_are_rejected_with_the_raw_pose_at_hand(harness: SharedHarness)
 
 
 def test_a_bag_that_loops_begins_anew(
-    harness: SharedHarness, capfd: pytest.CaptureFixture[str]
+    harness: PairHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     for _ in range(2):
         for seconds in (10.0, 10.5, 12.0):
@@ -197,7 +197,7 @@ def test_odometry_of_before_a_jump_is_forgotten(start: Start) -> None:
     )
 
 
-def test_an_image_that_comes_twice_counts_once(harness: SharedHarness) -> None:
+def test_an_image_that_comes_twice_counts_once(harness: PairHarness) -> None:
     harness.show_and_wait(1.0)
     harness.show(1.0)
     harness.wait_for_diagnostic("frames skipped", "1")
@@ -206,7 +206,7 @@ def test_an_image_that_comes_twice_counts_once(harness: SharedHarness) -> None:
     assert len(harness.results) == 2
 
 
-def test_another_map_begins_anew(harness: SharedHarness, capfd: pytest.CaptureFixture[str]) -> None:
+def test_another_map_begins_anew(harness: PairHarness, capfd: pytest.CaptureFixture[str]) -> None:
     harness.show_and_wait(1.0)
     request = LoadMap.Request(map_path="/maps/hall")
     assert harness.call(LoadMap, "relocalizer/load_map", request).success
@@ -216,7 +216,7 @@ def test_another_map_begins_anew(harness: SharedHarness, capfd: pytest.CaptureFi
 
 
 def test_a_relocalizer_that_starts_again_is_followed(
-    harness: SharedHarness, localizer: FakeLocalizer, capfd: pytest.CaptureFixture[str]
+    harness: PairHarness, localizer: FakeLocalizer, capfd: pytest.CaptureFixture[str]
 ) -> None:
     harness.show_and_wait(1.0)
     opened_anew = harness.maps.localizers["kitchen"] = FakeLocalizer(localizer.answer)
@@ -234,7 +234,7 @@ def test_a_relocalizer_that_starts_again_is_followed(
     assert "the relocalizer started anew" in line
 
 
-def test_lifecycle_there_and_back(harness: SharedHarness) -> None:
+def test_lifecycle_there_and_back(harness: PairHarness) -> None:
     harness.show_and_wait(1.0)
     assert harness.change_state(Transition.TRANSITION_DEACTIVATE)
     harness.show(2.0)
@@ -251,7 +251,7 @@ def test_lifecycle_there_and_back(harness: SharedHarness) -> None:
     harness.show_and_wait(5.0)
 
 
-def test_parameters_change_while_it_runs(harness: SharedHarness) -> None:
+def test_parameters_change_while_it_runs(harness: PairHarness) -> None:
     harness.show_and_wait(1.0)
     assert harness.set_parameters(max_age=2.0).successful
     harness.show_and_wait(2.0)
@@ -261,7 +261,7 @@ def test_parameters_change_while_it_runs(harness: SharedHarness) -> None:
     assert "max_age" in refused.reason
 
 
-def test_a_camera_that_stays_away_is_said(harness: SharedHarness) -> None:
+def test_a_camera_that_stays_away_is_said(harness: PairHarness) -> None:
     complaint = "nothing comes from the relocalizer"
     status = wait_for(lambda: harness.diagnostic(complaint), "a complaint")
     assert (status.name, status.level) == ("temporal_fusion", status.WARN)

@@ -13,7 +13,7 @@ from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.answers import make_answer
-from nodes.fusion_harness import SeparateHarness
+from nodes.fusion_harness import LoneHarness, PairHarness
 from nodes.poses import matrix, pose
 from nodes.robot import wait_for
 
@@ -24,6 +24,7 @@ from dense_reloc_ros.srv import LoadMap
 
 pytestmark = pytest.mark.ros
 
+FRAMES_TOPIC = "relocalizer/localized_frame"
 SINGLE = with_features(localized(pose(1)), seed=3)
 
 
@@ -36,14 +37,14 @@ def maps() -> FakeMaps:
 
 
 @pytest.fixture
-def start(run: Callable[..., SeparateHarness], maps: FakeMaps) -> Callable[..., SeparateHarness]:
+def start(run: Callable[..., LoneHarness], maps: FakeMaps) -> Callable[..., LoneHarness]:
     parameters = {"map": "/maps/kitchen", "base_frame": "", "odom_frame": ""}
 
-    return lambda **others: run(SeparateHarness, maps, **(parameters | others))
+    return lambda **others: run(LoneHarness, maps, **(parameters | others))
 
 
 @pytest.fixture
-def harness(start: Callable[..., SeparateHarness]) -> SeparateHarness:
+def harness(start: Callable[..., LoneHarness]) -> LoneHarness:
     harness = start()
     harness.activate()
     return harness
@@ -56,7 +57,7 @@ def frame(
     return answer_to_message(make_answer(seconds, localization, revision=revision))
 
 
-def send_and_wait(harness: SeparateHarness, seconds: float, *given: Any) -> RelocResult:
+def send_and_wait(harness: LoneHarness, seconds: float, *given: Any) -> RelocResult:
     """What is published about a frame."""
     harness.frames.publish(frame(seconds, *given))
     return harness.wait_for_result(seconds)
@@ -67,7 +68,7 @@ def warned(capfd: pytest.CaptureFixture[str], text: str) -> list[str]:
 
 
 def test_frames_are_fused_with_the_features_in_the_message(
-    harness: SeparateHarness, maps: FakeMaps
+    harness: LoneHarness, maps: FakeMaps
 ) -> None:
     harness.filter.T_raw_filtered = pose(4)
     result = send_and_wait(harness, 1.0)
@@ -86,26 +87,38 @@ def test_frames_are_fused_with_the_features_in_the_message(
     assert result.latency_milliseconds > 10.0  # those of the relocalizer and its own
 
 
-def test_rejected_frames_come_with_their_pose(harness: SeparateHarness) -> None:
+def test_frames_of_a_real_relocalizer_arrive(
+    run: Callable[..., PairHarness], maps: FakeMaps
+) -> None:
+    frames = {"base_frame": "", "odom_frame": ""}
+    harness = run(PairHarness, maps, shared=False, map="/maps/kitchen", **frames)
+    harness.activate()
+    wait_for(lambda: harness.node.count_publishers(FRAMES_TOPIC), "the relocalizer's frames")
+    for seconds in (1.0, 2.0):
+        assert harness.show_and_wait(seconds).status == RelocResult.LOCALIZED
+    assert harness.fusion.stamps == [1.0, 2.0]
+    harness.wait_for_diagnostic("frames localized", "2")
+
+
+def test_rejected_frames_come_with_their_pose(harness: LoneHarness) -> None:
     result = send_and_wait(harness, 1.0, with_features(rejected("score 0.1 is too low")))
     assert (result.status, result.reason) == (result.REJECTED, "score 0.1 is too low")
     assert harness.fusion.frames[0].localization.estimate is not None
     assert not harness.poses
 
 
-def test_repeated_late_and_missing_frames(harness: SeparateHarness) -> None:
+def test_repeated_late_and_missing_frames(harness: LoneHarness) -> None:
     send_and_wait(harness, 10.0)
-    for late in (10.0, 9.5):
+    for count, late in enumerate((10.0, 9.5), start=1):
         harness.frames.publish(frame(late))
-    harness.wait_for_diagnostic("frames received", "3")
-    harness.wait_for_diagnostic("frames skipped", "2")
+        harness.wait_for_diagnostic("frames skipped", str(count))
     send_and_wait(harness, 10.2)
     send_and_wait(harness, 14.0)  # those between were lost
     assert harness.fusion.stamps == [10.0, 10.2, 14.0]
 
 
 def test_a_relocalizer_that_ends_and_comes_back_begins_anew(
-    harness: SeparateHarness, capfd: pytest.CaptureFixture[str]
+    harness: LoneHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     send_and_wait(harness, 1.0)
     harness.close_topic()
@@ -118,7 +131,7 @@ def test_a_relocalizer_that_ends_and_comes_back_begins_anew(
 
 
 def test_time_that_jumps_back_begins_anew(
-    harness: SeparateHarness, capfd: pytest.CaptureFixture[str]
+    harness: LoneHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     send_and_wait(harness, 60.0)
     send_and_wait(harness, 1.0)
@@ -127,7 +140,7 @@ def test_time_that_jumps_back_begins_anew(
 
 
 def test_a_broken_message_is_said_once(
-    harness: SeparateHarness, capfd: pytest.CaptureFixture[str]
+    harness: LoneHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     short, unknown = frame(1.0), frame(1.5)
     short.levels[0].values = short.levels[0].values[:-2]
@@ -149,7 +162,7 @@ def test_a_broken_message_is_said_once(
 
 
 def test_until_it_has_the_relocalizers_map_poses_are_only_filtered(
-    harness: SeparateHarness, capfd: pytest.CaptureFixture[str]
+    harness: LoneHarness, capfd: pytest.CaptureFixture[str]
 ) -> None:
     harness.filter.T_raw_filtered = pose(4)
     for seconds in (1.0, 2.0):
@@ -165,7 +178,7 @@ def test_until_it_has_the_relocalizers_map_poses_are_only_filtered(
 
 
 def test_a_broken_map_fails_the_transition_and_can_be_replaced(
-    start: Callable[..., SeparateHarness],
+    start: Callable[..., LoneHarness],
 ) -> None:
     harness = start(map="/maps/ruin")
     assert not harness.change_state(Transition.TRANSITION_CONFIGURE)
@@ -178,7 +191,7 @@ def test_a_broken_map_fails_the_transition_and_can_be_replaced(
     assert harness.fusion.stamps == [1.0]
 
 
-def test_parameters_of_the_localizer_are_its_own(harness: SeparateHarness, maps: FakeMaps) -> None:
+def test_parameters_of_the_localizer_are_its_own(harness: LoneHarness, maps: FakeMaps) -> None:
     assert harness.set_parameters(**{"matching.points": 300, "max_age": 1.5}).successful
     assert maps.localizers["kitchen"].configuration.matching.points == 300
     send_and_wait(harness, 1.0)
