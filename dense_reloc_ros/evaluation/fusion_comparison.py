@@ -72,7 +72,7 @@ def compare_fusion(
     """Localizes a video at levels of light, or at `BURSTS` with the bursts of each of the seeds.
 
     Raises:
-        ConfigurationError: an unknown level, or a method without dense features.
+        ConfigurationError: an unknown level, or a method that cannot be fused.
         InputError: frames that are unreadable, have no true poses, or are too few for a burst.
     """
     if all(frame.T_map_camera is None for frame in frames):
@@ -96,10 +96,13 @@ def dense_localizer(localizer: Localizer) -> SparseToDenseLocalizer:
     """The same localizer.
 
     Raises:
-        ConfigurationError: its method has no dense features.
+        ConfigurationError: its method does not correlate map points with dense features.
     """
     if not isinstance(localizer, SparseToDenseLocalizer):
-        raise ConfigurationError(f"method '{localizer.method}' has no dense features to fuse")
+        raise ConfigurationError(
+            f"method '{localizer.method}' correlates no map points with dense features: "
+            "there is nothing to fuse"
+        )
     return localizer
 
 

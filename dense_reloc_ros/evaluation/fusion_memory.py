@@ -59,7 +59,7 @@ def fusion_memory(
     """Plays a video forth and back until `frames` frames are fused, in a process of its own.
 
     Raises:
-        ConfigurationError: a method without dense features.
+        ConfigurationError: a method that cannot be fused.
         InputError: an image that cannot be read.
         RelocError: the process ended early.
     """

@@ -1,16 +1,18 @@
-"""`bench video` as users type it, on a small rendered room."""
+"""`bench video` and `localize --fusion` as users type them, on a small rendered room."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from patterned_room import CAMERA, camera_pose, patterned_room
 
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.evaluation.stress_video import schedule
-from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
+from dense_reloc_ros.rendering.paths import Motion, drifting_odometry
+from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping, write_query_bag
 
 FRAMES = 22
 
@@ -69,6 +71,26 @@ def check_memory(folder: Path, shown: str) -> None:
         assert min(result["resident_mb"]) > 100  # torch alone takes more
         growth = result["resident_mb"][-1] - result["resident_mb"][0]
         assert f"{growth:+.1f} MB" in shown
+
+
+def test_a_bag_with_odometry_is_localized_with_fusion(folder, tmp_path, capsys):
+    poses = np.stack([camera_pose(-0.9 + 0.04 * k, -0.3, 0.4 + 0.03 * k) for k in range(6)])
+    motion = Motion(np.arange(6) / 15, poses, np.eye(4))
+    odometry = drifting_odometry(poses, 0.02, seed=0)
+    room, camera = patterned_room(), CAMERA.scaled(160, 120)
+    write_query_bag(tmp_path / "bag", room, camera, motion, odometry, seed=2)
+    data = ["--map", folder / "map", "--bag", tmp_path / "bag", "--output", tmp_path / "report"]
+    assert main([str(word) for word in ["localize", "--fusion", *data, "--device", "cpu"]]) == 0
+    report = json.loads((tmp_path / "report/report.json").read_text())
+    assert report["mode"] == "localize with fusion over time"
+    assert (report["frames"], report["wrong"]) == (6, 0)
+    transform = report["map_to_odom"]
+    assert transform["frames"] == report["localized"] == 6
+    assert 0 < transform["worst_translation_m"] < 0.1
+    shown = capsys.readouterr().out
+    assert f"{100 * transform['worst_translation_m']:.2f} cm" in shown
+    assert "Map to odometry" in (tmp_path / "report/report.html").read_text()
+    assert (tmp_path / "report/map_to_odom.png").stat().st_size > 1000
 
 
 def test_parameters_of_the_fusion_come_from_a_file(folder, tmp_path, capsys):

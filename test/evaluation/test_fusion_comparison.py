@@ -113,7 +113,7 @@ def test_the_levels_are_the_bursts_of_each_seed_or_one_video_in_the_order_of_tim
 
 
 def test_methods_without_dense_features_are_refused():
-    with pytest.raises(ConfigurationError, match="'sift_pnp' has no dense features to fuse"):
+    with pytest.raises(ConfigurationError, match="'sift_pnp' correlates no map points"):
         compare_fusion(
             [contender("sift_pnp", [0.0])], TemporalConfiguration(), frames(), ["clean"], [0]
         )
