@@ -10,13 +10,15 @@ from typing import cast
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.dsm.keyframe_views import KeyframeViews
 from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
-from dense_reloc_ros.dsm.pose import find_pose, supporting_points
-from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant, mean_certainty
-from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid, SceneViews
+from dense_reloc_ros.dsm.place_match import PlaceMatch, match_place
+from dense_reloc_ros.dsm.pose import supporting_points
+from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant
+from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid
 from dense_reloc_ros.dsm.weights import open_scene_matcher
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
@@ -35,9 +37,10 @@ from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
 
-SCORE_THRESHOLD = 0.3
-COVARIANCE_SCALE = 100.0
-"""Factor on the covariance of independent cells: neighbours err alike."""
+SCORE_THRESHOLD = 0.15
+"""Images of rendered rooms score 0.09 at most on maps of other rooms; on their own from 0.3 on."""
+COVARIANCE_SCALE = 150.0
+"""Factor on the covariance of independent cells, as neighbours err alike; from rendered rooms."""
 
 
 @dataclass(frozen=True)
@@ -149,39 +152,30 @@ class DsmLocalizer(Localizer):
             )
             places = self._retriever.retrieve(features)
         matches = []
+        intrinsics = network_intrinsics(camera, size)
         for keyframes in places:
             with stopwatch.stage("matching"):
                 views = self._views.of(keyframes, options.cache_mb << 20)
-                predictions = self._predict(query, views, previous)
-            with stopwatch.stage("pose"):
-                estimate = self._estimate(predictions[-1], keyframes, camera)
-                matches.append(_Match(predictions, estimate))
+            found = match_place(
+                self._matcher, query, views, previous, intrinsics, options.threshold, stopwatch
+            )
+            estimate = self._estimate(found, keyframes, intrinsics)
+            matches.append(_Match(found.predictions, estimate))
         return query, matches
 
-    def _predict(
-        self, query: Pyramid, views: SceneViews, previous: PreviousFrame | None
-    ) -> list[LevelPrediction]:
-        """Scene coordinates, fused with a previous frame where there is one (paper 3.3.1)."""
-        predictions = self._matcher.match(query, views)
-        if previous is None:
-            return predictions
-        return self._matcher.match(query, views, previous, mean_certainty(predictions))
-
     def _estimate(
-        self, prediction: LevelPrediction, keyframes: list[int], camera: Camera
+        self, found: PlaceMatch, keyframes: list[int], intrinsics: Tensor
     ) -> PoseEstimate | None:
-        intrinsics = network_intrinsics(camera, self._matcher.image_size)
-        threshold = self.configuration.dsm.threshold
-        found = find_pose(prediction, intrinsics, threshold)
-        if found is None:
+        if found.pose is None:
             return None
+        T_camera_map = found.pose.T_camera_map
         support = supporting_points(
-            self.scene_map, keyframes, prediction, found.T_camera_map, intrinsics
+            self.scene_map, keyframes, found.predictions[-1], T_camera_map, intrinsics
         )
         return PoseEstimate(
-            T_map_camera=se3.inverse(found.T_camera_map.numpy()),
-            covariance=found.covariance.numpy() * COVARIANCE_SCALE,
-            score=found.score,
+            T_map_camera=se3.inverse(T_camera_map.numpy()),
+            covariance=found.pose.covariance.numpy() * COVARIANCE_SCALE,
+            score=found.pose.score,
             supporting_points=support.numpy(),
             keyframes=tuple(keyframes),
         )

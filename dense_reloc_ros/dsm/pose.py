@@ -20,8 +20,8 @@ AGREEMENT = 0.05
 
 
 @dataclass(frozen=True)
-class CoordinatePose:
-    """A pose at which many cells of an image show their predicted points."""
+class JudgedPose:
+    """A pose, and in which cells of an image it shows their predicted points."""
 
     T_camera_map: Tensor
     """(4, 4) float64."""
@@ -36,10 +36,8 @@ class CoordinatePose:
         return float(self.inliers.double().mean())
 
 
-def find_pose(
-    prediction: LevelPrediction, intrinsics: Tensor, threshold: float
-) -> CoordinatePose | None:
-    """The pose of predicted coordinates (B = 1), None where there is none.
+def find_pose(prediction: LevelPrediction, intrinsics: Tensor, threshold: float) -> Tensor | None:
+    """T_camera_map (4, 4), float64, of predicted coordinates (B = 1), None where there is none.
 
     Args:
         prediction: of the finest level.
@@ -47,15 +45,23 @@ def find_pose(
         threshold: largest reprojection error of an inlier, in pixels of that image.
     """
     points, pixels = correspondences(prediction)
-    T_camera_map = robust_pose(pixels, points, intrinsics, threshold)
-    if T_camera_map is None:
-        return None
-    inliers = reprojection_errors(prediction, T_camera_map, intrinsics) <= threshold
-    if int(inliers.sum()) < 4:
-        return None
-    kept = inliers.flatten()
+    return robust_pose(pixels, points, intrinsics, threshold)
+
+
+def judge_pose(
+    prediction: LevelPrediction, T_camera_map: Tensor, intrinsics: Tensor, threshold: float
+) -> JudgedPose:
+    """How well a pose (4, 4) agrees with predicted coordinates (B = 1), perhaps those of another.
+
+    The other arguments are those of `find_pose`.
+    """
+    points, pixels = correspondences(prediction)
+    projected, _ = project(T_camera_map[None], points, intrinsics)
+    errors = (projected[0] - pixels).norm(dim=-1).nan_to_num(torch.inf)
+    kept = errors <= threshold
     covariance = reprojection_covariance(T_camera_map, points[kept], pixels[kept], intrinsics)
-    return CoordinatePose(T_camera_map, covariance, inliers)
+    inliers = kept.reshape(prediction.coordinates.shape[-2:])
+    return JudgedPose(T_camera_map, covariance, inliers)
 
 
 def correspondences(prediction: LevelPrediction) -> tuple[Tensor, Tensor]:
@@ -63,19 +69,6 @@ def correspondences(prediction: LevelPrediction) -> tuple[Tensor, Tensor]:
     points = prediction.coordinates[0].double().cpu().flatten(1).T
     height, width = prediction.coordinates.shape[-2:]
     return points, cell_centres(height, width, prediction.stride, points).flatten(0, 1)
-
-
-def reprojection_errors(
-    prediction: LevelPrediction, T_camera_map: Tensor, intrinsics: Tensor
-) -> Tensor:
-    """Distances (h, w), in pixels of the network's image, from the cells to their points.
-
-    Infinite where a point is not in front of the camera.
-    """
-    points, pixels = correspondences(prediction)
-    projected, _ = project(T_camera_map[None], points, intrinsics)
-    errors: Tensor = (projected[0] - pixels).norm(dim=-1).nan_to_num(torch.inf)
-    return errors.reshape(prediction.coordinates.shape[-2:])
 
 
 def supporting_points(

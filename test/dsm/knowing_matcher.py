@@ -20,6 +20,8 @@ class KnowingMatcher:
     """Its features are mean colours; its coordinates are the `truth` of the image, (h, w, 3)."""
 
     truth: np.ndarray | None = None
+    fused: np.ndarray | None = None
+    """What it says instead with the help of a previous frame, if anything else."""
     name: str = "dsm_compact"
     image_size: tuple[int, int] = (192, 256)
     strides: tuple[int, ...] = STRIDES
@@ -42,8 +44,9 @@ class KnowingMatcher:
         confidence: Tensor | None = None,
     ) -> list[LevelPrediction]:
         self.matched.append((views, previous, confidence))
-        assert self.truth is not None
-        finest = torch.from_numpy(self.truth).float().permute(2, 0, 1)[None]
+        points = self.truth if previous is None or self.fused is None else self.fused
+        assert points is not None
+        finest = torch.from_numpy(points).float().permute(2, 0, 1)[None]
         coarse = avg_pool2d(finest, 2)
         return [
             self._prediction(level, stride)

@@ -184,7 +184,8 @@ class TestVideo:
         colours = previous.features[1][0].permute(1, 2, 0).numpy()
         assert np.abs(colours - small).mean() < 0.01
         assert previous.intrinsics[0, 0] == pytest.approx(CAMERA.fx * 256 / 320)
-        assert confidence.tolist() == pytest.approx([0.7])
+        # That of the image by itself: all of its cells agree with its pose.
+        assert confidence.tolist() == pytest.approx([1.0], abs=0.05)
 
     @pytest.mark.parametrize(
         ("later", "is_used"),
@@ -209,6 +210,36 @@ class TestVideo:
         video.localize(image, CAMERA, 9 * SECOND + SECOND // 2)
         _, previous, _ = matcher.matched[-1]
         np.testing.assert_allclose(previous.T_camera_map[0].numpy() @ pose, np.eye(4), atol=2e-3)
+
+    def test_a_wrong_previous_pose_cannot_confirm_itself(self, gallery, matcher, video):
+        """With its help, the coordinates speak unanimously for a pose half a metre away."""
+        pose = query_pose(15)
+        image = see(gallery, matcher, pose, wrong=0.6)
+        matcher.fused = np.nan_to_num(
+            coordinate_map(gallery.render(pose).depth, CAMERA, pose, SIZE) + np.array([0.5, 0, 0])
+        )
+        for later in range(3):
+            result = video.localize(image, CAMERA, 9 * SECOND + later * SECOND // 15)
+            assert pose_error(result.T_map_camera, pose).translation < 2e-3
+            assert result.estimate.score == pytest.approx(0.4, abs=0.06)
+        assert matcher.matched[-1][1] is not None
+        np.testing.assert_allclose(result.coordinates.points, matcher.truth, atol=1e-5)
+
+    def test_better_coordinates_make_a_better_pose(self, gallery, matcher, video):
+        pose = query_pose(15)
+        image = see(gallery, matcher, pose)
+        exact = matcher.truth
+        rng = np.random.default_rng(3)
+        # Noise that is larger on one side of the image tilts the pose of one image.
+        noise = rng.standard_normal(exact.shape) * np.linspace(0.005, 0.08, 64)[:, None]
+        matcher.truth, matcher.fused = exact + noise, exact
+        alone = video.localize(image, CAMERA, 9 * SECOND)
+        helped = video.localize(image, CAMERA, 9 * SECOND + SECOND // 15)
+        errors = [pose_error(r.T_map_camera, pose).translation for r in (alone, helped)]
+        assert errors[1] < 1e-3 < errors[0]
+        # By the map alone, as ever.
+        assert helped.estimate.score == pytest.approx(alone.estimate.score, rel=0.1)
+        np.testing.assert_allclose(helped.coordinates.points, exact, atol=1e-5)
 
     def test_a_reset_forgets(self, gallery, matcher, video):
         image = see(gallery, matcher, query_pose(15))
