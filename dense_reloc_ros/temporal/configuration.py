@@ -82,13 +82,13 @@ class TemporalConfiguration(Block):
         description="Confidence from which on a single frame's pose needs no help",
     )
     largest_step: float = Field(
-        0.1,
+        0.07,
         gt=0.0,
         le=10.0,
         description="How far a pose may be from the predicted one, as a share of the depth",
     )
     largest_turn: float = Field(
-        0.12,
+        0.09,
         gt=0.0,
         le=3.2,
         description="How far a pose may be turned from the predicted one, radians",

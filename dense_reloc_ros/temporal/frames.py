@@ -17,7 +17,8 @@ class LocalizedFrame:
     """When it was taken, nanoseconds."""
     camera: Camera
     """Of the undistorted image."""
-    features: DenseFeatures
+    features: DenseFeatures | None
+    """None where the method has none: then there is nothing to correlate."""
     localization: Localization
     T_odom_camera: FloatArray | None = None
     """(4, 4) by odometry, None where there is none."""
@@ -28,10 +29,12 @@ class FusedLocalization:
     """What is known about a frame with the help of those before it."""
 
     localization: Localization
-    """As of a single frame: the pose to publish, or why there is none."""
+    """As of a single frame: the pose to publish, as the filter has it, or why there is none."""
+    raw: Localization
+    """Before the filter: by the fused correlation, or of the single frame."""
     confidence: float
     """Of the single frame: the calibrated probability that its pose is right (DSM's s)."""
     is_fused: bool
-    """Whether the pose is that of the fused correlation; else that of the single frame."""
+    """Whether the raw pose is that of the fused correlation; else that of the single frame."""
     is_new: bool = True
     """Whether the image is new evidence; drivers repeat images under new stamps."""

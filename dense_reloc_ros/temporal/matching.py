@@ -45,37 +45,39 @@ def match_with_previous(
 
     Args:
         localizer: of single frames.
-        frame: that is to be localized.
+        frame: that is to be localized, with features.
         previous: the frame before.
         predicted: T_camera_map (4, 4) that the frame should have.
         share: α, that of the map's correlation.
     """
+    features = frame.features
+    assert features is not None
     scene_map, count = localizer.scene_map, localizer.configuration.retrieval.keyframes
     alone = frame.localization.estimate
-    depth = float(median_depth(scene_map, previous.keyframes[0]))
+    depth = float(median_depth(scene_map, previous.estimate.keyframes[0]))
     candidates = [
-        *previous.keyframes,
+        *previous.estimate.keyframes,
         *(alone.keyframes if alone is not None else ()),
         *nearest_by_pose(scene_map, predicted, depth, count),
     ]
     keyframes = keyframes_in_view(scene_map, candidates, predicted, frame.camera, count)
     if not keyframes:
         return None
-    observations = localizer.select(frame.features, keyframes)
+    observations = localizer.select(features, keyframes)
     point_indices = scene_map.observation_points[observations]
     from_map = localizer.descriptors(observations)
-    by_map = localizer.problem(frame.features, frame.camera, point_indices, from_map)
+    by_map = localizer.problem(features, frame.camera, point_indices, from_map)
     fused = by_map
     if share < 1:
         pixels, is_seen = visible_pixels(
-            tensor_of(previous.T_map_camera, localizer.device),
-            previous.frame.camera,
+            tensor_of(previous.estimate.T_map_camera, localizer.device),
+            previous.camera,
             by_map.points,
             _points_of(localizer, keyframes),
         )
-        from_previous = descriptors_in(previous.frame.features, pixels)
+        from_previous = descriptors_in(previous.features, pixels)
         mixed = mix_correlations(from_map, from_previous, is_seen, share)
-        fused = localizer.problem(frame.features, frame.camera, point_indices, mixed)
+        fused = localizer.problem(features, frame.camera, point_indices, mixed)
     return Matches(keyframes, point_indices, by_map, fused)
 
 

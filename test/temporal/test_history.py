@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization import Localization, PoseEstimate, Status
 from dense_reloc_ros.temporal.frames import LocalizedFrame
-from dense_reloc_ros.temporal.history import MOST_POSES, VELOCITY_SECONDS, History, PreviousFrame
+from dense_reloc_ros.temporal.history import History
 
 CAMERA = Camera(64, 48, 50.0, 50.0, 31.5, 23.5)
 MILLISECOND = 1_000_000
@@ -22,26 +24,35 @@ def frame(milliseconds: int, brightness: float | None = None) -> LocalizedFrame:
     return LocalizedFrame(milliseconds * MILLISECOND, CAMERA, features, localization)
 
 
-def at(x: float) -> np.ndarray:
+def estimate(x: float) -> PoseEstimate:
     pose = np.eye(4)
     pose[0, 3] = x
-    return pose
+    return PoseEstimate(pose, np.eye(6), 0.5, np.arange(3), (0,))
 
 
-def accepted(history: History, milliseconds: int, x: float) -> PreviousFrame:
+def accepted(history: History, milliseconds: int, x: float = 0.0) -> LocalizedFrame:
     new = frame(milliseconds)
     history.see(new)
-    previous = PreviousFrame(new, at(x), (0,))
-    history.accept(previous)
-    return previous
+    history.accept(new, estimate(x))
+    return new
 
 
 def test_a_frame_helps_until_it_is_too_old():
     history = History()
     assert history.previous(0, 0.5) is None
-    previous = accepted(history, 1000, 0.0)
-    assert history.previous(1500 * MILLISECOND, 0.5) is previous
+    new = accepted(history, 1000, x=3.0)
+    previous = history.previous(1500 * MILLISECOND, 0.5)
+    assert previous.features is new.features
+    assert previous.stamp == new.stamp
+    assert previous.estimate.T_map_camera[0, 3] == 3.0
     assert history.previous(1501 * MILLISECOND, 0.5) is None
+
+
+def test_frames_that_are_only_seen_do_not_help():
+    history = History()
+    new = accepted(history, 1000)
+    history.see(frame(1100))
+    assert history.previous(1200 * MILLISECOND, 0.5).features is new.features
 
 
 def test_a_repeated_picture_is_no_new_one():
@@ -52,33 +63,28 @@ def test_a_repeated_picture_is_no_new_one():
     assert history.see(frame(99, brightness=0.5))
 
 
-def test_time_that_does_not_go_on_begins_anew():
-    for later in (900, 1000):
-        history = History()
-        accepted(history, 1000, 0.0)
-        assert history.see(frame(later, brightness=0.1))
-        assert history.previous(later * MILLISECOND, 10.0) is None
-
-
-def test_the_velocity_is_that_of_the_last_moments():
+def test_frames_without_features_are_always_new():
     history = History()
-    # It stood still for a second and moves since then by 1 m/s.
-    for milliseconds in range(0, 1600, 100):
-        accepted(history, milliseconds, max(0.0, milliseconds / 1000 - 1.0))
-    assert VELOCITY_SECONDS < 0.5
-    np.testing.assert_allclose(history.predict(1600 * MILLISECOND, None), at(0.6), atol=1e-12)
+    for milliseconds in (0, 33):
+        blind = replace(frame(milliseconds), features=None)
+        assert history.see(blind)
+        history.accept(blind, estimate(0.0))
+    assert history.previous(34 * MILLISECOND, 0.5) is None
 
 
-def test_it_does_not_grow():
+def test_a_video_goes_on_only_forwards():
     history = History()
-    for number in range(10_000):
-        accepted(history, number, 0.0)
-    assert len(history._poses) <= MOST_POSES
+    assert history.goes_on(0)
+    accepted(history, 1000)
+    assert history.goes_on(1001 * MILLISECOND)
+    assert not history.goes_on(1000 * MILLISECOND)
+    assert not history.goes_on(999 * MILLISECOND)
 
 
 def test_nothing_is_left_when_it_is_cleared():
     history = History()
-    previous = accepted(history, 1000, 0.0)
+    new = accepted(history, 1000)
     history.clear()
     assert history.previous(1000 * MILLISECOND, 10.0) is None
-    assert history.see(previous.frame)
+    assert history.see(new)
+    assert history.goes_on(0) is False

@@ -1,0 +1,107 @@
+"""Localizes a frame by the map's and the previous frame's correlation, near a predicted pose."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.localization import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.pose.verification import verify
+from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.stopwatch import Stopwatch
+from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.frames import LocalizedFrame
+from dense_reloc_ros.temporal.history import PreviousFrame
+from dense_reloc_ros.temporal.matching import Matches, match_with_previous, tensor_of
+from dense_reloc_ros.temporal.tracking import TrackedPose, gain_at, tracked_poses
+
+
+def is_near(
+    estimate: PoseEstimate,
+    T_map_camera: FloatArray,
+    depth: float,
+    configuration: TemporalConfiguration,
+) -> bool:
+    """Whether a pose is as near to a predicted one (4, 4) as a camera can be, things being `depth`
+    away."""
+    off = pose_error(T_map_camera, estimate.T_map_camera)
+    return (
+        off.translation <= configuration.largest_step * depth
+        and off.rotation <= configuration.largest_turn
+    )
+
+
+class CorrelationFusion:
+    """DSM 3.3.1 for sparse-to-dense methods; knows nothing of a frame but what it is told."""
+
+    def __init__(
+        self, localizer: SparseToDenseLocalizer, configuration: TemporalConfiguration
+    ) -> None:
+        self._localizer = localizer
+        self._configuration = configuration
+
+    def localize(
+        self,
+        frame: LocalizedFrame,
+        previous: PreviousFrame,
+        T_map_camera: FloatArray,
+        share: float,
+    ) -> Localization | None:
+        """The frame's pose near a predicted one; None where none is to be believed, or better.
+
+        Its NRE on the map's own maps must be no higher than that of the single frame's pose, so
+        that a wrong previous pose cannot hold the fusion captive.
+
+        Args:
+            frame: with features, and what was found out about it alone.
+            previous: the one before.
+            T_map_camera: (4, 4) that is predicted.
+            share: α, that of the map's correlation.
+        """
+        localizer = self._localizer
+        stopwatch = Stopwatch(localizer.device)
+        predicted = tensor_of(T_map_camera, localizer.device)
+        with stopwatch.stage("temporal matching"):
+            matches = match_with_previous(localizer, frame, previous, predicted, share)
+        if matches is None:
+            return None
+        with stopwatch.stage("temporal pose"):
+            least_gain = self._gain_of(frame.localization.estimate, matches)
+            depth = matches.depth(predicted)
+            for tracked in tracked_poses(matches, predicted, localizer.configuration):
+                if tracked.gain < least_gain:
+                    continue
+                estimate = self._judge(tracked, matches, frame.camera)
+                if is_near(
+                    estimate, T_map_camera, depth, self._configuration
+                ) and self._is_supported(estimate, tracked, matches, frame.camera):
+                    break
+            else:
+                return None
+        milliseconds = {**frame.localization.stage_milliseconds, **stopwatch.milliseconds}
+        return Localization(Status.LOCALIZED, "", estimate, milliseconds, frame.features)
+
+    def _gain_of(self, single: PoseEstimate | None, matches: Matches) -> float:
+        """That of the single frame's pose on the map's own maps."""
+        if single is None:
+            return 0.0
+        T_camera_map: Tensor = tensor_of(single.T_map_camera, self._localizer.device)
+        return gain_at(matches.by_map, T_camera_map, self._localizer.configuration.nre.window)
+
+    def _judge(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> PoseEstimate:
+        return self._localizer.judge(
+            matches.fused, tracked.fused, matches.point_indices, matches.keyframes, camera
+        )
+
+    def _is_supported(
+        self, estimate: PoseEstimate, tracked: TrackedPose, matches: Matches, camera: Camera
+    ) -> bool:
+        """Whether both correlations support a pose, and the map's alone to a degree.
+
+        The previous frame agrees with any pose that it was wrongly given; the map does not.
+        """
+        threshold = self._localizer.score_threshold
+        by_map = verify(matches.by_map, tracked.by_map, camera.width, camera.height)
+        least = self._configuration.least_map_score * threshold
+        return estimate.score >= threshold and by_map.score >= least
