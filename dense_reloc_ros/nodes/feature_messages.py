@@ -63,8 +63,8 @@ def answer_from_message(message: LocalizedFrameMessage, localizer: Localizer | N
         dict(zip(result.stage_names, map(float, result.stage_milliseconds), strict=True)),
         features,
     )
-    # Images that cannot be used may come with intrinsics that cannot.
-    camera = None if features is None else camera_from_info(message.camera_info)
+    is_usable = localization.status is not Status.INVALID_INPUT  # nor may be its intrinsics
+    camera = camera_from_info(message.camera_info) if is_usable else None
     return Answer(header, message.camera_info, localization, result, localizer, camera)
 
 

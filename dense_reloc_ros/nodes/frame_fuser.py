@@ -1,26 +1,20 @@
-"""Fuses the answers about single frames over time: correlation first, then a filter of poses."""
+"""Fuses the answers about single frames over time, and begins anew where a video does not go on."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Protocol
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.localization import Localization
 from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
-from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.temporal.configuration import FilterConfiguration, TemporalConfiguration
-from dense_reloc_ros.temporal.filter import PoseFilter
-from dense_reloc_ros.temporal.filtering import FiltersPoses, filtered
+from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
@@ -37,39 +31,14 @@ class Fusion(Protocol):
         """Forgets all frames."""
 
 
-MakeFusion = Callable[[Localizer | None, TemporalConfiguration], Fusion | None]
-MakeFilter = Callable[[FilterConfiguration], FiltersPoses]
-
-
-def make_fusion(localizer: Localizer | None, configuration: TemporalConfiguration) -> Fusion | None:
-    """The fusion for a localizer; None where it has no features to correlate."""
-    if not isinstance(localizer, SparseToDenseLocalizer):
-        return None
-    return TemporalLocalizer(localizer, configuration)
-
-
-@dataclass(frozen=True)
-class FusedAnswer:
-    """What the frames together say about the newest one."""
-
-    raw: Localization
-    """By the fused correlation."""
-    filtered: Localization
-    """After the filter: what to publish."""
-    is_fused: bool
-    """Whether an earlier frame took part in the correlation."""
-
-    @property
-    def is_outlier(self) -> bool:
-        """Whether the filter did not believe the pose."""
-        return self.raw.is_localized and not self.filtered.is_localized
+MakeFusion = Callable[[Localizer, TemporalConfiguration], Fusion]
 
 
 class FrameFuser:
     """Follows one video; forgets it, with a line in the log, where it does not go on.
 
     One thread fuses; any may call `forget` and `reconfigure`, which count from the next frame on.
-    The filter follows the camera: what is rigid with it moves alike, whether TF knows it or not.
+    What is followed is the camera: the base moves with it, whether TF knows it or not.
     """
 
     def __init__(
@@ -78,16 +47,13 @@ class FrameFuser:
         robot: RobotFrames,
         reporter: ChangeReporter,
         log: RcutilsLogger,
-        make_fusion: MakeFusion = make_fusion,
-        make_filter: MakeFilter = PoseFilter,
+        make_fusion: MakeFusion = TemporalLocalizer,
     ) -> None:
         self._configuration = self._wanted_configuration = configuration
         self._robot = robot
         self._reporter = reporter
         self._log = log
         self._make_fusion = make_fusion
-        self._make_filter = make_filter
-        self._filter = make_filter(configuration.filter)
         self._fusion: Fusion | None = None
         self._localizer: Localizer | None = None
         self._revision = ""
@@ -107,16 +73,32 @@ class FrameFuser:
         """Whether the next frame will begin anew."""
         return bool(self._loss)
 
-    def fuse(self, answer: Answer) -> FusedAnswer | None:
+    def fuse(self, answer: Answer) -> FusedLocalization | None:
         """The next frame of the video; None for one that is no later than the one before."""
         self._apply_what_was_asked_for()
         if not self._is_next(answer):
             return None
         self._follow_map(answer)
-        T_odom_camera = self._camera_in_odometry(answer)
-        fused = self._fused(answer, T_odom_camera)
-        published = self._filtered(fused, answer.header.stamp, T_odom_camera)
-        return FusedAnswer(fused.localization, published, fused.is_fused)
+        single = answer.localization
+        as_it_is = FusedLocalization(single, single, 0.0, is_fused=False)
+        if self._fusion is None or answer.camera is None:
+            return as_it_is
+        frame = LocalizedFrame(
+            answer.header.stamp,
+            answer.camera.pinhole(),
+            single.features,
+            single,
+            self._camera_in_odometry(answer),
+        )
+        try:
+            fused = self._fusion.fuse(frame)
+        except Exception as error:  # out of memory, a lost GPU: the next frame may go well
+            logger.exception("the fusion failed")
+            self._reporter.problem("fusion", f"{error}; frames are localized one by one")
+            self._fusion.reset()
+            return as_it_is
+        self._reporter.resolved("fusion")
+        return fused
 
     def _apply_what_was_asked_for(self) -> None:
         if loss := self._loss:
@@ -124,14 +106,12 @@ class FrameFuser:
             self._forget(loss)
         if self._wanted_configuration != self._configuration:
             self._configuration = self._wanted_configuration
-            self._fusion = self._make_fusion(self._localizer, self._configuration)
-            self._filter = self._make_filter(self._configuration.filter)
+            self._fusion = self._fusion_of(self._localizer)
 
     def _forget(self, reason: str) -> None:
         if self._newest_stamp is not None:
             self._log.warning(f"{reason}: forgetting earlier frames")
         self._newest_stamp = None
-        self._filter.reset()
         if self._fusion is not None:
             self._fusion.reset()
 
@@ -152,13 +132,16 @@ class FrameFuser:
         stamp = self._newest_stamp
         if self._revision:
             self._forget(
-                "the relocalizer started anew"
+                f"map {revision} was opened anew"
                 if revision == self._revision
                 else f"the relocalizer went from map {self._revision} to {revision or 'none'}"
             )
         self._newest_stamp = stamp
         self._localizer, self._revision = localizer, revision
-        self._fusion = self._make_fusion(localizer, self._configuration)
+        self._fusion = self._fusion_of(localizer)
+
+    def _fusion_of(self, localizer: Localizer | None) -> Fusion | None:
+        return None if localizer is None else self._make_fusion(localizer, self._configuration)
 
     def _camera_in_odometry(self, answer: Answer) -> FloatArray | None:
         odom_frame = self._robot.settings.odom_frame
@@ -166,33 +149,3 @@ class FrameFuser:
             return None
         header = answer.header
         return self._robot.known_transform(odom_frame, header.frame_id, header, "odometry")
-
-    def _fused(self, answer: Answer, T_odom_camera: FloatArray | None) -> FusedLocalization:
-        """The frame with the previous one's correlation; by itself where that is not possible."""
-        single = answer.localization
-        alone = FusedLocalization(single, 0.0, is_fused=False)
-        if self._fusion is None or single.features is None or answer.camera is None:
-            return alone
-        frame = LocalizedFrame(
-            answer.header.stamp, answer.camera.pinhole(), single.features, single, T_odom_camera
-        )
-        try:
-            fused = self._fusion.fuse(frame)
-        except Exception as error:  # out of memory, a lost GPU: the next frame may go well
-            logger.exception("the fusion failed")
-            self._reporter.problem("fusion", f"{error}; frames are localized one by one")
-            self._fusion.reset()
-            return alone
-        self._reporter.resolved("fusion")
-        return fused
-
-    def _filtered(
-        self, fused: FusedLocalization, stamp: int, T_odom_camera: FloatArray | None
-    ) -> Localization:
-        try:
-            published = filtered(self._filter, fused, stamp, T_odom_camera)
-        except InputError as error:
-            self._reporter.problem("filter", f"{error}; the pose is published as it is")
-            return fused.localization
-        self._reporter.resolved("filter")
-        return published

@@ -13,7 +13,7 @@ from dense_reloc_ros.localization import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.configuration import FusionConfiguration
-from dense_reloc_ros.nodes.frame_fuser import FrameFuser, MakeFilter, MakeFusion
+from dense_reloc_ros.nodes.frame_fuser import FrameFuser, MakeFusion
 from dense_reloc_ros.nodes.odometry_input import OdometryInput
 from dense_reloc_ros.nodes.output import QOS, Output, stamped_pose
 from dense_reloc_ros.nodes.pipeline import SILENCE_SECONDS
@@ -36,7 +36,6 @@ class FusionPipeline:
         configuration: TemporalConfiguration,
         reporter: ChangeReporter,
         make_fusion: MakeFusion,
-        make_filter: MakeFilter,
     ) -> None:
         self.statistics = Statistics()
         self.identity = MapIdentity("", "", "")
@@ -45,7 +44,7 @@ class FusionPipeline:
         self._transforms = open_transforms(node)
         self._robot = RobotFrames(settings, self._transforms, reporter)
         log = node.get_logger()
-        self.fuser = FrameFuser(configuration, self._robot, reporter, log, make_fusion, make_filter)
+        self.fuser = FrameFuser(configuration, self._robot, reporter, log, make_fusion)
         self._output = Output(node, self._robot)
         self._raw_pose = node.create_lifecycle_publisher(
             PoseWithCovarianceStamped, "~/raw_pose", QOS
@@ -124,12 +123,12 @@ class FusionPipeline:
                 self._skipped += 1
                 return
             self._fused += fused.is_fused
-            self._outliers += fused.is_outlier
+            localization = fused.localization
+            self._outliers += fused.raw.is_localized and not localization.is_localized
             if fused.raw.is_localized:
                 raw = self._result(answer, fused.raw)
                 if raw.base_frame_id:
                     self._raw_pose.publish(stamped_pose(raw))
-            localization = fused.filtered
             result = self._result(answer, localization)
             self._output.publish(replace(answer, localization=localization, result=result))
             self.statistics.add(localization, time.monotonic() - answer.header.received)

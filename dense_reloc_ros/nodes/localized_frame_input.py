@@ -69,7 +69,7 @@ class LocalizedFrameInput:
             self._reporter.problem(
                 "map",
                 f"the relocalizer's is {revision}, this node's {own}: until ~/load_map brings the "
-                "same, poses are filtered, but no correlation is fused",
+                "same, frames are localized one by one",
             )
             return None
         self._reporter.resolved("map")

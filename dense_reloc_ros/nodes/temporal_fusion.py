@@ -13,7 +13,7 @@ from typing import Any
 from dense_reloc_ros.configuration import Block, LocalizerConfiguration
 from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.nodes.configuration import FusionConfiguration, MapConfiguration
-from dense_reloc_ros.nodes.frame_fuser import MakeFilter, MakeFusion, make_fusion
+from dense_reloc_ros.nodes.frame_fuser import MakeFusion
 from dense_reloc_ros.nodes.fusion_pipeline import FusionPipeline
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
 from dense_reloc_ros.nodes.localized_frame_input import LocalizedFrameInput
@@ -22,7 +22,7 @@ from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.running import run_node
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.filter import PoseFilter
+from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
 MODELS: tuple[type[Block], ...] = (FusionConfiguration, TemporalConfiguration)
 """Its parameters; in a process of its own also those of the map and of the localizer."""
@@ -38,8 +38,7 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
         self,
         relocalizer: Relocalizer | None = None,
         open_localizer: OpenLocalizer = Localizer.open,
-        make_fusion: MakeFusion = make_fusion,
-        make_filter: MakeFilter = PoseFilter,
+        make_fusion: MakeFusion = TemporalLocalizer,
         **options: Any,
     ) -> None:
         own_map = () if relocalizer is not None else (MapConfiguration, LocalizerConfiguration)
@@ -48,7 +47,6 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
         self._maps = None if relocalizer else MapKeeper(self, open_localizer, self._use)
         self._input: LocalizedFrameInput | None = None
         self._make_fusion = make_fusion
-        self._make_filter = make_filter
 
     def make_pipeline(self) -> FusionPipeline | None:
         """What fuses; None where the node's own map cannot be loaded."""
@@ -60,7 +58,6 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
             read_parameters(self, TemporalConfiguration),
             self.reporter,
             self._make_fusion,
-            self._make_filter,
         )
         if self._relocalizer is not None:
             self._relocalizer.hand_answers_to(pipeline.take)

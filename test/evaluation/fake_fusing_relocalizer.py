@@ -1,4 +1,4 @@
-"""The fake relocalizer with a temporal_fusion whose filter moves every pose by 2 cm.
+"""The fake relocalizer with a temporal_fusion that moves every pose by 2 cm.
 
 `python -m evaluation.fake_fusing_relocalizer`; started in place of the real ones.
 """
@@ -6,30 +6,31 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
 from evaluation.fake_relocalizer import open_localizer
 
-from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.temporal.configuration import FilterConfiguration
-from dense_reloc_ros.temporal.filter import FilteredPose
+from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 
 STEP = 0.02
 """Along the map's y axis, metres."""
 
 
-class MovingFilter:
-    def __init__(self, configuration: FilterConfiguration) -> None: ...
+class MovingFusion:
+    def __init__(self, localizer: Localizer, configuration: TemporalConfiguration) -> None: ...
 
-    def update(
-        self,
-        stamp: int,
-        T_map_body: FloatArray,
-        covariance: FloatArray,
-        T_odom_body: FloatArray | None,
-    ) -> FilteredPose:
-        moved = T_map_body.copy()
+    def fuse(self, frame: LocalizedFrame) -> FusedLocalization:
+        single, estimate = frame.localization, frame.localization.estimate
+        if estimate is None:
+            return FusedLocalization(single, single, 0.5, is_fused=False)
+        moved = estimate.T_map_camera.copy()
         moved[1, 3] += STEP
-        return FilteredPose(moved, covariance, is_outlier=False)
+        published = replace(single, estimate=replace(estimate, T_map_camera=moved))
+        return FusedLocalization(published, single, 0.5, is_fused=True)
+
+    def reset(self) -> None: ...
 
 
 if __name__ == "__main__":
@@ -41,6 +42,6 @@ if __name__ == "__main__":
 
     def make_nodes() -> list[Node]:
         relocalizer = Relocalizer(open_localizer)
-        return [TemporalFusion(relocalizer, make_filter=MovingFilter), relocalizer]
+        return [TemporalFusion(relocalizer, make_fusion=MovingFusion), relocalizer]
 
     sys.exit(run_nodes(make_nodes))

@@ -1,4 +1,4 @@
-"""A fusion and a filter that remember what they were given; the test says what they answer."""
+"""A fusion that remembers what it was given; the test says what it answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,6 @@ import torch
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localization import Localization
-from dense_reloc_ros.temporal.filter import FilteredPose
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 
 
@@ -33,15 +32,30 @@ def with_features(localization: Localization, seed: int = 0) -> Localization:
     return replace(localization, features=features(seed))
 
 
+def fused(
+    localization: Localization, raw: Localization | None = None, is_fused: bool = False
+) -> FusedLocalization:
+    """What a fusion says about a frame."""
+    return FusedLocalization(localization, raw or localization, 0.5, is_fused)
+
+
 class FakeFusion:
-    """Stands in for `TemporalLocalizer`."""
+    """Stands in for `TemporalLocalizer`; as long as a test wants nothing else, moves poses."""
 
     def __init__(self) -> None:
-        self.answer: Callable[[LocalizedFrame], FusedLocalization] = lambda frame: (
-            FusedLocalization(frame.localization, 0.5, is_fused=False)
-        )
+        self.T_raw_filtered: FloatArray = np.eye(4)
+        self.covariance = np.diag(np.arange(2.0, 8.0)) * 1e-4
+        self.answer: Callable[[LocalizedFrame], FusedLocalization] = self._move
         self.frames: list[LocalizedFrame | None] = []
         """What came; None where everything was to be forgotten."""
+
+    def _move(self, frame: LocalizedFrame) -> FusedLocalization:
+        raw, estimate = frame.localization, frame.localization.estimate
+        if raw.T_map_camera is None or estimate is None:
+            return fused(raw)
+        pose = raw.T_map_camera @ self.T_raw_filtered
+        estimate = replace(estimate, T_map_camera=pose, covariance=self.covariance)
+        return fused(replace(raw, estimate=estimate), raw, is_fused=True)
 
     def fuse(self, frame: LocalizedFrame) -> FusedLocalization:
         self.frames.append(frame)
@@ -54,34 +68,3 @@ class FakeFusion:
     def stamps(self) -> list[float | None]:
         """The seconds of the frames, None where everything was to be forgotten."""
         return [None if frame is None else frame.stamp / 1e9 for frame in self.frames]
-
-
-class FakeFilter:
-    """Stands in for `PoseFilter`: moves each pose by a step, and says what the test wants."""
-
-    def __init__(self) -> None:
-        self.T_raw_filtered: FloatArray = np.eye(4)
-        self.covariance = np.diag(np.arange(2.0, 8.0)) * 1e-4
-        self.is_outlier = False
-        self.error: Exception | None = None
-        self.updates: list[tuple[int, FloatArray, FloatArray, FloatArray | None] | None] = []
-        self.predicted: list[int] = []
-
-    def update(
-        self,
-        stamp: int,
-        T_map_body: FloatArray,
-        covariance: FloatArray,
-        T_odom_body: FloatArray | None,
-    ) -> FilteredPose:
-        self.updates.append((stamp, T_map_body, covariance, T_odom_body))
-        if self.error is not None:
-            raise self.error
-        return FilteredPose(T_map_body @ self.T_raw_filtered, self.covariance, self.is_outlier)
-
-    def predict(self, stamp: int, T_odom_body: FloatArray | None) -> FilteredPose | None:
-        self.predicted.append(stamp)
-        return FilteredPose(self.T_raw_filtered, self.covariance, False)
-
-    def reset(self) -> None:
-        self.updates.append(None)

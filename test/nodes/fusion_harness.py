@@ -6,7 +6,7 @@ from typing import Any
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.msg import Transition
-from nodes.fake_fusion import FakeFilter, FakeFusion
+from nodes.fake_fusion import FakeFusion
 from nodes.fake_localizer import FakeMaps
 from nodes.robot import Robot, overrides, wait_for
 from rclpy.context import Context
@@ -22,7 +22,7 @@ PATIENCE_SECONDS = 9.0
 
 
 class FusingRobot(Robot):
-    """What both kinds have: `fusion` and `filter` stand in for the real ones."""
+    """What both kinds have: `fusion` stands in for the real one."""
 
     def __init__(
         self,
@@ -33,14 +33,13 @@ class FusingRobot(Robot):
         **parameters: Any,
     ) -> None:
         self.maps = maps
-        self.fusion, self.filter = FakeFusion(), FakeFilter()
-        self.fused_with: list[Localizer | None] = []
+        self.fusion = FakeFusion()
+        self.fused_with: list[Localizer] = []
         self.configurations: list[TemporalConfiguration] = []
         node = TemporalFusion(
             relocalizer if shared else None,
             maps,
             self._make_fusion,
-            lambda configuration: self.filter,
             context=context,
             parameter_overrides=overrides({"transform_timeout": PATIENCE_SECONDS} | parameters),
         )
@@ -49,11 +48,11 @@ class FusingRobot(Robot):
         self.collect(PoseWithCovarianceStamped, "temporal_fusion/raw_pose", self.raw_poses)
 
     def _make_fusion(
-        self, localizer: Localizer | None, configuration: TemporalConfiguration
-    ) -> FakeFusion | None:
+        self, localizer: Localizer, configuration: TemporalConfiguration
+    ) -> FakeFusion:
         self.fused_with.append(localizer)
         self.configurations.append(configuration)
-        return None if localizer is None else self.fusion
+        return self.fusion
 
     def wait_for_connections(self) -> None:
         wait_for(lambda: self.tf.get_subscription_count() > 1, "others than itself to listen to TF")

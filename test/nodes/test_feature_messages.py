@@ -87,9 +87,16 @@ def test_contradicting_messages_are_refused() -> None:
         answer_from_message(message, None)
 
 
-def test_a_gap_in_the_features_is_one(localization: Localization = LOCALIZED) -> None:
-    bare = over_the_wire(replace(localization, features=None))
+def test_methods_without_dense_features_send_none() -> None:
+    bare = over_the_wire(replace(LOCALIZED, features=None))
     assert not bare.levels
     answer = answer_from_message(bare, None)
     assert answer.localization.features is None
-    assert answer.camera is None
+    assert answer.localization.is_localized
+    assert answer.camera == make_answer(12.5, LOCALIZED).camera
+
+
+def test_intrinsics_of_images_that_cannot_be_used_are_not_read() -> None:
+    message = over_the_wire(BAD_IMAGE)
+    message.camera_info.distortion_model = "fancy"
+    assert answer_from_message(message, None).camera is None
