@@ -54,7 +54,6 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from dense_reloc_ros.evaluation.contact_sheet import contact_frames
     from dense_reloc_ros.evaluation.fused_localizer import FusedLocalizer
-    from dense_reloc_ros.evaluation.fusion_comparison import dense_localizer
     from dense_reloc_ros.evaluation.map_to_odom import with_odometry
     from dense_reloc_ros.evaluation.offline import localize_frames, localize_video
     from dense_reloc_ros.evaluation.reliability import with_confidence
@@ -63,7 +62,6 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.trajectory import read_tum
     from dense_reloc_ros.localizer import Localizer
     from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-    from dense_reloc_ros.temporal.filter import PoseFilter
     from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
     configuration = (
@@ -77,10 +75,8 @@ def run(arguments: argparse.Namespace) -> int:
         localizer = Localizer.open(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:
-            temporal = TemporalConfiguration()
-            fusion = TemporalLocalizer(dense_localizer(localizer), temporal)
-            fused = FusedLocalizer(fusion, PoseFilter(temporal.filter), odometry)
-            records = localize_video(fused, frames, ground_truth)
+            fusion = TemporalLocalizer(localizer, TemporalConfiguration())
+            records = localize_video(FusedLocalizer(fusion, odometry), frames, ground_truth)
         else:
             records = localize_frames(localizer, frames, ground_truth)
         calibration = localizer.scene_map.information.calibration

@@ -9,9 +9,8 @@ from typing import Protocol
 from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
-from dense_reloc_ros.errors import ConfigurationError, InputError
+from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.contenders import Contender
-from dense_reloc_ros.evaluation.fused_localizer import filtered_or_as_is
 from dense_reloc_ros.evaluation.fusion_numbers import Contrast, FusedVideo, contrast, contrasts
 from dense_reloc_ros.evaluation.metrics import Duration
 from dense_reloc_ros.evaluation.offline import LocalizesImages
@@ -19,11 +18,8 @@ from dense_reloc_ros.evaluation.records import FrameRecord
 from dense_reloc_ros.evaluation.robustness import at_level
 from dense_reloc_ros.evaluation.stress_video import StressVideo, stress_video
 from dense_reloc_ros.evaluation.trajectory import NANOSECONDS
-from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.scene.sources.source_frame import SourceFrame
-from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.filter import PoseFilter
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
@@ -72,38 +68,23 @@ def compare_fusion(
     """Localizes a video at levels of light, or at `BURSTS` with the bursts of each of the seeds.
 
     Raises:
-        ConfigurationError: an unknown level, or a method that cannot be fused.
+        ConfigurationError: an unknown level.
         InputError: frames that are unreadable, have no true poses, or are too few for a burst.
     """
     if all(frame.T_map_camera is None for frame in frames):
         raise InputError("the frames have no true poses to compare with: --ground-truth TUM")
-    localizers = [dense_localizer(contender.localizer) for contender in contenders]
     videos = {level: videos_at(level, frames, seeds) for level in levels}
     results = []
     for level, of_level in videos.items():
-        for contender, localizer in zip(contenders, localizers, strict=True):
+        for contender in contenders:
             label = f"{level}, {contender.method} on {contender.map.name}"
-            runs = []
-            for video in of_level:
-                fusion = TemporalLocalizer(localizer, configuration)
-                pose_filter = PoseFilter(configuration.filter)
-                runs.append(run_video(localizer, fusion, pose_filter, video, label))
+            localizer = contender.localizer
+            runs = [
+                run_video(localizer, TemporalLocalizer(localizer, configuration), video, label)
+                for video in of_level
+            ]
             results.append(summarize_runs(level, contender, runs))
     return results
-
-
-def dense_localizer(localizer: Localizer) -> SparseToDenseLocalizer:
-    """The same localizer.
-
-    Raises:
-        ConfigurationError: its method does not correlate map points with dense features.
-    """
-    if not isinstance(localizer, SparseToDenseLocalizer):
-        raise ConfigurationError(
-            f"method '{localizer.method}' correlates no map points with dense features: "
-            "there is nothing to fuse"
-        )
-    return localizer
 
 
 def videos_at(level: str, frames: Sequence[SourceFrame], seeds: Sequence[int]) -> list[StressVideo]:
@@ -120,11 +101,7 @@ def videos_at(level: str, frames: Sequence[SourceFrame], seeds: Sequence[int]) -
 
 
 def run_video(
-    localizer: LocalizesImages,
-    fusion: FusesFrames,
-    pose_filter: PoseFilter,
-    video: StressVideo,
-    label: str,
+    localizer: LocalizesImages, fusion: FusesFrames, video: StressVideo, label: str
 ) -> FusedVideo:
     """Localizes each frame by itself, then with those before, with a progress bar of a label.
 
@@ -137,18 +114,15 @@ def run_video(
         begin = time.perf_counter()
         single = localizer.localize(image, frame.camera)
         middle = time.perf_counter()
-        fused = FusedLocalization(single, 0.0, is_fused=False, is_new=False)
-        if single.features is not None:
-            localized = LocalizedFrame(stamp, frame.camera.pinhole(), single.features, single)
-            fused = fusion.fuse(localized)
-        last = filtered_or_as_is(pose_filter, fused, stamp)
+        camera = frame.camera.pinhole()
+        fused = fusion.fuse(LocalizedFrame(stamp, camera, single.features, single))
         alone, fusing = (middle - begin) * 1000, (time.perf_counter() - middle) * 1000
         run.frame_milliseconds.append(alone)
         run.fusion_milliseconds.append(fusing)
         for records, answer, milliseconds in (
             (run.single, single, alone),
-            (run.fused, fused.localization, alone + fusing),
-            (run.filtered, last, alone + fusing),
+            (run.fused, fused.raw, alone + fusing),
+            (run.filtered, fused.localization, alone + fusing),
         ):
             records.append(
                 FrameRecord.from_localization(

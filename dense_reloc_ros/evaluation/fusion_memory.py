@@ -13,7 +13,6 @@ from tqdm import tqdm
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.evaluation.contenders import Contender
-from dense_reloc_ros.evaluation.fusion_comparison import dense_localizer
 from dense_reloc_ros.evaluation.memory import in_own_process, resident_mb
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localizer import Localizer
@@ -59,11 +58,9 @@ def fusion_memory(
     """Plays a video forth and back until `frames` frames are fused, in a process of its own.
 
     Raises:
-        ConfigurationError: a method that cannot be fused.
         InputError: an image that cannot be read.
         RelocError: the process ended early.
     """
-    dense_localizer(contender.localizer)
     images = [(frame.load_image(), frame.camera) for frame in video]
     device = str(contender.localizer.device)
     job = partial(_fuse, contender.map, localizer, contender.method, device, fusion, images, frames)
@@ -79,7 +76,7 @@ def _fuse(
     images: Sequence[tuple[RgbImage, Camera]],
     frames: int,
 ) -> MemoryResult:
-    localizer = dense_localizer(Localizer.open(map_path, configuration, method, device))
+    localizer = Localizer.open(map_path, configuration, method, device)
     temporal = TemporalLocalizer(localizer, fusion)
     forth_and_back = cycle([*images, *images[-2:0:-1]])
     looks = {round(frames * (sample + 1) / SAMPLES) for sample in range(SAMPLES)}
