@@ -11,6 +11,7 @@ from gallery import CAMERA, Gallery, looking
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.evaluation.robustness import LEVELS, degrade
+from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization import Localization, Status
 from dense_reloc_ros.localizer import localizer_for
@@ -69,6 +70,12 @@ def alone(frame: LocalizedFrame) -> LocalizedFrame:
     return replace(frame, localization=lost)
 
 
+def unlike(features: DenseFeatures) -> DenseFeatures:
+    """Features that correlate with nothing that these correlate with."""
+    levels = {name: replace(one, values=-one.values) for name, one in features.levels.items()}
+    return replace(features, levels=levels)
+
+
 def frame_of(localizer, image: np.ndarray, number: int, **changes) -> LocalizedFrame:
     single = localizer.localize(image, CAMERA)
     return LocalizedFrame(number * PERIOD, CAMERA, single.features, single, **changes)
@@ -78,9 +85,10 @@ def test_a_sure_frame_stays_as_it_is(gallery, localizer, temporal):
     for number in range(3):
         frame = frame_of(localizer, gallery.render(pose(number)).image, number)
         fused = temporal.fuse(frame)
-        assert fused.localization is frame.localization
+        assert fused.raw is frame.localization
         assert not fused.is_fused
         assert fused.confidence > 0.9
+        assert is_right(fused, pose(number))
 
 
 def test_frames_in_the_dark_are_saved(gallery, localizer, temporal):
@@ -111,8 +119,8 @@ def test_localizing_is_fusing_what_a_single_frame_says(gallery, localizer):
 
 @pytest.mark.parametrize("yaw", [10.0, 180.0])
 def test_a_wrong_previous_pose_does_not_win(gallery, localizer, temporal, yaw):
-    """Wrong by a step and a turn, or by half a turn: the frame itself is right, if unsure."""
-    unsure = MapCalibration(score_threshold=0.3, confidence={"slope": 0.0, "offset": -1.0})
+    """Wrong by a step and a turn, or by half a turn: the frame itself is right, if not sure."""
+    unsure = MapCalibration(score_threshold=0.3, confidence={"slope": 0.0, "offset": 0.5})
     information = localizer.scene_map.information.model_copy(update={"calibration": unsure})
     doubting = SparseToDenseLocalizer(
         replace(localizer.scene_map, information=information),
@@ -169,11 +177,18 @@ def test_time_that_jumps_back_begins_a_new_video(gallery, localizer, temporal):
 
 
 def test_a_repeated_image_is_no_new_evidence(gallery, localizer, temporal):
-    frame = frame_of(localizer, gallery.render(pose(0)).image, 0)
-    assert temporal.fuse(frame).is_new
-    repeated = temporal.fuse(replace(frame, stamp=PERIOD))
-    assert not repeated.is_new
-    assert repeated.localization is frame.localization
+    """The filter's covariance shrinks with the second of two frames only if it is another one."""
+    spreads = []
+    for repeats in (True, False):
+        temporal.reset()
+        frame = frame_of(localizer, gallery.render(pose(0)).image, 0)
+        assert temporal.fuse(frame).is_new
+        noisier = gallery.render(pose(0)).image // 2
+        second = frame if repeats else frame_of(localizer, noisier, 1)
+        fused = temporal.fuse(replace(second, stamp=PERIOD))
+        assert fused.is_new is not repeats
+        spreads.append(np.trace(fused.localization.estimate.covariance))
+    assert spreads[1] < spreads[0]
 
 
 def test_odometry_bridges_a_turn_that_no_velocity_foretells(gallery, localizer):
@@ -193,7 +208,51 @@ def test_odometry_bridges_a_turn_that_no_velocity_foretells(gallery, localizer):
     assert found == [False, True]
 
 
-def test_an_image_of_another_size_is_refused_and_forgotten(localizer, temporal):
-    fused = temporal.localize(np.zeros((10, 10, 3), np.uint8), CAMERA, 0)
-    assert fused.localization.status is Status.INVALID_INPUT
-    assert not fused.is_new
+def test_an_image_of_another_size_is_refused(localizer, temporal):
+    for number in range(2):
+        fused = temporal.localize(np.zeros((10, 10, 3), np.uint8), CAMERA, number * PERIOD)
+        assert fused.localization.status is Status.INVALID_INPUT
+
+
+def test_a_single_frame_that_is_doubted_must_be_near(gallery, localizer, temporal):
+    """A step aside in a fifteenth of a second: a wrong pose, unless the frame is surer."""
+    temporal.fuse(frame_of(localizer, gallery.render(pose(0)).image, 0))
+    for number, score, believed in ((1, 0.35, False), (2, 0.6, True)):
+        frame = frame_of(localizer, gallery.render(pose(number)).image, number)
+        aside = pose(number)
+        aside[:3, 3] += [0.0, 0.6, 0.0]
+        estimate = replace(frame.localization.estimate, T_map_camera=aside, score=score)
+        features = replace(
+            frame.features,
+            levels={k: replace(v, values=-v.values) for k, v in frame.features.levels.items()},
+        )
+        odd = replace(frame.localization, estimate=estimate, features=features)
+        fused = temporal.fuse(replace(frame, localization=odd, features=features))
+        assert fused.raw is odd
+        assert fused.localization.is_localized is believed
+        if not believed:
+            assert "does not fit" in fused.localization.reason
+
+
+def test_odometry_that_is_no_pose_begins_a_new_video(gallery, localizer, temporal, caplog):
+    temporal.fuse(frame_of(localizer, gallery.render(pose(0)).image, 0))
+    broken = np.full((4, 4), np.nan)
+    frame = frame_of(localizer, gallery.render(pose(1)).image, 1, T_odom_camera=broken)
+    fused = temporal.fuse(frame)
+    assert fused.localization is frame.localization
+    assert "taken by itself" in caplog.text
+    lost = alone(frame_of(localizer, gallery.render(pose(2)).image, 2))
+    assert not temporal.fuse(lost).localization.is_localized
+
+
+def test_poses_without_features_are_filtered(gallery, localizer, temporal):
+    """As sift_pnp has them."""
+    spread = []
+    for number in range(3):
+        frame = frame_of(localizer, gallery.render(pose(number)).image, number)
+        fused = temporal.fuse(replace(frame, features=None))
+        assert fused.is_new
+        assert is_right(fused, pose(number))
+        spread.append(np.trace(fused.localization.estimate.covariance))
+    assert spread[0] == pytest.approx(np.trace(fused.raw.estimate.covariance), rel=1.0)
+    assert not fused.is_fused
