@@ -111,23 +111,23 @@ class TemporalLocalizer:
         predicted: FilteredPose | None,
         confidence: float,
     ) -> Localization:
-        """The frame as the filter has it; rejected where it does not fit and is to be doubted.
+        """The frame as the filter has it; rejected where it neither fits nor is sure.
 
-        A single frame that needs nothing of the temporal correlation (α = 1) is not to be doubted:
-        the camera may have been carried away, or the pose before was wrong.
+        A sure one that does not fit is published: the camera may have been carried away, or the
+        poses before were wrong. Unsure ones have to fit only as long as a frame helps later ones.
         """
         estimate = raw.estimate
         if not raw.is_localized or estimate is None:
             return raw
-        is_doubtful = map_share(confidence) < 1
-        if is_doubtful and predicted is not None and self._is_far(frame, estimate, predicted):
+        is_sure = confidence >= self.configuration.sure
+        if not is_sure and predicted is not None and self._is_far(frame, estimate, predicted):
             return replace(raw, status=Status.REJECTED, reason=UNLIKELY)
         pose = self._filter.update(
             frame.stamp, estimate.T_map_camera, estimate.covariance, frame.T_odom_camera
         )
         if not pose.is_outlier:
             return self._moved(raw, pose)
-        return replace(raw, status=Status.REJECTED, reason=UNLIKELY) if is_doubtful else raw
+        return raw if is_sure else replace(raw, status=Status.REJECTED, reason=UNLIKELY)
 
     def _is_far(
         self, frame: LocalizedFrame, estimate: PoseEstimate, predicted: FilteredPose
