@@ -8,7 +8,6 @@ from typing import Protocol
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localizer import Localizer
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
@@ -88,7 +87,7 @@ class FrameFuser:
             answer.camera.pinhole(),
             single.features,
             single,
-            self._camera_in_odometry(answer),
+            self._robot.camera_in_odometry(answer.header),
         )
         try:
             fused = self._fusion.fuse(frame)
@@ -142,10 +141,3 @@ class FrameFuser:
 
     def _fusion_of(self, localizer: Localizer | None) -> Fusion | None:
         return None if localizer is None else self._make_fusion(localizer, self._configuration)
-
-    def _camera_in_odometry(self, answer: Answer) -> FloatArray | None:
-        odom_frame = self._robot.settings.odom_frame
-        if not odom_frame:
-            return None
-        header = answer.header
-        return self._robot.known_transform(odom_frame, header.frame_id, header, "odometry")

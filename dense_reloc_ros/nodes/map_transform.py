@@ -6,7 +6,7 @@ from threading import Lock
 
 from rclpy.node import Node
 
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.se3 import FloatArray, inverse
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.transforms import TransformPublisher
@@ -36,7 +36,7 @@ class MapTransform:
         """
         settings, header = self._robot.settings, answer.header
         child = settings.odom_frame or self._robot.base_frame(header)
-        T_map_child = self._child_in_map(answer, child)
+        T_map_child = self._child_in_map(answer)
         result = answer.result
         with self._lock:
             if header.stamp < self._image_stamp:  # time was set back
@@ -70,13 +70,13 @@ class MapTransform:
         self._last_date = date
         self._publisher.publish(self._map_frame, child, date, T_map_child)
 
-    def _child_in_map(self, answer: Answer, child: str) -> FloatArray | None:
-        """`T_map_child` (4, 4) when the frame was taken, None where it is not known."""
-        T_map_camera = answer.localization.T_map_camera
+    def _child_in_map(self, answer: Answer) -> FloatArray | None:
+        """`T_map_odom`, or `T_map_base` without odometry, when the frame was taken, if known."""
+        T_map_camera, header = answer.localization.T_map_camera, answer.header
         if T_map_camera is None:
             return None
-        header = answer.header
-        T_camera_child = self._robot.known_transform(
-            header.frame_id, child, header, "transform of the map"
-        )
-        return None if T_camera_child is None else T_map_camera @ T_camera_child
+        if not self._robot.settings.odom_frame:
+            T_camera_base = self._robot.base_in_camera(header)
+            return None if T_camera_base is None else T_map_camera @ T_camera_base
+        T_odom_camera = self._robot.camera_in_odometry(header)
+        return None if T_odom_camera is None else T_map_camera @ inverse(T_odom_camera)

@@ -57,7 +57,19 @@ class RobotFrames:
             max(0.0, self.settings.transform_timeout - waited),
         )
 
-    def known_transform(
+    def base_in_camera(self, header: FrameHeader) -> FloatArray | None:
+        """`T_camera_base` (4, 4), None where TF does not connect them."""
+        base_frame = self.base_frame(header)
+        return self._known_transform(header.frame_id, base_frame, header, "pose of the base")
+
+    def camera_in_odometry(self, header: FrameHeader) -> FloatArray | None:
+        """`T_odom_camera` (4, 4), None where there is no odometry or TF does not know it."""
+        odom_frame = self.settings.odom_frame
+        if not odom_frame:
+            return None
+        return self._known_transform(odom_frame, header.frame_id, header, "odometry")
+
+    def _known_transform(
         self, target: str, source: str, header: FrameHeader, subject: str
     ) -> FloatArray | None:
         """`T_target_source`, or None where it is not known: that is reported under a subject."""
@@ -68,8 +80,3 @@ class RobotFrames:
             return None
         self._reporter.resolved(subject)
         return T_target_source
-
-    def base_in_camera(self, header: FrameHeader) -> FloatArray | None:
-        """`T_camera_base` (4, 4), None where TF does not connect them."""
-        base_frame = self.base_frame(header)
-        return self.known_transform(header.frame_id, base_frame, header, "pose of the base")
