@@ -132,12 +132,14 @@ def test_a_wrong_previous_pose_does_not_win(gallery, localizer, yaw, offset):
         localizer_for(scene_map, localizer.configuration, None, localizer.device),
         TemporalConfiguration(),
     )
-    first = frame_of(localizer, gallery.render(pose(0)).image, 0)
     wrong = looking(20 + yaw, distance=0.1, height=1.3, pitch=2.0)
-    estimate = replace(first.localization.estimate, T_map_camera=wrong)
-    temporal.fuse(replace(first, localization=replace(first.localization, estimate=estimate)))
+    for number in range(2):
+        frame = frame_of(localizer, gallery.render(pose(number)).image, number)
+        estimate = replace(frame.localization.estimate, T_map_camera=wrong)
+        misled = replace(frame.localization, estimate=estimate)
+        temporal.fuse(replace(frame, localization=misled))
     published = []
-    for number in range(1, 16):
+    for number in range(2, 16):
         frame = frame_of(localizer, gallery.render(pose(number)).image, number)
         fused = temporal.fuse(frame)
         published.append(fused.localization.is_localized)
