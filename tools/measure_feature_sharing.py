@@ -1,7 +1,7 @@
 """What it costs to hand the dense features of a frame to another process by a ROS message.
 
-Run in a sourced shell; prints medians in milliseconds, wall time and processor time, and what they
-are of the time that the features take to compute on the same machine, in turns:
+In a sourced shell; prints medians of wall and processor time, and what they are of the time that
+computing the features takes on the same machine, in turns:
 
     python tools/measure_feature_sharing.py --frames 100
 """
@@ -13,25 +13,29 @@ import multiprocessing
 import os
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from multiprocessing.connection import Connection
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import rclpy
 import torch
+from numpy.typing import NDArray
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import UInt8MultiArray
 
 from dense_reloc_ros.evaluation.ros_processes import isolated_environment
-from dense_reloc_ros.features.extractor import image_to_tensor
+from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
 from dense_reloc_ros.methods import create_extractor
 
+Result = TypeVar("Result")
+Times = dict[str, list[tuple[float, float]]]
+"""Wall and processor time of each step in milliseconds."""
 QOS = QoSProfile(depth=1)
 WARM_UP = 10
-Times = dict[str, list[tuple[float, float]]]
 
 
 def main() -> None:
@@ -43,73 +47,84 @@ def main() -> None:
     parser.add_argument("--network", default="compact")
     parser.add_argument("--device", default="cpu")
     arguments = parser.parse_args()
-    device = torch.device(arguments.device)
-    extractor = create_extractor(arguments.network, device)
+    extractor = create_extractor(arguments.network, torch.device(arguments.device))
     shape = (arguments.height, arguments.width, 3)
     image = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
-    levels = extractor(image_to_tensor(image, device)).levels.values()
-    size = 2 * sum(level.values.numel() for level in levels)
-    times: Times = {}
+    levels = extractor(image_to_tensor(image, extractor.device)).levels.values()
+    size = sum(2 * level.values.numel() for level in levels)
+    spawn = multiprocessing.get_context("spawn")
+    here, there = spawn.Pipe()
     with tempfile.TemporaryDirectory() as folder:
         os.environ.update(isolated_environment(Path(folder), size))
-        ours, theirs = multiprocessing.get_context("spawn").Pipe()
-        receiver = multiprocessing.get_context("spawn").Process(
-            target=receive, args=(theirs, size, arguments.device), daemon=True
-        )
+        receiver = spawn.Process(target=receive, args=(there, arguments.device), daemon=True)
         receiver.start()
-        rclpy.init()
-        node = rclpy.create_node("extractor")
-        publisher = node.create_publisher(UInt8MultiArray, "features", QOS)
-        while not publisher.get_subscription_count():
-            time.sleep(0.05)
-        for index in range(arguments.frames + WARM_UP):
-            turn = times if index >= WARM_UP else {}
-            features = timed(turn, "features", lambda: extractor(image_to_tensor(image, device)))
-            levels = features.levels.values()
-            message = timed(turn, "message made", lambda levels=levels: pack(levels))
-            sent = time.perf_counter()
-            timed(turn, "serialized, sent", lambda message=message: publisher.publish(message))
-            arrived, received = ours.recv()
-            turn.setdefault("on its way", []).append((1e3 * (arrived - sent), 0.0))
-            for name, taken in received.items():
-                turn.setdefault(name, []).append(taken)
+        times = send(extractor, image, here, arguments.frames)
         receiver.kill()
-        rclpy.try_shutdown()
     report(times, size)
 
 
-def pack(levels: object) -> UInt8MultiArray:
-    """The levels in float16, one after the other."""
-    message = UInt8MultiArray()
-    for level in levels:  # type: ignore[attr-defined]
-        message.data.frombytes(level.values.half().cpu().numpy().tobytes())
-    return message
+def send(
+    extractor: FeatureExtractor, image: NDArray[np.uint8], receiver: Connection, frames: int
+) -> Times:
+    """Computes and sends features, one frame when the last one has arrived."""
+    rclpy.init()
+    publisher = rclpy.create_node("sender").create_publisher(UInt8MultiArray, "features", QOS)
+    while not publisher.get_subscription_count():
+        time.sleep(0.05)
+    times: Times = {}
+    for index in range(WARM_UP + frames):
+        taken: Times = {}
+        features = timed(
+            taken, "features", lambda: extractor(image_to_tensor(image, extractor.device))
+        )
+        levels = features.levels.values()
+        message = timed(taken, "made", lambda levels=levels: pack(levels))
+        sent = time.perf_counter()
+        timed(taken, "serialized, sent", lambda message=message: publisher.publish(message))
+        arrived, there = receiver.recv()
+        taken |= there | {"on its way": [(1e3 * (arrived - sent), 0.0)]}
+        if index >= WARM_UP:
+            for name, values in taken.items():
+                times.setdefault(name, []).extend(values)
+    rclpy.try_shutdown()
+    return times
 
 
-def receive(reply: Connection, size: int, device: str) -> None:
-    """Takes messages until it is ended, and says for each when it came and what it took."""
+def receive(sender: Connection, device: str) -> None:
+    """Takes messages until it is ended; says of each when it came, and what it took."""
     rclpy.init()
     node = rclpy.create_node("receiver")
 
     def take(serialized: bytes) -> None:
-        arrived, turn = time.perf_counter(), {}
-        message = timed(turn, "deserialized", lambda: deserialize_message(serialized, kind))
-        timed(turn, "unpacked", lambda: unpack(message))
-        reply.send((arrived, {name: taken[0] for name, taken in turn.items()}))
+        arrived = time.perf_counter()
+        taken: Times = {}
+        message = timed(
+            taken, "deserialized", lambda: deserialize_message(serialized, UInt8MultiArray)
+        )
+        timed(taken, "unpacked", lambda: unpack(message, device))
+        sender.send((arrived, taken))
 
-    def unpack(message: UInt8MultiArray) -> torch.Tensor:
-        halves = np.frombuffer(message.data, dtype=np.float16, count=size // 2)
-        return torch.from_numpy(halves.copy()).to(device).float()
-
-    kind = UInt8MultiArray
-    node.create_subscription(kind, "features", take, QOS, raw=True)
+    node.create_subscription(UInt8MultiArray, "features", take, QOS, raw=True)
     executor = SingleThreadedExecutor()
     executor.add_node(node)
     executor.spin()
 
 
-def timed(times: Times, name: str, work: Callable[[], object]) -> object:
-    """The result of some work; its wall and processor time in milliseconds are written down."""
+def pack(levels: Iterable[FeatureLevel]) -> UInt8MultiArray:
+    """The levels in float16, one after the other."""
+    message = UInt8MultiArray()
+    for level in levels:
+        message.data.frombytes(level.values.half().cpu().numpy().tobytes())
+    return message
+
+
+def unpack(message: UInt8MultiArray, device: str) -> torch.Tensor:
+    """Their values in float32 where they are needed."""
+    return torch.from_numpy(np.frombuffer(message.data, np.float16).copy()).to(device).float()
+
+
+def timed(times: Times, name: str, work: Callable[[], Result]) -> Result:
+    """The result of some work, the time of which is written down."""
     wall, processor = time.perf_counter(), time.process_time()
     result = work()
     taken = (1e3 * (time.perf_counter() - wall), 1e3 * (time.process_time() - processor))
@@ -119,15 +134,14 @@ def timed(times: Times, name: str, work: Callable[[], object]) -> object:
 
 def report(times: Times, size: int) -> None:
     """Prints the table."""
-    medians = {name: np.median(np.array(taken), axis=0) for name, taken in times.items()}
-    whole = sum(medians[name] for name in medians if name not in ("features", "on its way"))
-    features = medians["features"]
+    medians = {name: np.median(np.array(values), axis=0) for name, values in times.items()}
+    steps = ("made", "serialized, sent", "deserialized", "unpacked")
+    medians["message in all"] = sum(medians[name] for name in steps)
     print(f"message of {size / 1e6:.2f} MB, {torch.get_num_threads()} threads")  # noqa: T201
-    for name, taken in {**medians, "message in all": whole}.items():
-        share = taken / features
+    for name, (wall, processor) in medians.items():
+        share = processor / medians["features"][1]
         print(  # noqa: T201
-            f"{name:18} {taken[0]:7.2f} ms wall {taken[1]:7.2f} ms processor "
-            f"({share[0]:.2f}, {share[1]:.2f} of the features')"
+            f"{name:17} {wall:7.2f} ms, {processor:7.2f} ms of the processor ({share:.2f})"
         )
 
 

@@ -36,7 +36,7 @@ SILENCE_SECONDS = 3.0
 class Pipeline:
     """Listens from the start, localizes and publishes what comes between start and stop.
 
-    Each published answer is also handed `on`.
+    `on_answer` is called with each answer that was published.
     """
 
     def __init__(
@@ -45,12 +45,12 @@ class Pipeline:
         localizer: Localizer | None,
         settings: RelocalizerConfiguration,
         reporter: ChangeReporter,
-        on: Callable[[Answer], None],
+        on_answer: Callable[[Answer], None],
     ) -> None:
         self.statistics = Statistics()
         self._node = node
         self._reporter = reporter
-        self._hand_on = on
+        self._on_answer = on_answer
         self._transforms = open_transforms(node)
         self._robot = RobotFrames(settings, self._transforms, reporter)
         self.frames = FrameLocalizer(localizer, settings, self._robot)
@@ -146,7 +146,7 @@ class Pipeline:
             answer = self.frames.answer(frame)
             self._log(answer.localization)
             self._output.publish(answer)
-            self._hand_on(answer)
+            self._on_answer(answer)
             if self._localized_frame.get_subscription_count() > 0:
                 self._localized_frame.publish(answer_to_message(answer))
             self.statistics.add(answer.localization, time.monotonic() - frame.received)

@@ -18,6 +18,7 @@ from nodes.robot import wait_for
 from rclpy.qos import ReliabilityPolicy
 
 from dense_reloc_ros.msg import LocalizedFrame
+from dense_reloc_ros.srv import LoadMap
 
 pytestmark = pytest.mark.ros
 
@@ -89,6 +90,22 @@ def test_odometry_keeps_its_place_in_the_map_while_nothing_is_seen(
     # Nothing was published before the first good pose, and no pose for the rejected frames.
     assert [t.header.stamp.sec for t in harness.transforms] == [1, 2]
     assert len(harness.poses) == 1
+
+
+def test_its_place_in_another_map_is_not_that_in_this_one(start: Start, maps: FakeMaps) -> None:
+    hall = maps.localizers["hall"] = FakeLocalizer(lambda image: rejected(), seed=1)
+    harness = start(maps, map="/maps/kitchen", base_frame="")
+    harness.activate()
+    for seconds in (1.0, 2.0, 3.0):
+        harness.move("odom", "camera_optical_frame", seconds, T_ODOM_BASE)
+    harness.show_and_wait(1.0)
+    request = LoadMap.Request(map_path="/maps/hall")
+    assert harness.call(LoadMap, "relocalizer/load_map", request).success
+    harness.show_and_wait(2.0)
+    hall.answer = lambda image: localized(np.eye(4))
+    harness.show_and_wait(3.0)
+    harness.wait_for_transform(4.0)
+    assert [t.header.stamp.sec for t in harness.transforms] == [2, 4]
 
 
 def test_without_odometry_the_base_is_placed_in_the_map(start: Start, maps: FakeMaps) -> None:
