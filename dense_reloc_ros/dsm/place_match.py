@@ -15,6 +15,8 @@ from dense_reloc_ros.stopwatch import Stopwatch
 
 LEAST_AGREEMENT = 0.9
 """Of the support that the map gives a pose, what it must give one that a previous frame made."""
+SURE = 0.6
+"""Confidence s from which on a previous frame has no weight: 1 - alpha = 1 - min(s + 0.4, 1)."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def match_place(
         if T_camera_map is None:
             return PlaceMatch(alone, None)
         pose = judge_pose(alone[-1], T_camera_map, intrinsics, threshold)
-    if previous is None:
+    if previous is None or pose.score >= SURE:
         return PlaceMatch(alone, pose)
     with stopwatch.stage("matching"):
         confidence = torch.tensor([pose.score], device=query[0].device)
