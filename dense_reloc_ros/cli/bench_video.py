@@ -103,7 +103,7 @@ def table(results: Sequence[FusionResult], queries: str) -> Table:
         "wrong",
         "median cm",
         "ms",
-        title=f"{queries}: single frames → fused over time → and filtered",
+        title=f"{queries}: single frames → fused over time, raw → and filtered",
     )
     for column in rows.columns[3:]:
         column.justify = "right"
@@ -114,9 +114,9 @@ def table(results: Sequence[FusionResult], queries: str) -> Table:
             rows.add_row("", "", kind, *_contrast(contrast))
         rows.add_section()
     rows.caption = (
-        "ratio: fused and filtered over single; saved (of the frames outside), lost: by fusing; "
-        "recovery: frames from the end of a burst to the first within, median (worst); ms: a frame "
-        "+ its fusion (share)"
+        "ratio, saved (of the frames outside), lost: filtered against single; recovery: frames "
+        "from the end of a burst to the first within, median (worst); ms: a frame + its fusion "
+        "(share)"
     )
     return rows
 
@@ -139,12 +139,12 @@ def memory_table(results: Sequence[MemoryResult]) -> Table:
 
 
 def _contrast(numbers: Contrast) -> list[str]:
-    ways = numbers.single, numbers.fused, numbers.filtered
-    ratios = numbers.recall_ratio, numbers.filtered_recall_ratio
+    ways = numbers.single, numbers.raw, numbers.fused
+    ratio = numbers.recall_ratio
     return [
         str(numbers.frames),
         " → ".join(map(_recall, ways)),
-        ", ".join("-" if ratio is None else f"{ratio:.2f}" for ratio in ratios),
+        "-" if ratio is None else f"{ratio:.2f}",
         f"{numbers.saved} of {numbers.outside}",
         str(numbers.lost),
         " → ".join(map(_recovery, ways)),

@@ -121,8 +121,8 @@ def run_video(
         run.fusion_milliseconds.append(fusing)
         for records, answer, milliseconds in (
             (run.single, single, alone),
-            (run.fused, fused.raw, alone + fusing),
-            (run.filtered, fused.localization, alone + fusing),
+            (run.raw, fused.raw, alone + fusing),
+            (run.fused, fused.localization, alone + fusing),
         ):
             records.append(
                 FrameRecord.from_localization(

@@ -38,20 +38,19 @@ class Reached(BaseModel):
 
 
 class Contrast(BaseModel):
-    """The same frames by themselves, fused by correlation, and then filtered."""
+    """The same frames by themselves, and with fusion over time."""
 
     model_config = ConfigDict(frozen=True)
 
     frames: int
     """With a ground truth."""
     single: Reached
+    raw: Reached
+    """By the fused correlation, before the filter."""
     fused: Reached
-    filtered: Reached
-    """What the node publishes as the pose; the fused one is its raw pose."""
+    """As published, after the filter."""
     recall_ratio: float | None
     """Recall fused over single; None where the latter is zero."""
-    filtered_recall_ratio: float | None
-    """Recall filtered over single."""
     outside: int
     """Frames outside 5 cm and 5 degrees by themselves."""
     saved: int
@@ -66,8 +65,8 @@ class FusedVideo:
 
     bursts: Sequence[Burst]
     single: list[FrameRecord]
+    raw: list[FrameRecord]
     fused: list[FrameRecord]
-    filtered: list[FrameRecord]
     frame_milliseconds: list[float]
     fusion_milliseconds: list[float]
 
@@ -89,19 +88,18 @@ def contrasts(videos: Sequence[FusedVideo]) -> dict[str, Contrast]:
 def contrast(videos: Sequence[FusedVideo], chosen: Collection[str] | None = None) -> Contrast:
     """The numbers of all frames and bursts, or of those of the chosen kinds."""
     single = _chosen([(video, video.single) for video in videos], chosen)
+    raw = _chosen([(video, video.raw) for video in videos], chosen)
     fused = _chosen([(video, video.fused) for video in videos], chosen)
-    filtered = _chosen([(video, video.filtered) for video in videos], chosen)
-    alone, together, smooth = _reached(single), _reached(fused), _reached(filtered)
+    alone, together = _reached(single), _reached(fused)
     within = [
         (is_within(a), is_within(b)) for a, b in zip(single.records, fused.records, strict=True)
     ]
     return Contrast(
         frames=len(within),
         single=alone,
+        raw=_reached(raw),
         fused=together,
-        filtered=smooth,
-        recall_ratio=_ratio(together.recall, alone.recall),
-        filtered_recall_ratio=_ratio(smooth.recall, alone.recall),
+        recall_ratio=(together.recall or 0.0) / alone.recall if alone.recall else None,
         outside=sum(not a for a, _ in within),
         saved=sum(b and not a for a, b in within),
         lost=sum(a and not b for a, b in within),
@@ -134,10 +132,6 @@ def _chosen(
             if chosen is None or burst.kind in chosen
         ]
     return _Chosen(records, recoveries)
-
-
-def _ratio(recall: float | None, reference: float | None) -> float | None:
-    return recall / reference if recall is not None and reference else None
 
 
 def _reached(frames: _Chosen) -> Reached:

@@ -70,10 +70,10 @@ def test_every_frame_goes_to_the_fusion_with_what_was_found_alone():
     assert features == [FEATURES, FEATURES, None, FEATURES]
     assert all(frame.camera == CAMERA.pinhole() for frame in fusion.seen)
     alone = [None if r.error is None else r.error.translation for r in video.single]
-    fused = [None if r.error is None else r.error.translation for r in video.fused]
+    raw = [None if r.error is None else r.error.translation for r in video.raw]
+    published = [None if r.error is None else r.error.translation for r in video.fused]
     assert alone == [pytest.approx(0.01), pytest.approx(0.08), None, None]
-    assert fused == [pytest.approx(0.005), pytest.approx(0.04), None, pytest.approx(0.08)]
-    published = [None if r.error is None else r.error.translation for r in video.filtered]
+    assert raw == [pytest.approx(0.005), pytest.approx(0.04), None, pytest.approx(0.08)]
     assert published == [pytest.approx(0.005), pytest.approx(0.04), None, None]
 
 
