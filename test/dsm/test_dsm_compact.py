@@ -1,4 +1,4 @@
-"""The method as it ships, in a room that it has not seen: what it localizes, and what it does not."""
+"""The method as it ships in a room that it has not seen: what it localizes, and what not."""
 
 from __future__ import annotations
 
