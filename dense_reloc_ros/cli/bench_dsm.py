@@ -68,8 +68,11 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `bench dsm`."""
     from dense_reloc_ros.cli.bench_results import JsonFile, print_table
     from dense_reloc_ros.evaluation.dsm_comparison import pooled
+    from dense_reloc_ros.methods import find_method
 
     file = JsonFile(arguments.output, "dsm.json")
+    for method in arguments.methods:
+        find_method(method)
     runs = [run for scene in arguments.scenes for run in _localized(arguments, scene)]
     total = pooled(runs)
     shown = [*runs, *total] if len(arguments.scenes) > 1 else runs

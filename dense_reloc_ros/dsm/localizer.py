@@ -38,7 +38,7 @@ from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
 
 SCORE_THRESHOLD = 0.2
-"""Images of rendered rooms score 0.12 at most on maps of other rooms; on their own from 0.3 on."""
+"""Images of rendered rooms score 0.12 at most on maps of other rooms; on their own from 0.4 on."""
 COVARIANCE_SCALE = 70.0
 """Factor on the covariance of independent cells, as neighbours err alike; from rendered rooms."""
 

@@ -212,3 +212,17 @@ def test_dsm(folder, tmp_path, capsys):
     rows = [line for line in capsys.readouterr().out.splitlines() if "dsm_compact, video" in line]
     assert f"{100 * results[-1]['scene_coordinates']['median_m']:.2f} cm" in rows[0]
     assert cv2.imread(str(tmp_path / "numbers/scene_coordinates.png")) is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--methods", "teleport"], "unknown method 'teleport'"),
+        ([], "camera_info.yaml: No such file"),
+    ],
+)
+def test_scenes_that_cannot_be_compared_are_refused(options, message, tmp_path, capsys):
+    assert main(["bench", "dsm", str(tmp_path / "room"), *options, "--device", "cpu"]) == 2
+    last = capsys.readouterr().err.strip().splitlines()[-1]
+    assert last.startswith("dense-reloc: error: ")
+    assert message in last
