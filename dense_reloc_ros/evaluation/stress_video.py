@@ -51,14 +51,14 @@ class Disturbance:
 DISTURBANCES: Mapping[str, Disturbance] = MappingProxyType(
     {
         "motion blur": Disturbance(
-            (0.5, 1.0), Conditions(blur=80, gamma=1.0, gain=1.0, photons=4000, read_noise=0.004)
+            (0.5, 1.0), Conditions(blur=120, gamma=1.0, gain=1.0, photons=4000, read_noise=0.004)
         ),
         "darkness": Disturbance(
-            (0.5, 1.0), Conditions(blur=25, gamma=2.5, gain=0.015, photons=400, read_noise=0.012)
+            (0.5, 1.0), Conditions(blur=25, gamma=2.5, gain=0.006, photons=400, read_noise=0.012)
         ),
         "half covered": Disturbance(
             (0.5, 1.0),
-            Conditions(blur=40, gamma=2.5, gain=0.12, photons=400, read_noise=0.012),
+            Conditions(blur=60, gamma=2.5, gain=0.03, photons=400, read_noise=0.012),
             half_covered=True,
         ),
         "black-out": Disturbance(

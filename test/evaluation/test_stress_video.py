@@ -117,8 +117,9 @@ def test_the_same_half_stays_covered_by_the_same_grey(side, half, other):
         for value, brightness in ((255, 1.0), (204, 0.8**2.5)):
             scene = np.full((CAMERA.height, CAMERA.width, 3), value, np.uint8)
             image = disturb(scene, covered, index, [0, index])
-            assert image[half].mean() == pytest.approx(0.5 * white, rel=0.02)
-            assert image[other].mean() == pytest.approx(brightness * white, rel=0.02)
+            # In the dark the mean rises a little, as noise below zero is cut off.
+            assert image[half].mean() == pytest.approx(0.5 * white, abs=0.3)
+            assert image[other].mean() == pytest.approx(brightness * white, abs=0.3)
 
 
 def test_the_blur_grows_turns_and_shrinks_without_a_jump():
