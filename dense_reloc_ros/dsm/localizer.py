@@ -175,7 +175,7 @@ class DsmLocalizer(Localizer):
         return PoseEstimate(
             T_map_camera=se3.inverse(T_camera_map.numpy()),
             covariance=found.pose.covariance.numpy() * COVARIANCE_SCALE,
-            score=found.pose.score,
+            score=found.score,
             supporting_points=support.numpy(),
             keyframes=tuple(keyframes),
         )

@@ -26,6 +26,9 @@ class PlaceMatch:
     predictions: Sequence[LevelPrediction]
     pose: JudgedPose | None
     """None where none fits the coordinates."""
+    score: float = 0.0
+    """Share of cells that agree, by the map alone, with the pose or with that of the single image,
+    whichever is higher: what the image alone is sure enough of is not lost in a video."""
 
 
 def match_place(
@@ -41,9 +44,9 @@ def match_place(
 
     With a previous frame its correlation is fused (paper 3.3.1), and the pose is that of the fused
     coordinates, unless those by the map alone contradict it: so a wrong previous pose cannot
-    confirm itself. The pose's score is always its support by the map alone. That of the image by
-    itself is the confidence s, too: the mean of the network's certainties (3.3.3) is the same for
-    images that are matched well and badly, as these are trained to order the pixels of one image.
+    confirm itself. The score is always support by the map alone. That of the image by itself is
+    the confidence s, too: the mean of the network's certainties (3.3.3) is the same for images
+    that are matched well and badly, as these are trained to order the pixels of one image.
 
     Args:
         matcher: the network.
@@ -62,7 +65,8 @@ def match_place(
             return PlaceMatch(alone, None)
         pose = judge_pose(alone[-1], T_camera_map, intrinsics, threshold)
     if previous is None or pose.score >= SURE:
-        return PlaceMatch(alone, pose)
+        return PlaceMatch(alone, pose, pose.score)
+    score = pose.score
     with stopwatch.stage("matching"):
         confidence = torch.tensor([pose.score], device=query[0].device)
         fused = matcher.match(query, views, previous, confidence)
@@ -71,6 +75,6 @@ def match_place(
         if T_camera_map is not None:
             hypothesis = judge_pose(alone[-1], T_camera_map, intrinsics, threshold)
             if hypothesis.score >= LEAST_AGREEMENT * pose.score:
-                pose = hypothesis
+                pose, score = hypothesis, max(score, hypothesis.score)
         in_fused = judge_pose(fused[-1], pose.T_camera_map, intrinsics, threshold)
-    return PlaceMatch(fused if in_fused.score > pose.score else alone, pose)
+    return PlaceMatch(fused if in_fused.score > pose.score else alone, pose, score)
