@@ -56,13 +56,13 @@ class FilterConfiguration(Block):
         1.0, gt=0.0, le=100.0, description="Usual turn rate of the robot without odometry, rad/s"
     )
     acceleration: float = Field(
-        1.0,
+        0.3,
         gt=0.0,
         le=100.0,
         description="By how much the speed usually changes in a second without odometry, m/s",
     )
     turn_acceleration: float = Field(
-        1.0,
+        0.3,
         gt=0.0,
         le=100.0,
         description="By how much the turn rate usually changes in a second without odometry, rad/s",
