@@ -10,11 +10,12 @@ import torch
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization import Localization, PoseEstimate, Status
 from dense_reloc_ros.temporal.frames import LocalizedFrame
-from dense_reloc_ros.temporal.history import History, PreviousFrame
+from dense_reloc_ros.temporal.history import History
 
 CAMERA = Camera(64, 48, 50.0, 50.0, 31.5, 23.5)
+POSE = PoseEstimate(np.eye(4), np.eye(6), 0.5, np.arange(3), (0,))
 
 
 def frame(index: int, rate: int) -> LocalizedFrame:
@@ -34,7 +35,7 @@ def test_features_are_let_go(accepted, most, rate):
         features.append(weakref.ref(new.features))
         history.see(new)
         if rng.uniform() < accepted:
-            history.accept(PreviousFrame(new, np.eye(4), ()))
+            history.accept(new, POSE)
         del new
         assert sum(reference() is not None for reference in features[-100:]) <= most
     assert 1 <= sum(reference() is not None for reference in features) <= most
