@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.retrieval.nearest_poses import nearest_poses
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.training.data.photometric import PhotometricConfiguration, RandomCamera
 
@@ -66,12 +67,11 @@ class HeldOut:
 
     def neighbours(self, keyframe: int) -> frozenset[int]:
         """A keyframe and those nearest to it, a tenth of all."""
-        poses = self.scene_map.keyframe_poses
-        distance = (poses[:, :3, 3] - poses[keyframe, :3, 3]).norm(dim=-1)
-        distance = distance / median_depth(self.scene_map, keyframe)
-        turn = 1 - poses[:, :3, 2] @ poses[keyframe, :3, 2]
-        count = max(1, round(EXCLUDED_SHARE * self.scene_map.keyframe_count))
-        return frozenset((distance + turn).argsort()[:count].tolist()) | {keyframe}
+        scene_map = self.scene_map
+        depth = float(median_depth(scene_map, keyframe))
+        count = max(1, round(EXCLUDED_SHARE * scene_map.keyframe_count))
+        pose = scene_map.keyframe_poses[keyframe]
+        return frozenset(nearest_poses(scene_map, pose, depth, count)) | {keyframe}
 
     def witnesses(self, keyframe: int) -> frozenset[int]:
         """A keyframe and all that see any of its points: without them it shows nothing mapped."""

@@ -29,18 +29,3 @@ def keyframes_in_view(
         seen[keyframe] = int(((pixels >= 0) & (pixels <= last)).all(-1).sum())
     ranked = sorted(seen, key=lambda keyframe: seen[keyframe], reverse=True)
     return [keyframe for keyframe in ranked[:count] if seen[keyframe]]
-
-
-def nearest_by_pose(
-    scene_map: SceneMap, T_camera_map: Tensor, depth: float, count: int
-) -> list[int]:
-    """The keyframes with the poses most like a pose (4, 4).
-
-    Distances count in units of the depth, so that one stands for as much change as a radian or so.
-    """
-    T_map_camera = torch.linalg.inv(T_camera_map.to(scene_map.keyframe_poses))
-    poses = scene_map.keyframe_poses
-    distance = (poses[:, :3, 3] - T_map_camera[:3, 3]).norm(dim=-1) / depth
-    turn = 1 - poses[:, :3, 2] @ T_map_camera[:3, 2]
-    nearest = (distance + turn).argsort()[:count]
-    return [int(keyframe) for keyframe in nearest]

@@ -11,12 +11,13 @@ from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.localization import FloatArray
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.retrieval.nearest_poses import nearest_poses
 from dense_reloc_ros.scene.selection import all_observations
 from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.temporal.correlation import descriptors_in, mix_correlations, visible_pixels
 from dense_reloc_ros.temporal.frames import LocalizedFrame
 from dense_reloc_ros.temporal.history import PreviousFrame
-from dense_reloc_ros.temporal.keyframes import keyframes_in_view, nearest_by_pose
+from dense_reloc_ros.temporal.keyframes import keyframes_in_view
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ def match_with_previous(
     candidates = [
         *previous.estimate.keyframes,
         *(alone.keyframes if alone is not None else ()),
-        *nearest_by_pose(scene_map, predicted, depth, count),
+        *nearest_poses(scene_map, torch.linalg.inv(predicted.double().cpu()), depth, count),
     ]
     keyframes = keyframes_in_view(scene_map, candidates, predicted, frame.camera, count)
     if not keyframes:

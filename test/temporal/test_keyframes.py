@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from keyframes_in_a_row import DEPTH, wall_map
 
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.temporal.keyframes import keyframes_in_view, nearest_by_pose
+from dense_reloc_ros.temporal.keyframes import keyframes_in_view
 
 CAMERA = Camera(64, 48, 50.0, 50.0, 31.5, 23.5)
 
@@ -48,12 +47,3 @@ def test_those_that_show_nothing_of_it_are_left_out():
     away = at(0.0)
     away[:3, :3] = torch.diag(torch.tensor([-1.0, 1.0, -1.0]))
     assert keyframes_in_view(wall_map(4), range(4), away, CAMERA, 4) == []
-
-
-def test_the_nearest_by_pose_weigh_distance_and_turn():
-    scene_map = wall_map(5)
-    assert nearest_by_pose(scene_map, at(0.31), DEPTH, 2) == [3, 4]
-    turned = scene_map.keyframe_poses.clone()
-    turned[3, :3, :3] = torch.from_numpy(np.diag([-1.0, 1.0, -1.0]))
-    scene_map = type(scene_map)(**{**vars(scene_map), "keyframe_poses": turned})
-    assert nearest_by_pose(scene_map, at(0.31), DEPTH, 2) == [4, 2]
