@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dense_reloc_ros.evaluation.ros_processes import isolated_environment
+from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import rigid
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.photographs import photograph
 from dense_reloc_ros.rendering.raycaster import Raycaster, Rendering
 from dense_reloc_ros.rendering.room import Box, Room, Surface, Walkway
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 
 CAMERA = Camera(320, 240, 260.0, 260.0, 159.5, 119.5)
 LENGTH, WIDTH, HEIGHT = 4.4, 4.0, 2.4

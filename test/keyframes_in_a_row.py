@@ -10,7 +10,7 @@ from scene.small_map import make_map
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.localization import PoseEstimate
+from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 DEPTH = 2.0

@@ -11,7 +11,7 @@ from PIL import Image
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.scene.keypoints import detect_corners, lift
+from dense_reloc_ros.mapping.keypoints import detect_corners, lift
 
 CORNERS = 120
 """Of each image, which become points of the model."""

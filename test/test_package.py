@@ -15,7 +15,7 @@ from packaging.utils import canonicalize_name
 from rosbags.typesys import Stores, get_typestore
 
 import dense_reloc_ros
-from dense_reloc_ros.localization import Status
+from dense_reloc_ros.localization.result import Status
 
 ROOT = Path(__file__).parents[1]
 PYTHONS = ["3.10", "3.11", "3.12", "3.13"]

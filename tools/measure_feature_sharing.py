@@ -27,9 +27,9 @@ from rclpy.qos import QoSProfile
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import UInt8MultiArray
 
-from dense_reloc_ros.evaluation.ros_processes import isolated_environment
+from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
 from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
-from dense_reloc_ros.methods import create_extractor
+from dense_reloc_ros.localization.methods import create_extractor
 
 Result = TypeVar("Result")
 Times = dict[str, list[tuple[float, float]]]

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from dense_reloc_ros.mapping.sources.seven_scenes import FRAMES_PER_SECOND
 from dense_reloc_ros.rendering.demonstration import CAMERA, DemonstrationPlace
 from dense_reloc_ros.rendering.paths import VIDEO_RATE, mapping_motion, query_motion
 from dense_reloc_ros.rendering.recording import write_mapping
-from dense_reloc_ros.scene.sources.seven_scenes import FRAMES_PER_SECOND
 
 
 def main() -> None:

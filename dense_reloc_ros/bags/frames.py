@@ -14,17 +14,17 @@ from dense_reloc_ros.bags.poses import read_poses
 from dense_reloc_ros.bags.reader import BagReader, stamp_of
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.trajectory import DEFAULT_TOLERANCE, NANOSECONDS, format_stamp
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
-from dense_reloc_ros.images import (
+from dense_reloc_ros.geometry.trajectory import DEFAULT_TOLERANCE, NANOSECONDS, format_stamp
+from dense_reloc_ros.images.encodings import (
     DEPTH_ENCODINGS,
     decode_compressed,
     decode_compressed_depth,
     decode_depth,
     decode_raw,
 )
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 RAW_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"

@@ -88,7 +88,7 @@ def _run(console: Console, *words: str | Path) -> None:
 
 def _why_no_ros() -> str | None:
     """Why the nodes cannot be started, None where they can."""
-    from dense_reloc_ros.evaluation.ros_processes import require_ros
+    from dense_reloc_ros.evaluation.replay.ros_processes import require_ros
 
     try:
         require_ros()

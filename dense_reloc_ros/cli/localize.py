@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from dense_reloc_ros.cli.query_source import add_query_options
+from dense_reloc_ros.localization.factory import open_localizer
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -52,15 +53,14 @@ def run(arguments: argparse.Namespace) -> int:
         LocalizerConfiguration,
         load_configuration,
     )
-    from dense_reloc_ros.evaluation.contact_sheet import contact_frames
-    from dense_reloc_ros.evaluation.fused_localizer import FusedLocalizer
-    from dense_reloc_ros.evaluation.map_to_odom import with_odometry
-    from dense_reloc_ros.evaluation.offline import localize_frames, localize_video
-    from dense_reloc_ros.evaluation.reliability import with_confidence
-    from dense_reloc_ros.evaluation.report import write_report
-    from dense_reloc_ros.evaluation.summary import RunInformation
-    from dense_reloc_ros.evaluation.trajectory import read_tum
-    from dense_reloc_ros.localizer import Localizer
+    from dense_reloc_ros.evaluation.benchmarks.fused_localizer import FusedLocalizer
+    from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
+    from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
+    from dense_reloc_ros.evaluation.replay.offline import localize_frames, localize_video
+    from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
+    from dense_reloc_ros.evaluation.report.report import write_report
+    from dense_reloc_ros.evaluation.report.summary import RunInformation
+    from dense_reloc_ros.geometry.trajectory import read_tum
     from dense_reloc_ros.temporal.configuration import TemporalConfiguration
     from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 
@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         configuration = configuration.model_copy(update={"features": features})
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
     with open_queries(arguments) as frames:
-        localizer = Localizer.open(arguments.map, configuration, arguments.method, arguments.device)
+        localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:
             fusion = TemporalLocalizer(localizer, TemporalConfiguration())

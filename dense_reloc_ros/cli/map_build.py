@@ -71,10 +71,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `map build`."""
     from dense_reloc_ros.devices import find_device
     from dense_reloc_ros.errors import ConfigurationError
-    from dense_reloc_ros.mapping import describer_for, image_of, make_map
-    from dense_reloc_ros.methods import DEFAULT_METHOD, find_method
-    from dense_reloc_ros.scene.coordinates import with_coordinates
-    from dense_reloc_ros.scene.keyframes import select_keyframes
+    from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
+    from dense_reloc_ros.mapping.coordinates import with_coordinates
+    from dense_reloc_ros.mapping.keyframes import select_keyframes
+    from dense_reloc_ros.mapping.map_of_source import describer_for, image_of, make_map
     from dense_reloc_ros.scene.writer import check_target, write_map
 
     check_target(arguments.output)

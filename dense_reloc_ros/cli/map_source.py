@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dense_reloc_ros.geometry.camera import Camera
-    from dense_reloc_ros.mapping import MapSource
+    from dense_reloc_ros.mapping.map_of_source import MapSource
 
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
@@ -55,21 +55,21 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         ConfigurationError: options that do not go together.
         InputError: frames or intrinsics that are missing or cannot be used.
     """
-    from dense_reloc_ros.mapping import MapSource
-    from dense_reloc_ros.scene.sources.camera_info import load_camera_info
+    from dense_reloc_ros.mapping.map_of_source import MapSource
+    from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
 
     _check_options(arguments)
     camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
     if arguments.bag:
+        from dense_reloc_ros.bags.map_source import read_bag
         from dense_reloc_ros.bags.reader import BagReader
-        from dense_reloc_ros.scene.sources.bag import read_bag
 
         with BagReader(arguments.bag) as bag:
             topics = (arguments.pose_topic, arguments.depth_topic, arguments.image_topic)
             frames = read_bag(bag, *topics, camera)
             yield MapSource(frames, f"bag {arguments.bag}", has_depth=bool(arguments.depth_topic))
     elif arguments.colmap:
-        from dense_reloc_ros.scene.sources.colmap import read_colmap
+        from dense_reloc_ros.mapping.sources.colmap import read_colmap
 
         frames, points = read_colmap(arguments.colmap, arguments.images)
         yield MapSource(frames, f"COLMAP model {arguments.colmap}", points)
@@ -83,8 +83,8 @@ def seven_scenes_source(folder: Path, camera: Camera) -> MapSource:
     Raises:
         InputError: no frames there, or some that cannot be used.
     """
-    from dense_reloc_ros.mapping import MapSource
-    from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+    from dense_reloc_ros.mapping.map_of_source import MapSource
+    from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
     frames = read_seven_scenes(folder, camera)
     # A single missing depth image is an accident, a folder without any is not.

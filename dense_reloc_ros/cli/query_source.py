@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dense_reloc_ros.evaluation.trajectory import Trajectory
-    from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+    from dense_reloc_ros.geometry.trajectory import Trajectory
+    from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 
 def add_query_options(parser: argparse.ArgumentParser) -> None:
@@ -43,9 +43,9 @@ def open_queries(arguments: argparse.Namespace) -> Iterator[list[SourceFrame]]:
     from dense_reloc_ros.bags.reader import BagReader
     from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
     from dense_reloc_ros.errors import InputError
-    from dense_reloc_ros.scene.sources.camera_info import load_camera_info
-    from dense_reloc_ros.scene.sources.image_folder import read_image_folder
-    from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+    from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+    from dense_reloc_ros.mapping.sources.image_folder import read_image_folder
+    from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
     camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
     if arguments.bag:

@@ -71,9 +71,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Runs `replay`."""
     from dense_reloc_ros.cli.report_table import print_report
-    from dense_reloc_ros.evaluation.replay import ReplayOptions
-    from dense_reloc_ros.evaluation.replay_report import replay_and_report
-    from dense_reloc_ros.evaluation.trajectory import read_tum
+    from dense_reloc_ros.evaluation.replay.replay import ReplayOptions
+    from dense_reloc_ros.evaluation.report.replay_report import replay_and_report
+    from dense_reloc_ros.geometry.trajectory import read_tum
 
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
     options = ReplayOptions(

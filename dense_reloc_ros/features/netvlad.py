@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from dense_reloc_ros.features.precision import at_least_single
-from dense_reloc_ros.retrieval.vlad import train_vocabulary
+from dense_reloc_ros.features.vlad import train_vocabulary
 
 ASSIGNMENT_RATIO = 100.0
 """How much more of a descriptor its nearest cluster takes at first than the one after it."""

@@ -10,8 +10,8 @@ from sensor_msgs.msg import CameraInfo
 
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.localization import Localization
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
 from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, to_quaternion
-from dense_reloc_ros.images import decode_compressed, decode_raw
+from dense_reloc_ros.images.encodings import decode_compressed, decode_raw
 
 
 def nanoseconds(stamp: TimeMessage) -> int:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import FloatArray, inverse
-from dense_reloc_ros.localization import Localization
+from dense_reloc_ros.localization.result import Localization
 
 LOCALIZED = (0, 220, 90)
 NOT_LOCALIZED = (255, 90, 40)

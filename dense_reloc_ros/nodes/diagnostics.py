@@ -7,7 +7,7 @@ from typing import Protocol
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.results import MapIdentity
 from dense_reloc_ros.nodes.statistics import Statistics
 

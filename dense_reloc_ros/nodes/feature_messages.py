@@ -12,8 +12,8 @@ from torch import Tensor
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera_info import camera_from_info
-from dense_reloc_ros.localization import Localization, PoseEstimate, Status
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.msg import FeatureLevel as FeatureLevelMessage
 from dense_reloc_ros.msg import LocalizedFrame as LocalizedFrameMessage
 from dense_reloc_ros.nodes.answer import Answer

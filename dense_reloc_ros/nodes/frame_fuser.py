@@ -8,7 +8,7 @@ from typing import Protocol
 
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
 from dense_reloc_ros.nodes.reporting import ChangeReporter

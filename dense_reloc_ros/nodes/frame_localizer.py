@@ -15,8 +15,8 @@ from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.localization import Localization, Status
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration

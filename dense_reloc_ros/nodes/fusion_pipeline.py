@@ -9,7 +9,7 @@ from dataclasses import replace
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 
-from dense_reloc_ros.localization import Localization
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.configuration import FusionConfiguration

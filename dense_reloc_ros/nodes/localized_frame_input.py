@@ -9,7 +9,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.errors import RelocError
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.msg import LocalizedFrame
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.feature_messages import answer_from_message

@@ -10,8 +10,8 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.localization import Localization, Status
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import CameraInput, Frame

@@ -9,8 +9,9 @@ from typing import Any
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.localization import Status
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.factory import open_localizer
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
@@ -29,7 +30,7 @@ class Relocalizer(LocalizationNode[Pipeline]):
     images never change the state. `~/load_map` works in every state.
     """
 
-    def __init__(self, open_localizer: OpenLocalizer = Localizer.open, **options: Any) -> None:
+    def __init__(self, open_localizer: OpenLocalizer = open_localizer, **options: Any) -> None:
         models = (RelocalizerConfiguration, LocalizerConfiguration)
         super().__init__("relocalizer", models, **options)
         self._maps = MapKeeper(self, open_localizer, self._use)

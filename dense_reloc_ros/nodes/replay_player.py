@@ -28,11 +28,11 @@ from tqdm import tqdm
 from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError, RelocError
-from dense_reloc_ros.evaluation.answers import Answer, write_answers
-from dense_reloc_ros.evaluation.replay import BAD_INPUT, NODE_FAILED
-from dense_reloc_ros.evaluation.replay_steps import Step, played_topic, steps
-from dense_reloc_ros.evaluation.trajectory import NANOSECONDS
-from dense_reloc_ros.localization import Status
+from dense_reloc_ros.evaluation.replay.answers import Answer, write_answers
+from dense_reloc_ros.evaluation.replay.replay import BAD_INPUT, NODE_FAILED
+from dense_reloc_ros.evaluation.replay.replay_steps import Step, played_topic, steps
+from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import nanoseconds
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dense_reloc_ros.geometry.se3 import FloatArray
-from dense_reloc_ros.localization import Localization
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.conversions import pose_to_message, time_message

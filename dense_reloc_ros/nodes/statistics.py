@@ -10,7 +10,7 @@ from threading import Lock
 
 import numpy as np
 
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization.result import Localization, Status
 
 WINDOW_SECONDS = 10.0
 

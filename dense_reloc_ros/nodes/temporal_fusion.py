@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from dense_reloc_ros.configuration import Block, LocalizerConfiguration
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.factory import open_localizer
+from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.nodes.configuration import FusionConfiguration, MapConfiguration
 from dense_reloc_ros.nodes.frame_fuser import MakeFusion
 from dense_reloc_ros.nodes.fusion_pipeline import FusionPipeline
@@ -37,7 +38,7 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
     def __init__(
         self,
         relocalizer: Relocalizer | None = None,
-        open_localizer: OpenLocalizer = Localizer.open,
+        open_localizer: OpenLocalizer = open_localizer,
         make_fusion: MakeFusion = TemporalLocalizer,
         **options: Any,
     ) -> None:

@@ -16,11 +16,12 @@ from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.contact_sheet import ContactFrame
-from dense_reloc_ros.evaluation.records import FrameRecord
-from dense_reloc_ros.evaluation.trajectory import NANOSECONDS, read_tum
+from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.geometry.trajectory import NANOSECONDS, read_tum
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.overview import overview_figure
 from dense_reloc_ros.rendering.paths import drifting_odometry, mapping_motion, query_motion
 from dense_reloc_ros.rendering.random_room import random_room, relit
@@ -29,7 +30,6 @@ from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping,
 from dense_reloc_ros.rendering.room import FloatArray, Room
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 KEYFRAMES = 60

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dense_reloc_ros.evaluation.contact_sheet import ContactFrame
-from dense_reloc_ros.evaluation.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.rendering.raycaster import Raycaster

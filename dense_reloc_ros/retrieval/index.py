@@ -10,8 +10,8 @@ from torch.nn.functional import avg_pool2d
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.retrieval.vlad import train_vocabulary as train_vlad_vocabulary
-from dense_reloc_ros.retrieval.vlad import vlad
+from dense_reloc_ros.features.vlad import train_vocabulary as train_vlad_vocabulary
+from dense_reloc_ros.features.vlad import vlad
 
 LEVEL = "coarse"
 """The dense level that VLAD describes and local evidence is looked for in."""

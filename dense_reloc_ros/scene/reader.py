@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 
 from dense_reloc_ros.errors import InputError, MapError
+from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.scene.coordinate_file import read_coordinates
 from dense_reloc_ros.scene.layout import (
     COORDINATE_FOLDER,
@@ -22,7 +23,6 @@ from dense_reloc_ros.scene.layout import (
     image_path,
 )
 from dense_reloc_ros.scene.scene_map import FORMAT_VERSION, MapInformation, SceneMap
-from dense_reloc_ros.scene.sources.image_file import read_rgb
 from dense_reloc_ros.scene.tensor_file import open_tensors
 from dense_reloc_ros.scene.validation import check_tensors
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import FloatArray, Localization
+from dense_reloc_ros.localization.result import FloatArray, Localization
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from torch import Tensor
 
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.localization import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.verification import verify
-from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.stopwatch import Stopwatch
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.frames import LocalizedFrame

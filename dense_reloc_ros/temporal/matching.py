@@ -8,12 +8,12 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry import se3
-from dense_reloc_ros.localization import FloatArray
+from dense_reloc_ros.localization.result import FloatArray
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.retrieval.distinct_views import median_depth
 from dense_reloc_ros.retrieval.nearest_poses import nearest_poses
 from dense_reloc_ros.scene.selection import all_observations
-from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.temporal.correlation import descriptors_in, mix_correlations, visible_pixels
 from dense_reloc_ros.temporal.frames import LocalizedFrame
 from dense_reloc_ros.temporal.history import PreviousFrame

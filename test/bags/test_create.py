@@ -10,7 +10,7 @@ from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.poses import static_transform
 from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
+from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
 
 @pytest.mark.parametrize("compressed", [False, True])

@@ -12,9 +12,9 @@ from dense_reloc_ros.bags.odometry import read_odometry
 from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, ODOMETRY_FRAME
 from dense_reloc_ros.bags.writer import BagWriter
-from dense_reloc_ros.evaluation.trajectory import Trajectory
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import rigid
+from dense_reloc_ros.geometry.trajectory import Trajectory
 
 CAMERA = Camera(8, 6, 8.0, 8.0, 3.5, 2.5)
 T_BASE_CAMERA = rigid(Rotation.random(random_state=1).as_matrix(), np.array([0.1, 0.2, 0.5]))

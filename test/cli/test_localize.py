@@ -14,8 +14,8 @@ from dense_reloc_ros.bags.create import create_bag
 from dense_reloc_ros.cli import localize
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import Localization, PoseEstimate, Status
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dense_reloc_ros.cli.main import main
-from dense_reloc_ros.evaluation.trajectory import read_tum
+from dense_reloc_ros.geometry.trajectory import read_tum
 
 pytestmark = [pytest.mark.slow, pytest.mark.ros]
 

@@ -23,10 +23,10 @@ from dense_reloc_ros.bags.topics import DEPTH_TOPIC, GROUND_TRUTH_TOPIC
 from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene import writer
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.scene.writer import write_map
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dense_reloc_ros.cli.main import main, parser
-from dense_reloc_ros.evaluation.trajectory import Trajectory
+from dense_reloc_ros.geometry.trajectory import Trajectory
 
 REQUIRED = ["replay", "--map", "m", "--bag", "b", "--output", "o"]
 

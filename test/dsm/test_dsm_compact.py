@@ -8,17 +8,17 @@ import pytest
 from gallery import CAMERA, looking
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.dsm.localizer import DsmLocalizer
-from dense_reloc_ros.dsm.video import DsmVideo
-from dense_reloc_ros.evaluation.scene_coordinates import coordinate_errors
+from dense_reloc_ros.evaluation.metrics.scene_coordinates import coordinate_errors
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
+from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.rendering.photographs import photograph
+from dense_reloc_ros.temporal.dense_scene_matching import DsmVideo
 
 
 @pytest.fixture(scope="module")
 def localizer(map_path) -> DsmLocalizer:
-    opened = Localizer.open(map_path, LocalizerConfiguration(), "dsm_compact", "cpu")
+    opened = open_localizer(map_path, LocalizerConfiguration(), "dsm_compact", "cpu")
     assert isinstance(opened, DsmLocalizer)
     return opened
 

@@ -8,11 +8,11 @@ from types import SimpleNamespace
 import numpy as np
 import torch
 
-from dense_reloc_ros.evaluation.contenders import Contender
+from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.scene_map import MapCalibration
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 

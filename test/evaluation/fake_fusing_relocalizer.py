@@ -10,7 +10,7 @@ from dataclasses import replace
 
 from evaluation.fake_relocalizer import open_localizer
 
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 

@@ -13,11 +13,11 @@ from gallery import CAMERA, Gallery
 from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
 from dense_reloc_ros.errors import ConfigurationError, MapError
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.localization import Status
-from dense_reloc_ros.localizer import Localizer
-from dense_reloc_ros.methods import create_extractor
-from dense_reloc_ros.scene.builder import build_from_depth
-from dense_reloc_ros.scene.dense_describer import DenseDescriber
+from dense_reloc_ros.localization.factory import open_localizer
+from dense_reloc_ros.localization.methods import create_extractor
+from dense_reloc_ros.localization.result import Status
+from dense_reloc_ros.mapping.builder import build_from_depth
+from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.scene.writer import write_map
 
 CPU = torch.device("cpu")
@@ -41,7 +41,7 @@ def test_an_image_of_the_map_finds_itself(name, tmp_path):
         assert stored.dtype == torch.float16
         assert stored.shape[1] == signature.channels
     write_map(tmp_path / "map", scene_map)
-    localizer = Localizer.open(tmp_path / "map", configuration(weights), "re", device="cpu")
+    localizer = open_localizer(tmp_path / "map", configuration(weights), "re", device="cpu")
     localization = localizer.localize(frames[1].read_image(), CAMERA)
     assert localization.status is Status.LOCALIZED, localization.reason
     error = pose_error(localization.T_map_camera, frames[1].T_map_camera)
@@ -54,11 +54,11 @@ def test_maps_of_other_weights_are_refused(tmp_path):
     describer = DenseDescriber(create_extractor("compact", CPU, weights), keypoints=50)
     view = Gallery().keyframes()[:1]
     write_map(tmp_path / "map", build_from_depth(view, describer))
-    Localizer.open(tmp_path / "map", configuration(weights), device="cpu")
+    open_localizer(tmp_path / "map", configuration(weights), device="cpu")
     with pytest.raises(MapError, match="features come from other weights of 'compact'"):
-        Localizer.open(tmp_path / "map", configuration(others), device="cpu")
+        open_localizer(tmp_path / "map", configuration(others), device="cpu")
     with pytest.raises(ConfigurationError, match=r"gone\.safetensors: No such file"):
-        Localizer.open(tmp_path / "map", configuration(tmp_path / "gone.safetensors"), device="cpu")
+        open_localizer(tmp_path / "map", configuration(tmp_path / "gone.safetensors"), device="cpu")
 
 
 @pytest.mark.parametrize("name", ["s2dnet", "nre"])

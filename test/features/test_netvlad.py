@@ -8,7 +8,7 @@ import torch
 from torch.nn.functional import normalize
 
 from dense_reloc_ros.features.netvlad import NetVlad, NetVladHead, fit_pca
-from dense_reloc_ros.retrieval.vlad import vlad
+from dense_reloc_ros.features.vlad import vlad
 
 CHANNELS, CLUSTERS = 6, 4
 

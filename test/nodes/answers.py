@@ -8,7 +8,7 @@ from nodes.fake_localizer import FakeLocalizer
 from nodes.robot import CAMERA_FRAME, camera_info
 
 from dense_reloc_ros.geometry.camera_info import camera_from_info
-from dense_reloc_ros.localization import Localization
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader

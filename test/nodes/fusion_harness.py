@@ -11,7 +11,7 @@ from nodes.fake_localizer import FakeMaps
 from nodes.robot import Robot, overrides, wait_for
 from rclpy.context import Context
 
-from dense_reloc_ros.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.msg import LocalizedFrame
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.temporal_fusion import TemporalFusion

@@ -13,7 +13,7 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import rigid
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization.result import Localization, Status
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.answers import make_answer

@@ -10,7 +10,7 @@ from nodes.fake_fusion import FakeFusion, fused, with_features
 from nodes.fake_localizer import FakeLocalizer, localized
 
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import Localization, Status
+from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.frames import FusedLocalization
 

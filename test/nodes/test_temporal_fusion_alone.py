@@ -17,7 +17,7 @@ from nodes.fusion_harness import LoneHarness, PairHarness
 from nodes.poses import matrix, pose
 from nodes.robot import wait_for
 
-from dense_reloc_ros.localization import Localization
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
 from dense_reloc_ros.nodes.feature_messages import answer_to_message
 from dense_reloc_ros.srv import LoadMap

@@ -17,9 +17,9 @@ from dense_reloc_ros.features.effnet_lite0 import EffNetLite0
 from dense_reloc_ros.features.extractor import FeatureLevel, image_to_tensor
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import exp, inverse
+from dense_reloc_ros.mapping.keypoints import detect_corners
+from dense_reloc_ros.mapping.sources.colmap import read_colmap
 from dense_reloc_ros.pose.feature_metric import refine
-from dense_reloc_ros.scene.keypoints import detect_corners
-from dense_reloc_ros.scene.sources.colmap import read_colmap
 
 MULTIVIEW = Path(__file__).parents[2] / "../shared/data/multiview"
 

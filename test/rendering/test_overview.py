@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 
-from dense_reloc_ros.evaluation.contact_sheet import ContactFrame
-from dense_reloc_ros.evaluation.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.rendering.overview import overview_figure
 from dense_reloc_ros.rendering.paths import mapping_motion, query_motion

@@ -14,6 +14,8 @@ from dense_reloc_ros.bags.topics import (
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.rendering.paths import VIDEO_RATE, drifting_odometry, query_motion
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import (
@@ -23,8 +25,6 @@ from dense_reloc_ros.rendering.recording import (
     write_query_bag,
 )
 from dense_reloc_ros.rendering.room import Box, Room, Walkway
-from dense_reloc_ros.scene.sources.camera_info import load_camera_info
-from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
 
 CAMERA = Camera(96, 72, 80.0, 81.0, 47.5, 35.5)
 MOTION = query_motion(Walkway((1.0, 0.8), (2.0, 1.6)), 4, seed=0)

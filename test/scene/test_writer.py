@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 from dense_reloc_ros.errors import InputError, MapError
-from dense_reloc_ros.scene.assembly import with_points
+from dense_reloc_ros.mapping.assembly import with_points
 from dense_reloc_ros.scene.layout import image_path
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.writer import check_target, write_map

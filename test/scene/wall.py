@@ -13,9 +13,9 @@ from scipy.spatial.transform import Rotation
 from dense_reloc_ros.features.extractor import FeatureSignature, LevelSignature
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import rigid
-from dense_reloc_ros.scene.describing import KeyframeDescription
-from dense_reloc_ros.scene.keypoints import detect_corners
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.mapping.describing import KeyframeDescription
+from dense_reloc_ros.mapping.keypoints import detect_corners
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)
 WALL_DEPTH = 2.0

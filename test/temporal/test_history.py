@@ -9,7 +9,7 @@ import torch
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.temporal.frames import LocalizedFrame
 from dense_reloc_ros.temporal.history import History
 

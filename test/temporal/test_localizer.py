@@ -10,16 +10,16 @@ import torch
 from gallery import CAMERA, Gallery, looking
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.evaluation.robustness import LEVELS, degrade
+from dense_reloc_ros.evaluation.benchmarks.robustness import LEVELS, degrade
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.localization import Localization, Status
-from dense_reloc_ros.localizer import localizer_for
-from dense_reloc_ros.methods import create_extractor
-from dense_reloc_ros.scene.builder import build_from_depth
-from dense_reloc_ros.scene.dense_describer import DenseDescriber
+from dense_reloc_ros.localization.factory import localizer_for
+from dense_reloc_ros.localization.methods import create_extractor
+from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.mapping.builder import build_from_depth
+from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.scene.scene_map import MapCalibration
-from dense_reloc_ros.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.localizer import TemporalLocalizer

@@ -10,7 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dense_reloc_ros.training.data.photometric import Mask, RandomCamera, RgbImage
+from dense_reloc_ros.images.photometric import Mask, RandomCamera, RgbImage
 from dense_reloc_ros.training.pairs import TrainingPair
 
 FloatArray = NDArray[np.float64]

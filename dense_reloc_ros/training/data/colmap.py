@@ -15,9 +15,15 @@ from pydantic import Field
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.scene.sources.colmap import read_colmap
-from dense_reloc_ros.scene.sources.known_points import KnownPoints
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.images.photometric import (
+    Mask,
+    PhotometricConfiguration,
+    RandomCamera,
+    RgbImage,
+)
+from dense_reloc_ros.mapping.sources.colmap import read_colmap
+from dense_reloc_ros.mapping.sources.known_points import KnownPoints
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import (
     FEWEST_VISIBLE,
     FloatArray,
@@ -28,12 +34,6 @@ from dense_reloc_ros.training.data.assembly import (
 )
 from dense_reloc_ros.training.data.crops import random_crop
 from dense_reloc_ros.training.data.memory import BoundedMemory
-from dense_reloc_ros.training.data.photometric import (
-    Mask,
-    PhotometricConfiguration,
-    RandomCamera,
-    RgbImage,
-)
 from dense_reloc_ros.training.data.projection import intrinsics, project, transformed
 from dense_reloc_ros.training.pairs import TrainingPair
 

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.random import Generator
 
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.images.photometric import Mask, RgbImage
 from dense_reloc_ros.training.data.assembly import FloatArray
-from dense_reloc_ros.training.data.photometric import Mask, RgbImage
 
 
 @dataclass(frozen=True)

@@ -12,8 +12,9 @@ from numpy.typing import NDArray
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.scene.keypoints import reliable_depth, undistort_depth
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.images.photometric import Mask, RgbImage
+from dense_reloc_ros.mapping.keypoints import reliable_depth, undistort_depth
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import (
     FloatArray,
     RelativePose,
@@ -22,7 +23,6 @@ from dense_reloc_ros.training.data.assembly import (
     is_inside,
 )
 from dense_reloc_ros.training.data.crops import Crop, random_crop
-from dense_reloc_ros.training.data.photometric import Mask, RgbImage
 from dense_reloc_ros.training.data.points import interesting_pixels
 from dense_reloc_ros.training.data.projection import intrinsics, lift, project, transformed
 

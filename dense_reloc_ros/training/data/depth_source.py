@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import Generator
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.images.photometric import RandomCamera
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import FEWEST_VISIBLE, ViewPair, assemble
 from dense_reloc_ros.training.data.depth_frames import (
     DepthFrame,
@@ -19,7 +20,6 @@ from dense_reloc_ros.training.data.depth_frames import (
     thinned,
 )
 from dense_reloc_ros.training.data.memory import BoundedMemory
-from dense_reloc_ros.training.data.photometric import RandomCamera
 from dense_reloc_ros.training.pairs import TrainingPair
 
 ATTEMPTS = 50

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
+from dense_reloc_ros.images.image_file import read_rgb
+from dense_reloc_ros.images.photometric import RgbImage
 from dense_reloc_ros.rendering.photographs import photograph
-from dense_reloc_ros.scene.sources.image_file import read_rgb
 from dense_reloc_ros.training.data.memory import BoundedMemory
-from dense_reloc_ros.training.data.photometric import RgbImage
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 LONGEST_SIDE = 1600

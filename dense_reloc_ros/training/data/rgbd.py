@@ -8,12 +8,12 @@ from typing import Literal
 from pydantic import Field
 
 from dense_reloc_ros.configuration import Block
-from dense_reloc_ros.scene.sources.camera_info import load_camera_info
-from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
+from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.depth_frames import DepthViews
 from dense_reloc_ros.training.data.depth_source import DepthSource, Recording
-from dense_reloc_ros.training.data.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.training.data.slambook import INTRINSICS_FILE, read_slambook
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from dense_reloc_ros.training.data.photometric import RandomCamera
+from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
 from dense_reloc_ros.training.data.scene_source import (

@@ -11,7 +11,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.images.photometric import RandomCamera
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import image_tensor
 from dense_reloc_ros.training.data.crops import Crop, random_crop
 from dense_reloc_ros.training.data.depth_frames import (
@@ -26,7 +27,6 @@ from dense_reloc_ros.training.data.depth_source import (
     Recording,
 )
 from dense_reloc_ros.training.data.memory import BoundedMemory
-from dense_reloc_ros.training.data.photometric import RandomCamera
 from dense_reloc_ros.training.data.projection import intrinsics
 from dense_reloc_ros.training.scenes import SceneQuery
 

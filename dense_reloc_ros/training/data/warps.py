@@ -12,6 +12,11 @@ from pydantic import Field
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.images.photometric import (
+    PhotometricConfiguration,
+    RandomCamera,
+    RgbImage,
+)
 from dense_reloc_ros.training.data.assembly import (
     FEWEST_VISIBLE,
     FloatArray,
@@ -21,11 +26,6 @@ from dense_reloc_ros.training.data.assembly import (
     is_inside,
 )
 from dense_reloc_ros.training.data.photographs import PhotographLibrary, Pyramid
-from dense_reloc_ros.training.data.photometric import (
-    PhotometricConfiguration,
-    RandomCamera,
-    RgbImage,
-)
 from dense_reloc_ros.training.data.points import interesting_pixels
 from dense_reloc_ros.training.pairs import TrainingPair
 

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 from torch import Tensor
 
+from dense_reloc_ros.images.photometric import PhotometricConfiguration
 from dense_reloc_ros.rendering.room import Box, Room, Walkway
-from dense_reloc_ros.training.data.photometric import PhotometricConfiguration
 from dense_reloc_ros.training.pairs import TrainingPair
 
 CLEAN = PhotometricConfiguration(

@@ -3,6 +3,7 @@ import pytest
 import torch
 from training.data.clean_pairs import CLEAN, blobs
 
+from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.training.data.assembly import (
     VISIBLE_SHARE,
     RelativePose,
@@ -10,7 +11,6 @@ from dense_reloc_ros.training.data.assembly import (
     assemble,
     is_inside,
 )
-from dense_reloc_ros.training.data.photometric import RandomCamera
 
 CAMERA = RandomCamera(CLEAN)
 COVERING = RandomCamera(CLEAN.model_copy(update={"covered": 0.6, "target": (0.0, 0.0, 1.0)}))

@@ -14,10 +14,10 @@ from training.data.clean_pairs import CLEAN, differences, equal, small_room
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse, to_quaternion
+from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.rendering.paths import mapping_motion
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import write_mapping
-from dense_reloc_ros.scene.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.training.data.depth_source import DepthSource
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, create_rgbd_source
 from dense_reloc_ros.training.data.slambook import read_slambook

@@ -11,9 +11,9 @@ from training.scenes import small_scenes
 
 from dense_reloc_ros.dsm.coordinates import coordinates_of_depth, project_to_views
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.scene.sources.source_frame import SourceFrame
+from dense_reloc_ros.images.photometric import RandomCamera
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data import rooms
-from dense_reloc_ros.training.data.photometric import RandomCamera
 from dense_reloc_ros.training.data.rgbd import rgbd_recordings
 from dense_reloc_ros.training.data.scene_configuration import (
     RgbdScenesConfiguration,

@@ -1,0 +1,86 @@
+"""Evaluates what a node published while a bag was played into it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dense_reloc_ros.bags.frames import read_frames
+from dense_reloc_ros.bags.odometry import read_odometry
+from dense_reloc_ros.bags.reader import BagReader
+from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
+from dense_reloc_ros.devices import find_device
+from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
+from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
+from dense_reloc_ros.evaluation.replay.answers import Answer, record_answer
+from dense_reloc_ros.evaluation.replay.replay import ReplayOptions, replay
+from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
+from dense_reloc_ros.evaluation.report.report import write_report
+from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary
+from dense_reloc_ros.geometry.trajectory import NANOSECONDS, Trajectory
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.scene.reader import load_map
+
+LOG_FILE = "relocalizer.log"
+
+
+def replay_and_report(
+    options: ReplayOptions, folder: Path, ground_truth: Trajectory | None = None
+) -> Summary:
+    """Replays a bag and writes the report, with the node's log beside it, into a folder.
+
+    The true poses are `ground_truth`, or else those in the bag.
+
+    Raises:
+        InputError: a bag or a folder that cannot be used.
+        MapError: a map that cannot be used.
+        RelocError: no ROS 2, or a node that failed or answered nothing.
+    """
+    scene_map = load_map(options.map)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: the report cannot be written: {error}") from None
+    with BagReader(options.bag) as bag:
+        has_truth = ground_truth is None and GROUND_TRUTH_TOPIC in bag.topics
+        frames = read_frames(
+            bag, options.image_topic, pose_topic=GROUND_TRUTH_TOPIC if has_truth else None
+        )
+        answers = replay(options, folder / LOG_FILE)
+        if not answers:
+            raise RelocError(
+                f"the node answered none of {len(frames)} images within {options.timeout:g} s; "
+                f"see {folder / LOG_FILE}"
+            )
+        records = with_confidence(
+            record_answers(frames, answers, ground_truth), scene_map.information.calibration
+        )
+        records = with_odometry(records, read_odometry(bag, options.image_topic))
+        pace = "in lockstep" if options.rate is None else f"at rate {options.rate:g}"
+        information = RunInformation(
+            method=answers[0].method,
+            device=str(find_device(answers[0].device)),
+            map_revision=answers[0].map_revision,
+            map=str(options.map),
+            queries=str(options.bag),
+            mode=f"replay {'with fusion ' if options.fusion else ''}{pace}",
+        )
+        pictures = contact_frames(records, frames, scene_map)
+    return write_report(folder, records, information, pictures)
+
+
+def record_answers(
+    frames: Sequence[SourceFrame], answers: Sequence[Answer], ground_truth: Trajectory | None
+) -> list[FrameRecord]:
+    """A record for each frame, with the answer to its stamp where there is one."""
+    # The same division as for the frames, so that equal stamps are equal numbers.
+    by_time = {answer.stamp / NANOSECONDS: answer for answer in answers}
+    records = []
+    for frame in frames:
+        answer = by_time.get(frame.timestamp)
+        stamp = answer.stamp if answer else round(frame.timestamp * NANOSECONDS)
+        truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
+        records.append(record_answer(stamp, frame.name, answer, truth))
+    return records

@@ -1,0 +1,120 @@
+"""The content of `report.json`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import BaseModel, ConfigDict
+
+from dense_reloc_ros.evaluation.metrics.map_to_odom import MapToOdom, map_to_odom
+from dense_reloc_ros.evaluation.metrics.metrics import Duration, accuracy, stage_durations
+from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.reliability import Reliability, reliability
+from dense_reloc_ros.evaluation.metrics.scene_coordinates import (
+    CoordinateSummary,
+    summarize_coordinates,
+)
+
+NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True)
+class RunInformation:
+    """What was run, for the report."""
+
+    method: str
+    device: str
+    map_revision: str
+    map: str
+    """The map's folder, for people."""
+    queries: str
+    """Where the images came from, for people."""
+    mode: str
+    """How it was run: `localize`, or `replay` with its pace."""
+
+
+class LatencySummary(BaseModel):
+    """Milliseconds a frame, whole and stage by stage; null where nothing was timed."""
+
+    model_config = ConfigDict(frozen=True)
+
+    median: float | None
+    p95: float | None
+    per_stage: dict[str, Duration]
+
+
+class Summary(BaseModel):
+    """Everything in `report.json`; what needs a ground truth is null where there is none."""
+
+    model_config = ConfigDict(frozen=True)
+
+    frames: int
+    localized: int
+    evaluated: int
+    """Frames with a ground truth."""
+    wrong: int | None
+    """Published poses off by more than 0.25 m or 10 degrees."""
+    median_translation_m: float | None
+    median_rotation_deg: float | None
+    mean_translation_m: float | None
+    mean_rotation_deg: float | None
+    recall: dict[str, float] | None
+    """Share of all evaluated frames within each threshold; frames without a pose are outside."""
+    nees_over_6_median: float | None
+    calibration: Reliability | None
+    """How well confidences hold; null where there are none."""
+    rejected: dict[str, int]
+    """Reasons why frames have no pose, and how many, most frequent first; … for varying numbers."""
+    latency_ms: LatencySummary
+    map_to_odom: MapToOdom | None
+    """How far map -> odom was off; null without odometry."""
+    scene_coordinates: CoordinateSummary | None
+    """Of methods that predict them, on frames with depth."""
+    method: str
+    device: str
+    map_revision: str
+    map: str
+    queries: str
+    mode: str
+
+
+def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
+    """The summary of the frames of one run."""
+    latencies = [r.latency_milliseconds for r in records if r.latency_milliseconds is not None]
+    latency = Duration.of(latencies) if latencies else None
+    return Summary(
+        frames=len(records),
+        localized=sum(record.is_localized for record in records),
+        calibration=reliability(records),
+        rejected=count_reasons([r.reason for r in records if not r.is_localized]),
+        latency_ms=LatencySummary(
+            median=latency.median if latency else None,
+            p95=latency.p95 if latency else None,
+            per_stage=stage_durations(records),
+        ),
+        map_to_odom=map_to_odom(records),
+        scene_coordinates=summarize_coordinates(
+            [r.coordinate_errors for r in records if r.coordinate_errors is not None]
+        ),
+        **vars(accuracy(records)),
+        **vars(run),
+    )
+
+
+def count_reasons(reasons: Sequence[str]) -> dict[str, int]:
+    """How often each reason occurs, most frequent first.
+
+    Reasons that differ by their numbers alone are one, with … where the numbers differ.
+    """
+    alike: dict[tuple[str, ...], list[list[str]]] = {}
+    for reason in reasons:
+        parts = NUMBER.split(reason)
+        alike.setdefault(tuple(parts[::2]), []).append(parts)
+    counts: Counter[str] = Counter()
+    for group in alike.values():
+        merged = (same[0] if len(set(same)) == 1 else "…" for same in zip(*group, strict=True))
+        counts["".join(merged)] += len(group)
+    return dict(counts.most_common())

@@ -1,0 +1,215 @@
+"""DSM as a method: retrieval, scene coordinates of all cells, RANSAC and PnP (paper 3.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.dsm.keyframe_views import KeyframeViews
+from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
+from dense_reloc_ros.dsm.place_match import PlaceMatch, match_place
+from dense_reloc_ros.dsm.pose import supporting_points
+from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant
+from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid
+from dense_reloc_ros.dsm.weights import open_scene_matcher
+from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
+from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.localizer import Findings, Localizer
+from dense_reloc_ros.localization.methods import Method
+from dense_reloc_ros.localization.result import (
+    FloatArray,
+    Localization,
+    PoseEstimate,
+    SceneCoordinates,
+    Status,
+)
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.stopwatch import Stopwatch
+
+SCORE_THRESHOLD = 0.2
+"""Images of rendered rooms score 0.12 at most on maps of other rooms; on their own from 0.4 on."""
+COVARIANCE_SCALE = 70.0
+"""Factor on the covariance of independent cells, as neighbours err alike; from rendered rooms."""
+
+
+@dataclass(frozen=True)
+class MatchedFrame:
+    """A localized image, and what helps to localize the next one of a video."""
+
+    localization: Localization
+    as_previous: PreviousFrame | None = None
+    """None unless it is localized."""
+
+
+@dataclass(frozen=True)
+class _Match:
+    """An image matched with a place."""
+
+    predictions: Sequence[LevelPrediction]
+    estimate: PoseEstimate | None
+
+
+class DsmLocalizer(Localizer):
+    """Predicts the scene coordinates of an image, and finds its pose from them.
+
+    The scene images are those that sparse-to-dense methods retrieve, by the map's own features. A
+    prior pose is not used.
+    """
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        configuration: LocalizerConfiguration,
+        method: Method,
+        device: torch.device,
+        matcher: SceneMatcher | None = None,
+        extractor: FeatureExtractor | None = None,
+    ) -> None:
+        super().__init__(_uncalibrated(scene_map), configuration, method, device)
+        weights = configuration.dsm.weights
+        self._matcher = matcher or open_scene_matcher(
+            cast(Variant, method.name), device, Path(weights) if weights else None
+        )
+        self._views = KeyframeViews(scene_map, self._matcher, device)
+        self._retriever = SparseToDenseLocalizer(
+            scene_map, configuration, method, device, extractor
+        )
+
+    @property
+    def score_threshold(self) -> float:
+        """The configuration's, or else one that wrong poses in rendered rooms did not reach."""
+        configured = self.configuration.verification.score_threshold
+        return SCORE_THRESHOLD if configured is None else configured
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None = None,
+    ) -> Localization:
+        """As `Localizer.localize`, with the scene coordinates of the image."""
+        return self.localize_after(None, image, camera).localization
+
+    def localize_after(
+        self, previous: PreviousFrame | None, image: NDArray[np.uint8], camera: Camera
+    ) -> MatchedFrame:
+        """Localizes an image of a video, with the help of an earlier one where there is one."""
+        stopwatch, pinhole = Stopwatch(self.device), camera.pinhole()
+        try:
+            with stopwatch.stage("undistort"):
+                undistorted = camera.undistort(image)
+            with torch.inference_mode():
+                query, matches = self._match(undistorted, pinhole, previous, stopwatch)
+        except RelocError as error:
+            return MatchedFrame(Localization(Status.INVALID_INPUT, str(error)))
+        localization = self.decide(_findings(matches), stopwatch)
+        chosen = next((m for m in matches if m.estimate is localization.estimate), None)
+        if chosen is not None:
+            coordinates = scene_coordinates(chosen.predictions)
+            localization = replace(localization, coordinates=coordinates)
+        return MatchedFrame(localization, self._as_previous(query, localization, pinhole))
+
+    def estimate(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None,
+        stopwatch: Stopwatch,
+    ) -> Findings:
+        """Features, retrieval, and for each place: scene coordinates and a pose."""
+        return _findings(self._match(image, camera, None, stopwatch)[1])
+
+    def _match(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        previous: PreviousFrame | None,
+        stopwatch: Stopwatch,
+    ) -> tuple[Pyramid, list[_Match]]:
+        """The feature pyramid of an undistorted image, and what it is in each place."""
+        options = self.configuration.dsm
+        size = self._matcher.image_size
+        with stopwatch.stage("features"):
+            features = self._retriever.extractor(image_to_tensor(image, self.device))
+            query = self._matcher.pyramid(network_image(image, size, self.device))
+        with stopwatch.stage("retrieval"):
+            retrieval = self.configuration.retrieval.model_copy(
+                update={"keyframes": options.scene_images}
+            )
+            self._retriever.configuration = self.configuration.model_copy(
+                update={"retrieval": retrieval}
+            )
+            places = self._retriever.retrieve(features)
+        matches = []
+        intrinsics = network_intrinsics(camera, size)
+        for keyframes in places:
+            with stopwatch.stage("matching"):
+                views = self._views.of(keyframes, options.cache_mb << 20)
+            found = match_place(
+                self._matcher, query, views, previous, intrinsics, options.threshold, stopwatch
+            )
+            estimate = self._estimate(found, keyframes, intrinsics)
+            matches.append(_Match(found.predictions, estimate))
+        return query, matches
+
+    def _estimate(
+        self, found: PlaceMatch, keyframes: list[int], intrinsics: Tensor
+    ) -> PoseEstimate | None:
+        if found.pose is None:
+            return None
+        T_camera_map = found.pose.T_camera_map
+        support = supporting_points(
+            self.scene_map, keyframes, found.predictions[-1], T_camera_map, intrinsics
+        )
+        return PoseEstimate(
+            T_map_camera=se3.inverse(T_camera_map.numpy()),
+            covariance=found.pose.covariance.numpy() * COVARIANCE_SCALE,
+            score=found.score,
+            supporting_points=support.numpy(),
+            keyframes=tuple(keyframes),
+        )
+
+    def _as_previous(
+        self, query: Pyramid, localization: Localization, camera: Camera
+    ) -> PreviousFrame | None:
+        T_map_camera = localization.T_map_camera
+        if T_map_camera is None:
+            return None
+        intrinsics = network_intrinsics(camera, self._matcher.image_size)
+        T_camera_map = torch.from_numpy(se3.inverse(T_map_camera))
+        return PreviousFrame(
+            query,
+            T_camera_map[None].float().to(self.device),
+            intrinsics[None].float().to(self.device),
+        )
+
+
+def scene_coordinates(predictions: Sequence[LevelPrediction]) -> SceneCoordinates:
+    """What the network says about an image (B = 1), as arrays."""
+    finest, coarsest = predictions[-1], predictions[0]
+    return SceneCoordinates(
+        points=finest.coordinates[0].permute(1, 2, 0).cpu().numpy(),
+        certainty=finest.certainty[0].cpu().numpy(),
+        candidates=coarsest.candidates[0].permute(0, 2, 3, 1).cpu().numpy(),
+    )
+
+
+def _uncalibrated(scene_map: SceneMap) -> SceneMap:
+    """The map without what was fitted for the scores and covariances of other methods."""
+    information = scene_map.information.model_copy(update={"calibration": MapCalibration()})
+    return replace(scene_map, information=information)
+
+
+def _findings(matches: Sequence[_Match]) -> Findings:
+    return Findings([match.estimate for match in matches if match.estimate is not None])

@@ -1,0 +1,107 @@
+"""One frame in, one Localization out: what all methods share."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.methods import Method
+from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.stopwatch import Stopwatch
+
+DEFAULT_SCORE_THRESHOLD = 0.3
+"""Of maps that are not calibrated: somewhat above what wrong poses reach on calibrated ones."""
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What a method found out about an image, before it is decided what to believe."""
+
+    estimates: Sequence[PoseEstimate]
+    features: DenseFeatures | None = None
+    """Of the image, where the method has dense ones."""
+
+
+class Localizer(ABC):
+    """Localizes images against one map; `configuration` may be exchanged between two frames."""
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        configuration: LocalizerConfiguration,
+        method: Method,
+        device: torch.device,
+    ) -> None:
+        self.scene_map = scene_map
+        self.configuration = configuration
+        self.device = device
+        self._method = method
+
+    @property
+    def method(self) -> str:
+        """The name of the method."""
+        return self._method.name
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None = None,
+    ) -> Localization:
+        """Where `image` (H, W, 3) RGB of `camera` (may be distorted) was taken.
+
+        A prior pose (4, 4) is tried besides what the image itself suggests. What is wrong with an
+        image is the reason of the result, not an exception.
+        """
+        stopwatch = Stopwatch(self.device)
+        try:
+            with stopwatch.stage("undistort"):
+                undistorted = camera.undistort(image)
+            with torch.inference_mode():
+                findings = self.estimate(
+                    undistorted, camera.pinhole(), prior_T_map_camera, stopwatch
+                )
+        except RelocError as error:
+            return Localization(Status.INVALID_INPUT, str(error))
+        return self.decide(findings, stopwatch)
+
+    def decide(self, findings: Findings, stopwatch: Stopwatch) -> Localization:
+        """The pose of the highest score, if that is enough to believe it."""
+        features, milliseconds = findings.features, stopwatch.milliseconds
+        best = max(findings.estimates, key=lambda estimate: estimate.score, default=None)
+        if best is None:
+            reason = "too little of the map matches the image"
+            return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features)
+        if best.score < self.score_threshold:
+            reason = f"score {best.score:.2f} is below the threshold {self.score_threshold:.2f}"
+            return Localization(Status.REJECTED, reason, best, milliseconds, features)
+        return Localization(Status.LOCALIZED, "", best, milliseconds, features)
+
+    @property
+    def score_threshold(self) -> float:
+        """Poses that score lower are rejected: the configuration's or else the map's own."""
+        configured = self.configuration.verification.score_threshold
+        calibrated = self.scene_map.information.calibration.score_threshold
+        if configured is not None:
+            return configured
+        return calibrated if calibrated is not None else DEFAULT_SCORE_THRESHOLD
+
+    @abstractmethod
+    def estimate(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None,
+        stopwatch: Stopwatch,
+    ) -> Findings:
+        """The best pose at each place that the image may show; none where nothing matches."""

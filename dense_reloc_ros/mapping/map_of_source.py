@@ -1,0 +1,113 @@
+"""Makes the map of a source of frames: described for a method, fitted on its own images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.localization.methods import Method, create_extractor
+from dense_reloc_ros.mapping.builder import build_from_depth, build_from_points
+from dense_reloc_ros.mapping.calibration.calibrate import calibrate
+from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.mapping.describing import KeyframeDescriber
+from dense_reloc_ros.mapping.keyframes import keyframe_image
+from dense_reloc_ros.mapping.refinement import refine_points
+from dense_reloc_ros.mapping.sources.known_points import KnownPoints
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
+from dense_reloc_ros.scene.progress import Progress, silent
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+
+@dataclass(frozen=True)
+class MapSource:
+    """Frames with poses, and how their points become known."""
+
+    frames: Sequence[SourceFrame]
+    description: str
+    """For people."""
+    points: KnownPoints | None = None
+    """None: they come from depth or, where `has_depth` is not set, are triangulated."""
+    has_depth: bool = False
+
+
+def describer_for(
+    method: Method, network: str | None, device: torch.device, weights: Path | None = None
+) -> KeyframeDescriber:
+    """What describes keyframes for a method; `network` None is the method's own.
+
+    `weights` is a file for this network; None are those that it brings along.
+
+    Raises:
+        ConfigurationError: a network that is unknown or not one for this method, or its weights
+            are missing or wrong.
+    """
+    if method.kind == "sparse_to_sparse":
+        if network not in (None, method.network):
+            raise ConfigurationError(f"method '{method.name}' works with '{method.network}' only")
+        if weights is not None:
+            raise ConfigurationError(f"method '{method.name}' takes no weights from a file")
+        return RootSiftDescriber()
+    return DenseDescriber(create_extractor(network or method.network, device, weights))
+
+
+def make_map(
+    source: MapSource,
+    frames: Sequence[SourceFrame],
+    describer: KeyframeDescriber,
+    frame_id: str = "map",
+    progress: Progress = silent,
+) -> SceneMap:
+    """The map of those `frames` of a source that are its keyframes, calibrated where it can be.
+
+    Raises:
+        InputError: a frame without pose, image or depth, or no usable point in any of them.
+    """
+    description = f"{source.description}, {len(frames)} of {len(source.frames)} frames"
+    if source.has_depth:
+        scene_map = build_from_depth(frames, describer, frame_id, description, progress)
+    else:
+        points = source.points or _triangulated(frames, progress)
+        scene_map = build_from_points(frames, points, describer, frame_id, description, progress)
+    if not isinstance(describer, DenseDescriber):
+        return scene_map
+    return _fitted(scene_map, describer, image_of(scene_map, frames), source.has_depth, progress)
+
+
+def image_of(
+    scene_map: SceneMap, frames: Sequence[SourceFrame]
+) -> Callable[[int], NDArray[np.uint8]]:
+    """Gives the undistorted image (H, W, 3) RGB of a keyframe of a map made of these frames."""
+    by_name = {frame.name: frame for frame in frames}
+    keyframes = [by_name[name] for name in scene_map.information.keyframe_names]
+    return lambda keyframe: keyframe_image(keyframes[keyframe])
+
+
+def _triangulated(frames: Sequence[SourceFrame], progress: Progress) -> KnownPoints:
+    # Imported here: few maps need it, and it brings all of COLMAP.
+    from dense_reloc_ros.mapping.sources.triangulation import triangulate
+
+    return triangulate(frames, progress)
+
+
+def _fitted(
+    scene_map: SceneMap,
+    describer: DenseDescriber,
+    images: Callable[[int], NDArray[np.uint8]],
+    has_depth: bool,
+    progress: Progress,
+) -> SceneMap:
+    """The map with what its own images say about it; only depth leaves points to be refined."""
+    if has_depth:
+        scene_map = refine_points(
+            scene_map, lambda keyframe: describer.features(images(keyframe)), progress=progress
+        )
+    calibration = calibrate(scene_map, images, describer.extractor, progress)
+    information = scene_map.information.model_copy(update={"calibration": calibration})
+    return replace(scene_map, information=information)

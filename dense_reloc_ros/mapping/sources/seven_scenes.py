@@ -1,0 +1,66 @@
+"""Frames in the layout of the 7-Scenes dataset (Shotton et al., CVPR 2013)."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import checked_rigid
+from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
+from dense_reloc_ros.mapping.sources.source_frame import FloatArray, SourceFrame
+
+FRAMES_PER_SECOND = 30.0
+_FILE = re.compile(r"(frame-(\d{6}))\.(color\.jpg|color\.png|depth\.png|pose\.txt)")
+
+
+def read_seven_scenes(folder: Path, camera: Camera) -> list[SourceFrame]:
+    """The frames of a folder in the order of their numbers; frame i was taken at i / 30 s.
+
+    A frame is `frame-XXXXXX.color.jpg` or `.png` (the PNG where both exist), optionally with
+    `.pose.txt` (4x4, camera to map) and `.depth.png` (16 bit, millimetres, 0 or 65535 = unknown,
+    registered to the colour image).
+
+    Raises:
+        InputError: no such folder, no frames in it, a pose or depth without its image, or a pose
+            that is not a rigid motion. Images are read, and complain, only when loaded.
+    """
+    try:
+        names = sorted(entry.name for entry in folder.iterdir())
+    except OSError as error:
+        raise InputError(f"{folder}: {error.strerror}") from None
+    files: dict[str, dict[str, Path]] = {}
+    for match in filter(None, map(_FILE.fullmatch, names)):
+        kind = match[3].split(".")[0]
+        files.setdefault(match[1], {})[kind] = folder / match[0]
+    if not files:
+        raise InputError(f"{folder}: no images frame-XXXXXX.color.jpg or .png")
+    return [_frame(name, folder, files[name], camera) for name in sorted(files)]
+
+
+def _frame(name: str, folder: Path, files: dict[str, Path], camera: Camera) -> SourceFrame:
+    if "color" not in files:
+        present = next(iter(files.values())).name
+        raise InputError(f"{folder / name}.color.jpg: missing, though {present} is there")
+    return SourceFrame(
+        name=name,
+        timestamp=int(name.removeprefix("frame-")) / FRAMES_PER_SECOND,
+        camera=camera,
+        T_map_camera=_read_pose(files["pose"]) if "pose" in files else None,
+        read_image=partial(read_rgb, files["color"]),
+        read_depth=partial(read_depth_millimetres, files["depth"]) if "depth" in files else None,
+    )
+
+
+def _read_pose(path: Path) -> FloatArray:
+    try:
+        numbers = np.array(path.read_text().split(), dtype=np.float64)
+        return checked_rigid(numbers.reshape(-1, 4))
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from None
+    except (ValueError, InputError) as error:
+        raise InputError(f"{path}: not a pose: {error}") from None

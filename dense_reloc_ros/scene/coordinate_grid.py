@@ -1,0 +1,26 @@
+"""The grid of a coordinate map: equal cells over a keyframe's undistorted image (DSM, 3.2)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dense_reloc_ros.geometry.camera import Camera
+
+FloatArray = NDArray[np.float64]
+
+
+def cell_pixels(camera: Camera, size: tuple[int, int]) -> FloatArray:
+    """The centres (h, w, 2) of the cells in pixels of the camera's images."""
+    rows, columns = size
+    x = (np.arange(columns) + 0.5) * (camera.width / columns) - 0.5
+    y = (np.arange(rows) + 0.5) * (camera.height / rows) - 0.5
+    return np.stack(np.meshgrid(x, y), axis=-1)
+
+
+def cell_points(depths: FloatArray, camera: Camera, T_map_camera: FloatArray) -> FloatArray:
+    """The points (h, w, 3) in the map frame at depths (h, w) in the centres of the cells."""
+    pixels = cell_pixels(camera, (depths.shape[0], depths.shape[1]))
+    rays = (pixels - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
+    local = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1) * depths[..., None]
+    return np.asarray(local @ T_map_camera[:3, :3].T + T_map_camera[:3, 3])

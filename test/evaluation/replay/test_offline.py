@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.replay.offline import localize_frames, localize_video
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, SceneCoordinates, Status
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+
+CAMERA = Camera(4, 4, 5.0, 5.0, 2.0, 2.0)
+
+
+def pose(x: float) -> np.ndarray:
+    matrix = np.eye(4)
+    matrix[0, 3] = x
+    return matrix
+
+
+class ReadsPositionFromPixels:
+    """Localizes an image at x = its brightness; black ones not at all."""
+
+    def localize(self, image: np.ndarray, camera: Camera) -> Localization:
+        assert camera == CAMERA
+        x = float(image[0, 0, 0])
+        if x == 0:
+            return Localization(Status.NO_CANDIDATES, "too dark")
+        estimate = PoseEstimate(pose(x), np.eye(6), 0.5, np.arange(3), (1,))
+        return Localization(Status.LOCALIZED, "", estimate)
+
+
+def frame(index: int, brightness: int, size: int = 4) -> SourceFrame:
+    image = np.full((size, size, 3), brightness, np.uint8)
+    return SourceFrame(f"frame {index}", index / 10, CAMERA, pose(10.0 * index), lambda: image)
+
+
+def test_every_frame_gets_its_record():
+    records = localize_frames(ReadsPositionFromPixels(), [frame(0, 3), frame(1, 0), frame(2, 20)])
+    assert [record.stamp for record in records] == [0, 100_000_000, 200_000_000]
+    assert [record.is_localized for record in records] == [True, False, True]
+    assert [record.reason for record in records] == ["", "too dark", ""]
+    assert records[0].error.translation == pytest.approx(3.0)
+    assert records[2].error.translation == pytest.approx(0.0)
+    assert all(record.latency_milliseconds > 0 for record in records)
+
+
+def test_a_given_ground_truth_is_taken_by_time():
+    truth = Trajectory.from_poses([1_000_000, 203_000_000], [pose(1.0), pose(2.0)])
+    records = localize_frames(
+        ReadsPositionFromPixels(), [frame(0, 3), frame(1, 4), frame(2, 5)], truth
+    )
+    assert records[0].error.translation == pytest.approx(2.0)
+    assert records[1].ground_truth is None
+    assert records[2].error.translation == pytest.approx(3.0)
+
+
+def test_an_image_that_does_not_fit_is_a_frame_without_pose():
+    records = localize_frames(ReadsPositionFromPixels(), [frame(0, 3), frame(1, 4, size=8)])
+    assert [record.is_localized for record in records] == [True, False]
+    assert "8x8 does not fit" in records[1].reason
+
+
+def test_images_of_which_none_fits_are_an_error():
+    with pytest.raises(InputError, match="frame 0: an image of 8x8"):
+        localize_frames(ReadsPositionFromPixels(), [frame(0, 3, size=8), frame(1, 4, size=8)])
+
+
+class CountsNanoseconds:
+    """Localizes an image at x = the time it is told."""
+
+    def localize(self, image: np.ndarray, camera: Camera, stamp: int) -> Localization:
+        estimate = PoseEstimate(pose(float(stamp)), np.eye(6), 0.5, np.arange(3), (1,))
+        return Localization(Status.LOCALIZED, "", estimate)
+
+
+def test_frames_of_a_video_are_localized_with_their_time():
+    records = localize_video(CountsNanoseconds(), [frame(3, 1), frame(1, 1)])
+    assert [record.T_map_camera[0, 3] for record in records] == [3e8, 1e8]
+    assert [record.stamp for record in records] == [300_000_000, 100_000_000]
+
+
+class SeesAPlane:
+    """Says of every cell that it is 2 m away."""
+
+    def localize(self, image: np.ndarray, camera: Camera) -> Localization:
+        points = np.zeros((2, 2, 3), np.float32)
+        points[..., :2] = (np.stack(np.meshgrid([0.5, 2.5], [0.5, 2.5]), -1) - 2.0) / 5.0 * 2.0
+        points[..., 2] = 2.0
+        coordinates = SceneCoordinates(points, np.ones((2, 2), np.float32), points[None])
+        return Localization(Status.NO_CANDIDATES, "unsure", coordinates=coordinates)
+
+
+def test_scene_coordinates_are_compared_with_depth_where_all_is_known():
+    depth = np.full((4, 4), 2.5, np.float32)
+    known = replace(frame(0, 3), read_depth=lambda: depth)
+    unposed = replace(known, T_map_camera=None)
+    records = localize_frames(SeesAPlane(), [known, frame(0, 3), unposed])
+    # Seen along rays 0.3 and 0.1 to each side per metre: a point is 0.5 m too near, and inwards.
+    ray = np.array([[0.3, 0.3, 1], [0.1, 0.3, 1], [0.3, 0.1, 1], [0.1, 0.1, 1]])
+    expected = 0.5 * np.linalg.norm(ray, axis=1)
+    np.testing.assert_allclose(records[0].coordinate_errors.points, expected, rtol=1e-5)
+    assert records[1].coordinate_errors is None
+    assert records[2].coordinate_errors is None

@@ -1,0 +1,148 @@
+"""Decoding against images packed by hand."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.images.encodings import (
+    RAW_ENCODINGS,
+    decode_compressed,
+    decode_compressed_depth,
+    decode_depth,
+    decode_raw,
+)
+
+
+@pytest.fixture
+def rgb() -> np.ndarray:
+    return np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
+
+
+def packed(pixels: np.ndarray, padding: int = 0) -> tuple[int, int, int, bytes]:
+    """Height, width, step and data of pixels whose rows end in `padding` bytes."""
+    rows = pixels.reshape(pixels.shape[0], -1).view(np.uint8)
+    padded = np.pad(rows, ((0, 0), (0, padding)), constant_values=77)
+    return pixels.shape[0], pixels.shape[1], padded.shape[1], padded.tobytes()
+
+
+@pytest.mark.parametrize("padding", [0, 5])
+@pytest.mark.parametrize(
+    ("encoding", "channels"),
+    [("rgb8", [0, 1, 2]), ("bgr8", [2, 1, 0]), ("rgba8", [0, 1, 2, 0]), ("bgra8", [2, 1, 0, 0])],
+)
+def test_colour_channels_come_out_as_rgb(rgb, encoding, channels, padding):
+    height, width, step, data = packed(np.ascontiguousarray(rgb[..., channels]), padding)
+    decoded = decode_raw(encoding, height, width, step, False, data)
+    np.testing.assert_array_equal(decoded, rgb)
+    assert decoded.flags.c_contiguous
+
+
+def test_last_row_may_lack_its_padding(rgb):
+    height, width, step, data = packed(rgb, 5)
+    np.testing.assert_array_equal(decode_raw("rgb8", height, width, step, False, data[:-5]), rgb)
+
+
+def test_grey_becomes_three_equal_channels(rgb):
+    grey = np.ascontiguousarray(rgb[..., 0])
+    height, width, step, data = packed(grey)
+    decoded = decode_raw("mono8", height, width, step, False, data)
+    np.testing.assert_array_equal(decoded, np.repeat(grey[..., None], 3, axis=2))
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_sixteen_bits_keep_the_upper_byte(rgb, order):
+    wide = (rgb.astype(np.uint16) << 8 | 37).astype(f"{order}u2")
+    height, width, step, data = packed(wide)
+    decoded = decode_raw("rgb16", height, width, step, order == ">", data)
+    np.testing.assert_array_equal(decoded, rgb)
+
+
+@pytest.mark.parametrize("pattern", ["rggb", "bggr", "gbrg", "grbg"])
+def test_bayer_patterns_give_back_a_uniform_colour(pattern):
+    colour = {"r": 200, "g": 120, "b": 30}
+    tile = np.array([colour[c] for c in pattern], np.uint8).reshape(2, 2)
+    height, width, step, data = packed(np.tile(tile, (4, 4)))
+    decoded = decode_raw(f"bayer_{pattern}8", height, width, step, False, data)
+    np.testing.assert_array_equal(decoded[2:-2, 2:-2].reshape(-1, 3)[0], [200, 120, 30])
+    assert np.ptp(decoded[2:-2, 2:-2].reshape(-1, 3), axis=0).max() == 0
+
+
+@pytest.mark.parametrize(("encoding", "order"), [("uyvy", "uyvy"), ("yuv422_yuy2", "yuyv")])
+def test_packed_yuv_follows_bt601(encoding, order):
+    # Pure red in limited-range BT.601: Y = 82, U = 90, V = 240 (rounded).
+    values = {"y": 82, "u": 90, "v": 240}
+    row = np.array([values[c] for c in order] * 2, np.uint8).reshape(4, 2)
+    height, width, step, data = packed(np.stack([row, row]))
+    decoded = decode_raw(encoding, height, width, step, False, data)
+    assert decoded.shape == (2, 4, 3)
+    assert np.abs(decoded.astype(int) - [255, 0, 0]).max() <= 3
+
+
+@pytest.mark.parametrize("encoding", sorted(RAW_ENCODINGS))
+def test_every_encoding_gives_the_right_shape(encoding):
+    step = 4 * 8
+    decoded = decode_raw(encoding, 4, 4, step, False, bytes(step * 4))
+    assert (decoded.shape, decoded.dtype) == ((4, 4, 3), np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        (("rgb9", 2, 2, 6, bytes(12)), "unknown image encoding 'rgb9'.*rgb8"),
+        (("rgb8", 0, 2, 6, b""), "empty"),
+        (("rgb8", 2, 2, 5, bytes(12)), "rows of 5 bytes"),
+        (("rgb8", 2, 2, 6, bytes(11)), "11 bytes of data instead of 12"),
+        (("uyvy", 2, 3, 6, bytes(12)), "3 pixels wide"),
+    ],
+)
+def test_contradicting_fields_are_refused(fields, message):
+    encoding, height, width, step, data = fields
+    with pytest.raises(InputError, match=message):
+        decode_raw(encoding, height, width, step, False, data)
+
+
+def test_compressed_images_come_out_as_rgb(rgb):
+    encoded = cv2.imencode(".png", rgb[..., ::-1])[1].tobytes()
+    np.testing.assert_array_equal(decode_compressed(encoded), rgb)
+
+
+@pytest.mark.parametrize("data", [b"", b"no image at all", b"\xff\xd8\xff\xe0broken"])
+def test_bytes_that_are_no_image_are_refused(data):
+    with pytest.raises(InputError, match=r"empty|cannot be decoded"):
+        decode_compressed(data)
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_depth_comes_out_in_metres(order):
+    millimetres = np.array([[0, 1000], [2345, 65535]], f"{order}u2")
+    height, width, step, data = packed(millimetres, 3)
+    depth = decode_depth("16UC1", height, width, step, order == ">", data)
+    np.testing.assert_allclose(depth, [[0, 1], [2.345, 65.535]], rtol=1e-6)
+
+
+def test_depth_in_metres_has_zeros_for_what_is_unknown():
+    metres = np.array([[np.nan, np.inf], [-1, 1.5]], np.float32)
+    height, width, step, data = packed(metres)
+    depth = decode_depth("32FC1", height, width, step, False, data)
+    np.testing.assert_array_equal(depth, [[0, 0], [0, 1.5]])
+
+
+def test_colour_is_no_depth():
+    with pytest.raises(InputError, match="'rgb8' is not the encoding of a depth image"):
+        decode_depth("rgb8", 1, 1, 3, False, bytes(3))
+
+
+@pytest.mark.parametrize("header", [b"", bytes(12)])
+def test_compressed_depth_with_and_without_header(header):
+    millimetres = np.array([[0, 1234]], np.uint16)
+    data = header + cv2.imencode(".png", millimetres)[1].tobytes()
+    depth = decode_compressed_depth("16UC1; compressedDepth png", data)
+    np.testing.assert_allclose(depth, [[0, 1.234]], rtol=1e-6)
+
+
+def test_quantized_depth_is_refused_instead_of_misread():
+    with pytest.raises(InputError, match="32FC1"):
+        decode_compressed_depth("32FC1; compressedDepth png", bytes(20))
