@@ -29,7 +29,7 @@ from std_msgs.msg import UInt8MultiArray
 
 from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
 from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
-from dense_reloc_ros.localization.methods import create_extractor
+from dense_reloc_ros.features.extractors import create_extractor
 
 Result = TypeVar("Result")
 Times = dict[str, list[tuple[float, float]]]

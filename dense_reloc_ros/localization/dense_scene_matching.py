@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 import numpy as np
 import torch
@@ -24,8 +23,8 @@ from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.localizer import Findings, Localizer
-from dense_reloc_ros.localization.methods import Method
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.result import (
     FloatArray,
     Localization,
@@ -33,8 +32,10 @@ from dense_reloc_ros.localization.result import (
     SceneCoordinates,
     Status,
 )
-from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.localization.sparse_to_dense import extractor_of_map
+from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.stopwatch import Stopwatch
 
 SCORE_THRESHOLD = 0.2
@@ -71,20 +72,19 @@ class DsmLocalizer(Localizer):
         self,
         scene_map: SceneMap,
         configuration: LocalizerConfiguration,
-        method: Method,
         device: torch.device,
+        variant: Variant,
         matcher: SceneMatcher | None = None,
         extractor: FeatureExtractor | None = None,
     ) -> None:
-        super().__init__(_uncalibrated(scene_map), configuration, method, device)
+        super().__init__(_uncalibrated(scene_map), configuration, device, variant)
         weights = configuration.dsm.weights
         self._matcher = matcher or open_scene_matcher(
-            cast(Variant, method.name), device, Path(weights) if weights else None
+            variant, device, Path(weights) if weights else None
         )
         self._views = KeyframeViews(scene_map, self._matcher, device)
-        self._retriever = SparseToDenseLocalizer(
-            scene_map, configuration, method, device, extractor
-        )
+        self._extractor = extractor or extractor_of_map(scene_map, configuration, device)
+        check_signature(scene_map, self._extractor.signature)
 
     @property
     def score_threshold(self) -> float:
@@ -113,7 +113,7 @@ class DsmLocalizer(Localizer):
                 query, matches = self._match(undistorted, pinhole, previous, stopwatch)
         except RelocError as error:
             return MatchedFrame(Localization(Status.INVALID_INPUT, str(error)))
-        localization = self.decide(_findings(matches), stopwatch)
+        localization = self.decide(_candidates(matches), stopwatch)
         chosen = next((m for m in matches if m.estimate is localization.estimate), None)
         if chosen is not None:
             coordinates = scene_coordinates(chosen.predictions)
@@ -126,9 +126,9 @@ class DsmLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> Findings:
+    ) -> PoseCandidates:
         """Features, retrieval, and for each place: scene coordinates and a pose."""
-        return _findings(self._match(image, camera, None, stopwatch)[1])
+        return _candidates(self._match(image, camera, None, stopwatch)[1])
 
     def _match(
         self,
@@ -141,16 +141,13 @@ class DsmLocalizer(Localizer):
         options = self.configuration.dsm
         size = self._matcher.image_size
         with stopwatch.stage("features"):
-            features = self._retriever.extractor(image_to_tensor(image, self.device))
+            features = self._extractor(image_to_tensor(image, self.device))
             query = self._matcher.pyramid(network_image(image, size, self.device))
         with stopwatch.stage("retrieval"):
             retrieval = self.configuration.retrieval.model_copy(
                 update={"keyframes": options.scene_images}
             )
-            self._retriever.configuration = self.configuration.model_copy(
-                update={"retrieval": retrieval}
-            )
-            places = self._retriever.retrieve(features)
+            places = retrieve_places(features, self.scene_map, retrieval)
         matches = []
         intrinsics = network_intrinsics(camera, size)
         for keyframes in places:
@@ -211,5 +208,18 @@ def _uncalibrated(scene_map: SceneMap) -> SceneMap:
     return replace(scene_map, information=information)
 
 
-def _findings(matches: Sequence[_Match]) -> Findings:
-    return Findings([match.estimate for match in matches if match.estimate is not None])
+def _candidates(matches: Sequence[_Match]) -> PoseCandidates:
+    return PoseCandidates([match.estimate for match in matches if match.estimate is not None])
+
+
+def _method(variant: Variant, network: str) -> Method:
+    def create(
+        scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
+    ) -> DsmLocalizer:
+        return DsmLocalizer(scene_map, configuration, device, variant)
+
+    description = f"scene coordinates by dense scene matching (DSM), {network}, LO-RANSAC"
+    return Method(variant, "sparse_to_dense", "compact", description, create)
+
+
+METHODS = (_method("dsm_compact", "small network"), _method("dsm", "network of the paper"))

@@ -9,11 +9,8 @@ import torch
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
-from dense_reloc_ros.localization.sift_pnp import SiftPnpLocalizer
-from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
 
@@ -53,8 +50,4 @@ def localizer_for(
     chosen = find_method(name)
     if chosen.kind != kind:
         raise ConfigurationError(f"method '{name}' needs a {chosen.kind} map; this one is {kind}")
-    if chosen.kind == "sparse_to_sparse":
-        return SiftPnpLocalizer(scene_map, configuration, chosen, device)
-    if chosen.estimator == "dsm":
-        return DsmLocalizer(scene_map, configuration, chosen, device)
-    return SparseToDenseLocalizer(scene_map, configuration, chosen, device)
+    return chosen.create(scene_map, configuration, device)

@@ -14,7 +14,6 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.methods import Method
 from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -24,8 +23,8 @@ DEFAULT_SCORE_THRESHOLD = 0.3
 
 
 @dataclass(frozen=True)
-class Findings:
-    """What a method found out about an image, before it is decided what to believe."""
+class PoseCandidates:
+    """The poses that a method finds for an image, before it is decided which to believe."""
 
     estimates: Sequence[PoseEstimate]
     features: DenseFeatures | None = None
@@ -39,18 +38,13 @@ class Localizer(ABC):
         self,
         scene_map: SceneMap,
         configuration: LocalizerConfiguration,
-        method: Method,
         device: torch.device,
+        method: str,
     ) -> None:
         self.scene_map = scene_map
         self.configuration = configuration
         self.device = device
-        self._method = method
-
-    @property
-    def method(self) -> str:
-        """The name of the method."""
-        return self._method.name
+        self.method = method
 
     def localize(
         self,
@@ -68,17 +62,17 @@ class Localizer(ABC):
             with stopwatch.stage("undistort"):
                 undistorted = camera.undistort(image)
             with torch.inference_mode():
-                findings = self.estimate(
+                candidates = self.estimate(
                     undistorted, camera.pinhole(), prior_T_map_camera, stopwatch
                 )
         except RelocError as error:
             return Localization(Status.INVALID_INPUT, str(error))
-        return self.decide(findings, stopwatch)
+        return self.decide(candidates, stopwatch)
 
-    def decide(self, findings: Findings, stopwatch: Stopwatch) -> Localization:
+    def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
         """The pose of the highest score, if that is enough to believe it."""
-        features, milliseconds = findings.features, stopwatch.milliseconds
-        best = max(findings.estimates, key=lambda estimate: estimate.score, default=None)
+        features, milliseconds = candidates.features, stopwatch.milliseconds
+        best = max(candidates.estimates, key=lambda estimate: estimate.score, default=None)
         if best is None:
             reason = "too little of the map matches the image"
             return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features)
@@ -103,5 +97,5 @@ class Localizer(ABC):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> Findings:
+    ) -> PoseCandidates:
         """The best pose at each place that the image may show; none where nothing matches."""

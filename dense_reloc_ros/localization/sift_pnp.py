@@ -15,8 +15,8 @@ from dense_reloc_ros.features.vlad import vlad
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.localization.localizer import Findings, Localizer
-from dense_reloc_ros.localization.methods import Method
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.result import FloatArray, PoseEstimate
 from dense_reloc_ros.matching.mutual import mutual_matches
 from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose
@@ -42,13 +42,9 @@ class SiftPnpLocalizer(Localizer):
     """
 
     def __init__(
-        self,
-        scene_map: SceneMap,
-        configuration: LocalizerConfiguration,
-        method: Method,
-        device: torch.device,
+        self, scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
     ) -> None:
-        super().__init__(scene_map, configuration, method, device)
+        super().__init__(scene_map, configuration, device, "sift_pnp")
         check_signature(scene_map, SIGNATURE)
 
     @property
@@ -65,7 +61,7 @@ class SiftPnpLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> Findings:
+    ) -> PoseCandidates:
         """Keypoints of the brightened image, retrieval, matches with all keyframes, one pose."""
         with stopwatch.stage("features"):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
@@ -78,7 +74,7 @@ class SiftPnpLocalizer(Localizer):
         with stopwatch.stage("pose"):
             pixels = torch.from_numpy(features.pixels)[keypoints].double()
             estimate = self.find_pose(pixels, point_indices, camera, keyframes)
-        return Findings([] if estimate is None else [estimate])
+        return PoseCandidates([] if estimate is None else [estimate])
 
     def retrieve(self, descriptors: Tensor) -> list[int]:
         """The keyframes most like a query with descriptors (N, 128), best first."""
@@ -123,3 +119,14 @@ class SiftPnpLocalizer(Localizer):
             supporting_points=torch.unique(point_indices[is_inlier]).numpy(),
             keyframes=tuple(keyframes),
         )
+
+
+METHODS = (
+    Method(
+        "sift_pnp",
+        "sparse_to_sparse",
+        "root_sift",
+        "RootSIFT on both sides, mutual nearest neighbours, LO-RANSAC",
+        SiftPnpLocalizer,
+    ),
+)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -12,22 +13,26 @@ from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.localizer import Findings, Localizer
-from dense_reloc_ros.localization.methods import Method, create_extractor
+from dense_reloc_ros.localization.estimators import (
+    FeatureMetric,
+    PoseEstimator,
+    coarse_neural_reprojection_error,
+    neural_reprojection_error,
+    reprojection_error,
+    smoothed_reprojection_error,
+)
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.result import FloatArray, PoseEstimate
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.pose.covariance import pose_covariance
-from dense_reloc_ros.pose.feature_metric import refine_by_features
-from dense_reloc_ros.pose.nre import estimate_nre, estimate_nre_coarse
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
-from dense_reloc_ros.pose.reprojection import estimate_reprojection, estimate_smoothed_reprojection
 from dense_reloc_ros.pose.verification import verify
-from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
-from dense_reloc_ros.retrieval.distinct_views import distinct_views
-from dense_reloc_ros.retrieval.evidence import distinctiveness, rank_by_evidence
-from dense_reloc_ros.retrieval.index import nearest_keyframes
+from dense_reloc_ros.retrieval.evidence import distinctiveness
+from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations, best_observations
 from dense_reloc_ros.scene.validation import check_signature
@@ -35,6 +40,17 @@ from dense_reloc_ros.stopwatch import Stopwatch
 
 DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
 """Of maps that are not calibrated."""
+ESTIMATORS: Mapping[str, PoseEstimator] = MappingProxyType(
+    {
+        "nre": neural_reprojection_error,
+        "nre_coarse": coarse_neural_reprojection_error,
+        "re": reprojection_error,
+        "re_smoothed": smoothed_reprojection_error,
+        "feature_pnp": FeatureMetric(reprojection_error),
+        "nre_feature_pnp": FeatureMetric(neural_reprojection_error),
+    }
+)
+"""By the names of the methods."""
 
 
 class SparseToDenseLocalizer(Localizer):
@@ -44,16 +60,13 @@ class SparseToDenseLocalizer(Localizer):
         self,
         scene_map: SceneMap,
         configuration: LocalizerConfiguration,
-        method: Method,
         device: torch.device,
+        method: str,
         extractor: FeatureExtractor | None = None,
     ) -> None:
-        super().__init__(scene_map, configuration, method, device)
-        network = scene_map.information.signature.network
-        weights = configuration.features.weights
-        self.extractor = extractor or create_extractor(
-            network, device, Path(weights) if weights else None
-        )
+        super().__init__(scene_map, configuration, device, method)
+        self._estimator = ESTIMATORS[method]
+        self.extractor = extractor or extractor_of_map(scene_map, configuration, device)
         check_signature(scene_map, self.extractor.signature)
         calibrated = scene_map.information.calibration.temperatures
         self.temperatures = DEFAULT_TEMPERATURES | calibrated
@@ -64,14 +77,14 @@ class SparseToDenseLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-    ) -> Findings:
+    ) -> PoseCandidates:
         """Features, retrieval, and for each place: matching, pose, verification."""
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(image, self.device))
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
         estimates = self.estimate_in(places, features, camera, prior_T_map_camera, stopwatch)
-        return Findings(estimates, features)
+        return PoseCandidates(estimates, features)
 
     def estimate_in(
         self,
@@ -91,33 +104,14 @@ class SparseToDenseLocalizer(Localizer):
             if found is None:
                 continue
             with stopwatch.stage("verification"):
-                estimates.append(self.judge(problem, found, point_indices, keyframes, camera))
+                estimates.append(self.verified(problem, found, point_indices, keyframes, camera))
         return estimates
 
     def retrieve(
         self, features: DenseFeatures, excluded: frozenset[int] = frozenset()
     ) -> list[list[int]]:
-        """Keyframes that the query may show, as one or more places, the likeliest first.
-
-        Those `excluded` are not among them: so the map's own images can be used as queries.
-        """
-        options = self.configuration.retrieval
-        candidates = nearest_keyframes(
-            features,
-            self.scene_map.retrieval,
-            options.descriptor,
-            options.candidates + len(excluded),
-        )
-        candidates = candidates[[k not in excluded for k in candidates.tolist()]]
-        if not len(candidates):
-            return []
-        ranked, _ = rank_by_evidence(features, self.scene_map, candidates, options.evidence_points)
-        best = distinct_views(
-            self.scene_map, ranked.tolist(), options.keyframes, options.baseline_share
-        )
-        return covisibility_clusters(self.scene_map, best, options.common_points)[
-            : options.clusters
-        ]
+        """Keyframes that the query may show, but those excluded: one or more places, best first."""
+        return retrieve_places(features, self.scene_map, self.configuration.retrieval, excluded)
 
     def match(
         self, features: DenseFeatures, keyframes: list[int], camera: Camera
@@ -172,26 +166,13 @@ class SparseToDenseLocalizer(Localizer):
     def find_pose(
         self, problem: PoseProblem, prior_T_map_camera: FloatArray | None
     ) -> FoundPose | None:
-        """The pose by the method's estimator, refined where the method says so."""
-        found = self._first_pose(problem, prior_T_map_camera)
-        if found is None or not self._method.is_refined_by_features:
-            return found
-        return refine_by_features(problem, found, self.configuration.feature_metric)
-
-    def _first_pose(
-        self, problem: PoseProblem, prior_T_map_camera: FloatArray | None
-    ) -> FoundPose | None:
-        if self._method.estimator == "re":
-            return estimate_reprojection(problem, self.configuration)
-        if self._method.estimator == "re_smoothed":
-            return estimate_smoothed_reprojection(problem, self.configuration)
+        """The pose by the method's estimator; a prior is tried besides."""
         prior = None
         if prior_T_map_camera is not None:
             prior = torch.from_numpy(se3.inverse(prior_T_map_camera)).to(problem.points)
-        estimate = estimate_nre_coarse if self._method.estimator == "nre_coarse" else estimate_nre
-        return estimate(problem, self.configuration.nre, prior)
+        return self._estimator(problem, self.configuration, prior)
 
-    def judge(
+    def verified(
         self,
         problem: PoseProblem,
         found: FoundPose,
@@ -200,7 +181,7 @@ class SparseToDenseLocalizer(Localizer):
         camera: Camera,
     ) -> PoseEstimate:
         """The pose with its covariance and its score."""
-        verdict = verify(problem, found, camera.width, camera.height)
+        verification = verify(problem, found, camera.width, camera.height)
         covariance = pose_covariance(
             found.T_camera_map,
             problem.points[found.points],
@@ -215,7 +196,39 @@ class SparseToDenseLocalizer(Localizer):
                 se3.rigid(se3.project_to_so3(T_camera_map[:3, :3]), T_camera_map[:3, 3])
             ),
             covariance=covariance.cpu().numpy() * scale,
-            score=verdict.score,
-            supporting_points=point_indices[verdict.supporting.cpu()].numpy(),
+            score=verification.score,
+            supporting_points=point_indices[verification.supporting.cpu()].numpy(),
             keyframes=tuple(keyframes),
         )
+
+
+def extractor_of_map(
+    scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
+) -> FeatureExtractor:
+    """The features that a map was built with.
+
+    Raises:
+        ConfigurationError: an unknown network, or its weights are missing or wrong.
+    """
+    weights = configuration.features.weights
+    network = scene_map.information.signature.network
+    return create_extractor(network, device, Path(weights) if weights else None)
+
+
+def _method(name: str, description: str) -> Method:
+    def create(
+        scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
+    ) -> SparseToDenseLocalizer:
+        return SparseToDenseLocalizer(scene_map, configuration, device, name)
+
+    return Method(name, "sparse_to_dense", "compact", description, create)
+
+
+METHODS = (
+    _method("nre", "sparse-to-dense loss maps, MSAC + P3P, GNC coarse to fine (NRE)"),
+    _method("nre_coarse", "NRE that stops before the fine maps"),
+    _method("re", "best pixel of each map, LO-RANSAC and refinement (reprojection error)"),
+    _method("re_smoothed", "best pixel of each map, RE as a special case of NRE (thesis eq. 4.11)"),
+    _method("feature_pnp", "re, then features and descriptors aligned (Feature-PnP)"),
+    _method("nre_feature_pnp", "nre, then features and descriptors aligned (Feature-PnP)"),
+)

@@ -11,7 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.localization.methods import Method, create_extractor
+from dense_reloc_ros.features.extractors import create_extractor
+from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.mapping.builder import build_from_depth, build_from_points
 from dense_reloc_ros.mapping.calibration.calibrate import calibrate
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber

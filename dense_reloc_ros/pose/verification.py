@@ -22,7 +22,7 @@ Wrong poses gain much in few places: on something that looks like a part of the 
 
 
 @dataclass(frozen=True)
-class Verdict:
+class Verification:
     """What speaks for a pose."""
 
     supporting: Tensor
@@ -44,7 +44,7 @@ class Verdict:
         return float(max(0.0, self.mean_gain) ** 0.5 * min(1.0, self.spread / WIDE_SPREAD))
 
 
-def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> Verdict:
+def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> Verification:
     """The support of a pose by the fine loss maps it was found on."""
     pixels, _ = project(found.T_camera_map[None], problem.points, problem.intrinsics)
     pixels = pixels[0]
@@ -56,7 +56,7 @@ def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> V
     cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
     index = cells[:, 1] * GRID[0] + cells[:, 0]
     visible = int(inside.sum())
-    return Verdict(
+    return Verification(
         supporting=supporting,
         visible=visible,
         mean_gain=float(gains[inside].mean()) if visible else 0.0,

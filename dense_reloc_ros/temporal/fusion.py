@@ -90,7 +90,7 @@ class CorrelationFusion:
         return gain_at(matches.by_map, T_camera_map, self._localizer.configuration.nre.window)
 
     def _judge(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> PoseEstimate:
-        return self._localizer.judge(
+        return self._localizer.verified(
             matches.fused, tracked.fused, matches.point_indices, matches.keyframes, camera
         )
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from gallery import Gallery
 
-from dense_reloc_ros.localization.methods import create_extractor
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.coordinates import with_coordinates
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber

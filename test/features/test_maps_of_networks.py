@@ -12,9 +12,9 @@ from gallery import CAMERA, Gallery
 
 from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
 from dense_reloc_ros.errors import ConfigurationError, MapError
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.localization.methods import create_extractor
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber

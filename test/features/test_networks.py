@@ -12,7 +12,7 @@ from features.random_weights import write_random_weights
 from scipy.ndimage import gaussian_filter
 
 from dense_reloc_ros.features.extractor import FeatureExtractor, FeatureLevel, image_to_tensor
-from dense_reloc_ros.localization.methods import create_extractor
+from dense_reloc_ros.features.extractors import create_extractor
 
 CPU = torch.device("cpu")
 HEIGHT, WIDTH = 192, 256

@@ -19,11 +19,12 @@ from dense_reloc_ros.configuration import (
 )
 from dense_reloc_ros.errors import ConfigurationError, InputError, MapError
 from dense_reloc_ros.features.extractor import image_to_tensor
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.localization.localizer import Findings, Localizer
-from dense_reloc_ros.localization.methods import DEFAULT_METHOD, create_extractor, find_method
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -186,7 +187,7 @@ def test_a_prior_is_one_more_start(gallery, localizer, monkeypatch):
         seen.append(prior.numpy())
         return estimate_nre(problem, configuration, prior)
 
-    monkeypatch.setattr("dense_reloc_ros.localization.sparse_to_dense.estimate_nre", spy)
+    monkeypatch.setattr("dense_reloc_ros.localization.estimators.estimate_nre", spy)
     for prior in (truth, looking(290)):
         assert error_of(localizer.localize(image, CAMERA, prior), truth).translation < 0.06
         np.testing.assert_allclose(seen[-1] @ prior, np.eye(4), atol=1e-5)
@@ -234,13 +235,13 @@ class Answering(Localizer):
 
     def __init__(self, scene_map: SceneMap, scores: list[float]) -> None:
         configuration = LocalizerConfiguration()
-        super().__init__(scene_map, configuration, find_method("nre"), torch.device("cpu"))
+        super().__init__(scene_map, configuration, torch.device("cpu"), "nre")
         self.scores = scores
 
     def estimate(self, image, camera, prior_T_map_camera, stopwatch):
         if self.scores and min(self.scores) < 0:
             raise InputError("the lens cap is on")
-        return Findings(
+        return PoseCandidates(
             [
                 PoseEstimate(looking(10.0 * k), np.eye(6), score, np.array([k]), (k,))
                 for k, score in enumerate(self.scores)

@@ -1,4 +1,4 @@
-"""Methods and networks by name."""
+"""Methods by name."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.features.root_sift import SIGNATURE
 from dense_reloc_ros.localization.methods import (
     DEFAULT_METHOD,
     METHODS,
-    create_extractor,
     find_method,
 )
 
@@ -33,13 +33,3 @@ def test_the_networks_of_all_methods_exist():
         else:
             signature = create_extractor(method.network, CPU).signature
             assert (signature.network, signature.method) == (method.network, method.kind)
-
-
-def test_unknown_networks_are_refused_with_the_known_ones():
-    with pytest.raises(ConfigurationError, match="unknown network 'magic'") as error:
-        create_extractor("magic", CPU)
-    assert all(name in str(error.value) for name in ("effnet_lite0", "s2dhm", "dense_sift"))
-
-
-def test_dense_sift_is_a_network():
-    assert create_extractor("dense_sift", CPU).signature.network == "dense_sift"

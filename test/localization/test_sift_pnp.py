@@ -14,7 +14,6 @@ from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.factory import localizer_for
-from dense_reloc_ros.localization.methods import find_method
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sift_pnp import SiftPnpLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -98,4 +97,4 @@ def test_the_maps_threshold_decides_where_none_is_configured(scene_map):
 
 def test_maps_of_other_features_are_refused():
     with pytest.raises(MapError, match="build it anew"):
-        SiftPnpLocalizer(make_map(), LocalizerConfiguration(), find_method("sift_pnp"), CPU)
+        SiftPnpLocalizer(make_map(), LocalizerConfiguration(), CPU)

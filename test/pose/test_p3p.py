@@ -89,4 +89,5 @@ def test_points_in_a_plane_facing_the_camera() -> None:
     points = np.array([[[0.0, 0, 2], [1, 0, 2], [0, 1, 2]]])
     bearings = points / np.linalg.norm(points, axis=-1, keepdims=True)
     poses, exists = solve(bearings, points)
-    assert np.abs(poses[exists] - np.eye(4)).max((-1, -2)).min() < 1e-9
+    # A double root of the quartic: known to the square root of the machine's precision only.
+    assert np.abs(poses[exists] - np.eye(4)).max((-1, -2)).min() < 1e-7

@@ -10,12 +10,12 @@ from torch import Tensor
 
 from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
-from dense_reloc_ros.pose.verification import Verdict, verify
+from dense_reloc_ros.pose.verification import Verification, verify
 
 WINDOW = NreConfiguration().window
 
 
-def judge(problem: PoseProblem, T_camera_map: Tensor) -> Verdict:
+def verification_of(problem: PoseProblem, T_camera_map: Tensor) -> Verification:
     return verify(problem, fine_maps_of(problem, T_camera_map, WINDOW), WIDTH, HEIGHT)
 
 
@@ -23,9 +23,9 @@ def judge(problem: PoseProblem, T_camera_map: Tensor) -> Verdict:
 def test_the_right_pose_scores_higher_than_wrong_ones(outliers):
     view = random_view(200, 0)
     problem = with_outliers(view, outliers, "wrong", seed=0)
-    right = judge(problem, view.T_camera_map).score
-    wrong = [judge(problem, view.moved(0.5, 10.0, seed=k)).score for k in range(5)]
-    wrong += [judge(problem, random_view(1, k).T_camera_map).score for k in range(5)]
+    right = verification_of(problem, view.T_camera_map).score
+    wrong = [verification_of(problem, view.moved(0.5, 10.0, seed=k)).score for k in range(5)]
+    wrong += [verification_of(problem, random_view(1, k).T_camera_map).score for k in range(5)]
     assert 0.0 <= min(wrong) <= max(wrong) < 0.6 * right
     assert right <= 1.0
 
@@ -35,28 +35,30 @@ def test_the_supporting_points_are_those_whose_maps_agree():
     is_right = torch.arange(200) % 3 == 0
     wrong = (view.pixels + torch.tensor([160.0, 120.0])) % torch.tensor([WIDTH, HEIGHT])
     problem = problem_of(view.points, (torch.where(is_right[:, None], view.pixels, wrong), 1.0))
-    verdict = judge(problem, view.T_camera_map)
-    assert verdict.visible == 200
-    assert not (verdict.supporting & ~is_right).any()
-    assert (verdict.supporting & is_right).sum() > 0.9 * is_right.sum()
+    verification = verification_of(problem, view.T_camera_map)
+    assert verification.visible == 200
+    assert not (verification.supporting & ~is_right).any()
+    assert (verification.supporting & is_right).sum() > 0.9 * is_right.sum()
 
 
 def test_points_outside_of_the_image_are_not_expected_to_be_seen():
     view = random_view(100, 2)
     problem = problem_of(view.points, (view.pixels, 1.0))
     left_half = view.pixels[:, 0] <= WIDTH / 2 - 1
-    verdict = verify(problem, fine_maps_of(problem, view.T_camera_map, WINDOW), WIDTH // 2, HEIGHT)
-    assert verdict.visible == int(left_half.sum())
-    assert not verdict.supporting[~left_half].any()
-    whole = judge(problem, view.T_camera_map)
-    assert verdict.score == pytest.approx(whole.score, rel=0.1)
+    verification = verify(
+        problem, fine_maps_of(problem, view.T_camera_map, WINDOW), WIDTH // 2, HEIGHT
+    )
+    assert verification.visible == int(left_half.sum())
+    assert not verification.supporting[~left_half].any()
+    whole = verification_of(problem, view.T_camera_map)
+    assert verification.score == pytest.approx(whole.score, rel=0.1)
 
 
 def support_by(seen: Tensor, seed: int) -> float:
     """The score of the true pose when some points have good maps and the others no opinion."""
     view = random_view(len(seen), seed)
     pixels = torch.where(seen[:, None], view.pixels, torch.nan)
-    return judge(problem_of(view.points, (pixels, 1.0)), view.T_camera_map).score
+    return verification_of(problem_of(view.points, (pixels, 1.0)), view.T_camera_map).score
 
 
 def test_less_support_and_support_in_one_place_score_lower():
@@ -76,21 +78,21 @@ def test_a_pose_that_sees_nothing_scores_nothing():
     view = random_view(50, 4)
     problem = problem_of(view.points, (view.pixels, 1.0))
     backwards = torch.diag(torch.tensor([-1.0, 1.0, -1.0, 1.0])) @ view.T_camera_map
-    verdict = judge(problem, backwards)
-    assert (verdict.visible, verdict.score) == (0, 0.0)
-    assert not verdict.supporting.any()
+    verification = verification_of(problem, backwards)
+    assert (verification.visible, verification.score) == (0, 0.0)
+    assert not verification.supporting.any()
 
 
 def test_maps_without_an_opinion_support_no_pose():
     view = random_view(100, 5)
     problem = problem_of(view.points, (torch.full((100, 2), torch.nan), 1.0))
-    verdict = judge(problem, view.T_camera_map)
-    assert verdict.score < 0.05
-    assert not verdict.supporting.any()
+    verification = verification_of(problem, view.T_camera_map)
+    assert verification.score < 0.05
+    assert not verification.supporting.any()
 
 
 def test_random_maps_support_poses_little():
     view = random_view(300, 6)
     problem = problem_of(view.points, (random_pixels(300, 6), 1.0))
-    scores = [judge(problem, view.moved(0.1, 1.0, seed=k)).score for k in range(10)]
+    scores = [verification_of(problem, view.moved(0.1, 1.0, seed=k)).score for k in range(10)]
     assert np.max(scores) < 0.25

@@ -12,9 +12,9 @@ from gallery import CAMERA, Gallery, looking
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.evaluation.benchmarks.robustness import LEVELS, degrade
 from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.factory import localizer_for
-from dense_reloc_ros.localization.methods import create_extractor
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth

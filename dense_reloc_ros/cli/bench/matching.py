@@ -70,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.benchmarks.homographies import homography_pairs, photographs_in
     from dense_reloc_ros.evaluation.benchmarks.matching_accuracy import matching_accuracy
     from dense_reloc_ros.evaluation.benchmarks.robustness import check_level
-    from dense_reloc_ros.localization.methods import create_extractor
+    from dense_reloc_ros.features.extractors import create_extractor
 
     file = JsonFile(arguments.output, "matching.json")
     device = find_device(arguments.device)

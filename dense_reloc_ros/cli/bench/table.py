@@ -175,7 +175,7 @@ def _extractors(
 ) -> list[FeatureExtractor]:
     """Those of the networks that can be had; the others are named on stderr, with the reason."""
     from dense_reloc_ros.errors import ConfigurationError
-    from dense_reloc_ros.localization.methods import create_extractor
+    from dense_reloc_ros.features.extractors import create_extractor
 
     extractors = []
     for network in networks:

@@ -12,7 +12,8 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.localization.methods import Method, find_method
+from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.methods import find_method
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
 

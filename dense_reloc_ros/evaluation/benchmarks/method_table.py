@@ -22,8 +22,9 @@ from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS
-from dense_reloc_ros.localization.methods import Method, find_method
-from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.methods import find_method
+from dense_reloc_ros.localization.sparse_to_dense import ESTIMATORS, SparseToDenseLocalizer
 from dense_reloc_ros.mapping.sources.source_frame import RgbImage, SourceFrame
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -73,7 +74,7 @@ def dense_methods(names: Sequence[str]) -> list[Method]:
     """
     methods = [find_method(name) for name in names]
     for method in methods:
-        if method.kind != "sparse_to_dense" or method.estimator == "dsm":
+        if method.name not in ESTIMATORS:
             raise ConfigurationError(f"method '{method.name}' does not work on dense features")
     return methods
 
@@ -119,7 +120,7 @@ class _NetworkBench:
         self._extractor = given.extractor
         self._localizers = [
             SparseToDenseLocalizer(
-                given.scene_map, configuration, method, given.extractor.device, given.extractor
+                given.scene_map, configuration, given.extractor.device, method.name, given.extractor
             )
             for method in methods
         ]

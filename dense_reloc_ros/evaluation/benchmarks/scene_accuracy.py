@@ -19,7 +19,7 @@ from dense_reloc_ros.evaluation.benchmarks.contenders import Contender, open_con
 from dense_reloc_ros.evaluation.benchmarks.scenes import PhotographedScene
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.replay.offline import localize_frames
-from dense_reloc_ros.localization.methods import Method
+from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.mapping.map_of_source import describer_for, make_map
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.writer import check_target, write_map

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
-from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
+from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.calibration.confidence import fit_confidence
@@ -61,9 +61,8 @@ def calibrate(
     if scene_map.keyframe_count < 2:
         LOGGER.warning("a map of one keyframe cannot be calibrated: nothing can be held out")
         return MapCalibration()
-    method = find_method(DEFAULT_METHOD)
     localizer = SparseToDenseLocalizer(
-        scene_map, LocalizerConfiguration(), method, extractor.device, extractor
+        scene_map, LocalizerConfiguration(), extractor.device, DEFAULT_METHOD, extractor
     )
     held_out = HeldOut(scene_map, image_of, extractor)
     shown = progress(held_out.keyframes, "fitting temperatures")

@@ -14,7 +14,6 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.localization.methods import find_method
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.mapping.coordinates import coordinate_map
 from dense_reloc_ros.scene.reader import load_map
@@ -32,8 +31,7 @@ def matcher() -> KnowingMatcher:
 
 def dsm_localizer(map_path, matcher, **parameters) -> DsmLocalizer:
     configuration = configuration_from_mapping({"dsm": parameters})
-    method = find_method("dsm_compact")
-    return DsmLocalizer(load_map(map_path), configuration, method, CPU, matcher)
+    return DsmLocalizer(load_map(map_path), configuration, CPU, "dsm_compact", matcher)
 
 
 @pytest.fixture

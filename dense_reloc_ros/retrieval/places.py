@@ -1,0 +1,32 @@
+"""Retrieval, all of it: the places in the map that a query may show (thesis A.2.1.3)."""
+
+from __future__ import annotations
+
+from dense_reloc_ros.configuration import RetrievalConfiguration
+from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
+from dense_reloc_ros.retrieval.distinct_views import distinct_views
+from dense_reloc_ros.retrieval.evidence import rank_by_evidence
+from dense_reloc_ros.retrieval.index import nearest_keyframes
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+
+def retrieve_places(
+    features: DenseFeatures,
+    scene_map: SceneMap,
+    options: RetrievalConfiguration,
+    excluded: frozenset[int] = frozenset(),
+) -> list[list[int]]:
+    """Keyframes that the query may show, as one or more places, the likeliest first.
+
+    Those `excluded` are not among them: so the map's own images can be used as queries.
+    """
+    candidates = nearest_keyframes(
+        features, scene_map.retrieval, options.descriptor, options.candidates + len(excluded)
+    )
+    candidates = candidates[[k not in excluded for k in candidates.tolist()]]
+    if not len(candidates):
+        return []
+    ranked, _ = rank_by_evidence(features, scene_map, candidates, options.evidence_points)
+    best = distinct_views(scene_map, ranked.tolist(), options.keyframes, options.baseline_share)
+    return covisibility_clusters(scene_map, best, options.common_points)[: options.clusters]
