@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.features.preprocess import stretch_brightness
+from dense_reloc_ros.features.preprocess import brighten_if_noisy
 from dense_reloc_ros.features.root_sift import LEVEL, SIGNATURE, detect_root_sift
 from dense_reloc_ros.features.vlad import vlad
 from dense_reloc_ros.geometry import se3
@@ -62,10 +62,10 @@ class SiftPnpLocalizer(Localizer):
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
-        """Keypoints of the brightened image, retrieval, matches with all keyframes, one pose."""
+        """Keypoints of the image, retrieval, matches with all keyframes, one pose."""
         with stopwatch.stage("features"):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
-            features = detect_root_sift(stretch_brightness(np.asarray(grey, dtype=np.uint8)))
+            features = detect_root_sift(brighten_if_noisy(np.asarray(grey, dtype=np.uint8)))
             descriptors = features.descriptors.to(self.device)
         with stopwatch.stage("retrieval"):
             keyframes = self.retrieve(descriptors)

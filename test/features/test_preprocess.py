@@ -9,7 +9,9 @@ from scipy.ndimage import gaussian_filter
 from torchvision.transforms.functional import normalize
 
 from dense_reloc_ros.features.preprocess import (
+    brighten_if_noisy,
     gaussian_blur,
+    noise_of,
     normalize_local_contrast,
     standardize,
     stretch_brightness,
@@ -104,6 +106,35 @@ def test_stretching_maps_percentiles_to_the_ends_with_gamma():
 def test_stretching_leaves_images_without_contrast(shape):
     flat = np.full(shape, 37, np.uint8)
     np.testing.assert_array_equal(stretch_brightness(flat), flat)
+
+
+@pytest.mark.parametrize("sigma", [1.0, 3.0, 8.0])
+def test_noise_is_measured_also_on_texture(sigma):
+    smooth = 60 + 120 * texture()[..., 0]
+    noise = np.random.default_rng(1).normal(0, sigma, smooth.shape)
+    assert noise_of((smooth + noise).astype(np.float32)) == pytest.approx(sigma, rel=0.05)
+    edges = smooth + 50 * (np.arange(160) // 20 % 2)
+    assert noise_of((edges + noise).astype(np.float32)) == pytest.approx(sigma, rel=0.1)
+
+
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_images_in_good_and_dim_light_stay_sharp(gain):
+    image = photograph(gain, sigma=0.3)
+    np.testing.assert_array_equal(brighten_if_noisy(image), image)
+
+
+def test_dark_noisy_images_are_blurred_and_brightened():
+    image = photograph(gain=0.08, sigma=2.0)
+    brightened = brighten_if_noisy(image)
+    np.testing.assert_array_equal(brightened, stretch_brightness(image))
+    assert brightened.mean() > 5 * image.mean()
+
+
+def photograph(gain: float, sigma: float) -> np.ndarray:
+    """A grey image (H, W) of texture in light of a gain, with the noise of a sensor."""
+    light = 255 * gain * texture()[..., 0]
+    noise = np.random.default_rng(2).normal(0, sigma, light.shape)
+    return np.clip(np.rint(light + noise), 0, 255).astype(np.uint8)
 
 
 def test_standardizing_is_torchvisions():
