@@ -56,7 +56,8 @@ def stretch_brightness(image: NDArray[np.uint8]) -> NDArray[np.uint8]:
     back blurred only. Sparse features use it; dense ones have `normalize_local_contrast`.
     """
     blurred = cv2.GaussianBlur(image.astype(np.float32), (0, 0), STRETCH_BLUR_PIXELS)
-    return np.asarray(np.rint(_stretched(blurred)), dtype=np.uint8)
+    stretched = _stretched(np.asarray(blurred, dtype=np.float32))
+    return np.asarray(np.rint(stretched), dtype=np.uint8)
 
 
 def _stretched(image: NDArray[np.float32]) -> NDArray[np.float32]:
