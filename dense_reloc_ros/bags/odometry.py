@@ -9,7 +9,7 @@ from dense_reloc_ros.bags.poses import TF_TYPE, pose_of, static_transform
 from dense_reloc_ros.bags.reader import BagReader, stamp_of
 from dense_reloc_ros.bags.topics import ODOMETRY_FRAME, TF_TOPIC
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.trajectory import Trajectory
 
 logger = logging.getLogger(__name__)

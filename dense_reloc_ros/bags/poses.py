@@ -10,7 +10,8 @@ import numpy as np
 from dense_reloc_ros.bags.reader import BagReader, stamp_of
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, inverse
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import from_quaternion, inverse
 from dense_reloc_ros.geometry.trajectory import Trajectory
 
 POSE_TYPES = (

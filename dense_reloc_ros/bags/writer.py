@@ -29,8 +29,9 @@ from dense_reloc_ros.bags.topics import (
     TF_TOPIC,
 )
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import FloatArray, to_quaternion
+from dense_reloc_ros.geometry.se3 import to_quaternion
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 
 

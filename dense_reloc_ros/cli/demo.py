@@ -9,11 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.geometry.arrays import FloatArray
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-    from dense_reloc_ros.rendering.room import FloatArray
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

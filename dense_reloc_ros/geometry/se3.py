@@ -6,13 +6,11 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from dense_reloc_ros.errors import InputError
-
-FloatArray = NDArray[np.float64]
+from dense_reloc_ros.geometry.arrays import FloatArray
 
 
 class PoseError(NamedTuple):

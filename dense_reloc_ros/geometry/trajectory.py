@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, rigid, to_quaternion
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import from_quaternion, rigid, to_quaternion
 
 NANOSECONDS = 1_000_000_000
 DEFAULT_TOLERANCE = NANOSECONDS // 200

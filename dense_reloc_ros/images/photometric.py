@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from dense_reloc_ros.configuration import Block
-
-RgbImage = NDArray[np.uint8]
-Float32 = NDArray[np.float32]
-Mask = NDArray[np.bool_]
+from dense_reloc_ros.geometry.arrays import Float32Array, Mask, RgbImage
 
 STRENGTHS = ((0.0, 0.25), (0.25, 0.6), (0.6, 1.0))
 """What mild, medium and strong mean."""
@@ -107,7 +104,7 @@ class RandomCamera:
         quality = 95 - (95 - most.jpeg_quality) * _severity(strength, rng)
         return image if quality == 95 else compressed(image, round(quality))
 
-    def _exposure(self, light: Float32, strength: float, rng: Generator) -> Float32:
+    def _exposure(self, light: Float32Array, strength: float, rng: Generator) -> Float32Array:
         """The gain of the three channels."""
         most = self._most
         brightest = rng.random() < 0.2
@@ -116,7 +113,7 @@ class RandomCamera:
         cast = 1 - most.colour * _severity(strength, rng) * rng.random(3)
         return np.asarray(gain * cast, dtype=np.float32)
 
-    def _sensed(self, light: Float32, strength: float, rng: Generator) -> Float32:
+    def _sensed(self, light: Float32Array, strength: float, rng: Generator) -> Float32Array:
         """Light with the noise of photons (a normal distribution for Poisson's) and read-out."""
         severity = _severity(strength, rng)
         if severity == 0:
@@ -124,7 +121,7 @@ class RandomCamera:
         photons = self._most.photons / severity**3
         read_noise = self._most.read_noise * severity
         variance = light / photons + read_noise**2
-        noise: Float32 = np.asarray(cv2.sqrt(variance), dtype=np.float32)
+        noise: Float32Array = np.asarray(cv2.sqrt(variance), dtype=np.float32)
         noise *= rng.standard_normal(light.shape, dtype=np.float32)
         noise += light
         return noise
@@ -143,12 +140,12 @@ def motion_blur(image: RgbImage, length: float, angle: float) -> RgbImage:
     return np.asarray(cv2.filter2D(image, -1, _line(length, step)), dtype=np.uint8)
 
 
-def uneven_light(height: int, width: int, depth: float, rng: Generator) -> Float32:
+def uneven_light(height: int, width: int, depth: float, rng: Generator) -> Float32Array:
     """Light (H, W) from 1 - `depth` to about 1: smooth, and often with shadows and lamps' spots."""
     cells = (int(rng.integers(2, 6)), int(rng.integers(2, 7)))
     coarse = rng.uniform(1 - depth, 1, cells).astype(np.float32)
     smooth = cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
-    light: Float32 = np.asarray(smooth, dtype=np.float32)
+    light: Float32Array = np.asarray(smooth, dtype=np.float32)
     for _ in range(rng.integers(0, 3)):
         shade = np.ones((height, width), dtype=np.float32)
         corners = _polygon((-0.2, 1.2), (width, height), rng)
@@ -206,7 +203,7 @@ def _severity(strength: float, rng: Generator) -> float:
     return float(strength * np.sqrt(severity)) if takes_part < 0.2 + 0.7 * strength else 0.0
 
 
-def _linear_light(image: RgbImage, exponent: float) -> Float32:
+def _linear_light(image: RgbImage, exponent: float) -> Float32Array:
     tones = np.linspace(0, 1, 256, dtype=np.float32) ** exponent
     return np.asarray(cv2.LUT(image, tones.astype(np.float32)), dtype=np.float32)
 
@@ -218,7 +215,7 @@ def _shifted(image: RgbImage, offset: NDArray[np.float64]) -> RgbImage:
     return np.asarray(shifted, dtype=np.uint8)
 
 
-def _line(length: float, step: NDArray[np.float64]) -> Float32:
+def _line(length: float, step: NDArray[np.float64]) -> Float32Array:
     """A kernel that is 1 / length along a centred line, drawn by bilinear weights."""
     radius = int(np.ceil(length / 2))
     kernel = np.zeros((2 * radius + 3,) * 2, dtype=np.float32)

@@ -22,16 +22,11 @@ from dense_reloc_ros.dsm.weights import open_scene_matcher
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
-from dense_reloc_ros.localization.result import (
-    FloatArray,
-    Localization,
-    PoseEstimate,
-    SceneCoordinates,
-    Status,
-)
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, SceneCoordinates, Status
 from dense_reloc_ros.localization.sparse_to_dense import extractor_of_map
 from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures
-
-FloatArray = NDArray[np.float64]
+from dense_reloc_ros.geometry.arrays import FloatArray
 
 
 class Status(Enum):

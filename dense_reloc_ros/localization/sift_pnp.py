@@ -13,11 +13,12 @@ from dense_reloc_ros.features.preprocess import brighten_if_noisy
 from dense_reloc_ros.features.root_sift import LEVEL, SIGNATURE, detect_root_sift
 from dense_reloc_ros.features.vlad import vlad
 from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
-from dense_reloc_ros.localization.result import FloatArray, PoseEstimate
+from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.matching.mutual import mutual_matches
 from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose
 from dense_reloc_ros.retrieval.index import similarities

@@ -15,6 +15,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.estimators import (
     FeatureMetric,
@@ -26,7 +27,7 @@ from dense_reloc_ros.localization.estimators import (
 )
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
-from dense_reloc_ros.localization.result import FloatArray, PoseEstimate
+from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.pose.covariance import pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem

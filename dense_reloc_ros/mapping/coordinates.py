@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.depth_correction import NODES, DepthCorrection
 from dense_reloc_ros.mapping.keypoints import DEPTH_RANGE, lift, undistort_depth
-from dense_reloc_ros.mapping.sources.source_frame import DepthImage, FloatArray, SourceFrame
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.coordinate_grid import cell_pixels, cell_points
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap

@@ -14,13 +14,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from dense_reloc_ros.mapping.tracks import (
-    PIXEL_SIGMA,
-    FloatArray,
-    Indices,
-    LiftedKeyframe,
-    link_keypoints,
-)
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.mapping.tracks import PIXEL_SIGMA, Indices, LiftedKeyframe, link_keypoints
 
 NODES = 6
 NODE_QUANTILES = (0.02, 0.98)

@@ -6,9 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera, undistortion_maps
-
-FloatArray = NDArray[np.float64]
 
 DEPTH_RANGE = (0.1, 60.0)
 """Metres; readings outside it are not believed."""

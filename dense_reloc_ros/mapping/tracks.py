@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 
-FloatArray = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 NEIGHBOURS = 20

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 
 
 def base_pose(

@@ -8,7 +8,8 @@ from geometry_msgs.msg import Pose, PoseWithCovariance, Transform
 from numpy.typing import NDArray
 from sensor_msgs.msg import CompressedImage, Image
 
-from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion, to_quaternion
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import from_quaternion, to_quaternion
 from dense_reloc_ros.images.encodings import decode_compressed, decode_raw
 
 

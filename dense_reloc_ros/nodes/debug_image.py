@@ -6,8 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse
+from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.result import Localization
 
 LOCALIZED = (0, 220, 90)

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
-from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.answer import Answer

@@ -6,7 +6,8 @@ from threading import Lock
 
 from rclpy.node import Node
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.transforms import TransformPublisher

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.base_pose import base_pose

@@ -10,7 +10,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation, Slerp
 
 from dense_reloc_ros.errors import RelocError
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 
 KEPT_NANOSECONDS = 10_000_000_000
 """How much history is kept, as in tf2."""

@@ -13,7 +13,7 @@ from rclpy.time import Time
 from tf2_msgs.msg import TFMessage
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes.conversions import (
     nanoseconds,
     pose_from_transform,

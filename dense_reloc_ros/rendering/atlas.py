@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from dense_reloc_ros.geometry.arrays import Float32Array
 from dense_reloc_ros.rendering.room import Texture
 
 LEVELS = 6
@@ -14,8 +15,6 @@ SHARPNESS = 0.5
 """Levels by which the lookup is finer than one texel per sample; supersampling makes up for it."""
 _WIDTH = 8192
 _BORDER = 2
-
-Float32 = NDArray[np.float32]
 
 
 class TextureAtlas:
@@ -34,13 +33,13 @@ class TextureAtlas:
         for tile, (x, y) in zip(tiles, corners, strict=True):
             padded = np.pad(tile, ((_BORDER, _BORDER), (_BORDER, _BORDER), (0, 0)), mode="edge")
             self._image[y : y + padded.shape[0], x : x + padded.shape[1]] = padded
-        self.sizes: Float32 = sizes[::LEVELS].astype(np.float32)
+        self.sizes: Float32Array = sizes[::LEVELS].astype(np.float32)
         self._tile_sizes = sizes.astype(np.float32)
         # Position (0, 0) is the outer corner of the first texel, half a texel before its centre.
         self._tile_corners = (corners + _BORDER - 0.5).astype(np.float32)
 
     def sample(
-        self, texture: NDArray[np.intp], a: Float32, b: Float32, texels: Float32
+        self, texture: NDArray[np.intp], a: Float32Array, b: Float32Array, texels: Float32Array
     ) -> NDArray[np.uint8]:
         """Colours (H, W, 3) at positions a, b in [0, 1] of textures, all (H, W).
 
@@ -55,7 +54,7 @@ class TextureAtlas:
         share = (level - finer)[..., None]
         return np.asarray(fine + share * (coarse - fine) + 0.5, dtype=np.uint8)
 
-    def _lookup(self, tile: NDArray[np.intp], a: Float32, b: Float32) -> Float32:
+    def _lookup(self, tile: NDArray[np.intp], a: Float32Array, b: Float32Array) -> Float32Array:
         x = a * self._tile_sizes[:, 0][tile] + self._tile_corners[:, 0][tile]
         y = b * self._tile_sizes[:, 1][tile] + self._tile_corners[:, 1][tile]
         return np.asarray(cv2.remap(self._image, x, y, cv2.INTER_LINEAR), dtype=np.float32)

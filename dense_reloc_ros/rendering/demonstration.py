@@ -18,6 +18,7 @@ from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS, read_tum
@@ -27,7 +28,7 @@ from dense_reloc_ros.rendering.paths import drifting_odometry, mapping_motion, q
 from dense_reloc_ros.rendering.random_room import random_room, relit
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping, write_query_bag
-from dense_reloc_ros.rendering.room import FloatArray, Room
+from dense_reloc_ros.rendering.room import Room
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
 

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.rendering import materials
 from dense_reloc_ros.rendering.materials import Material
 from dense_reloc_ros.rendering.photographs import PICTURES
-from dense_reloc_ros.rendering.room import Box, Face, FloatArray, Surface
+from dense_reloc_ros.rendering.room import Box, Face, Surface
 
 BOARDS: tuple[Material, ...] = (
     materials.wood((160, 115, 75)),

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from dense_reloc_ros.rendering.room import Box, FloatArray, Light, Room, Surface, Texture
+from dense_reloc_ros.geometry.arrays import FloatArray, Mask
+from dense_reloc_ros.rendering.room import Box, Light, Room, Surface, Texture
 
 CELL = 0.08
 """Metres between two samples of the irradiance on a surface."""
 SAMPLES_PER_LIGHT = 12
 SURFACE_OFFSET = 0.004
 """Metres above a surface at which its light is computed, so that it does not shade itself."""
-
-Bools = NDArray[np.bool_]
 
 
 def lit_textures(room: Room) -> list[Texture]:
@@ -62,7 +60,7 @@ def shaded(texture: Texture, light: FloatArray) -> Texture:
     return np.clip(exposed ** np.float32(1 / 2.2) * 255 + 0.5, 0, 255).astype(np.uint8)
 
 
-def _in_shadow(points: FloatArray, rays: FloatArray, light: Light, boxes: tuple[Box, ...]) -> Bools:
+def _in_shadow(points: FloatArray, rays: FloatArray, light: Light, boxes: tuple[Box, ...]) -> Mask:
     """Which segments points (N, 3) + [0, 1] * rays (N, S, 3) meet a box: (N, S)."""
     shadow = np.zeros(rays.shape[:2], dtype=bool)
     axes = light.centre - points
@@ -80,7 +78,7 @@ def _in_shadow(points: FloatArray, rays: FloatArray, light: Light, boxes: tuple[
     return shadow
 
 
-def _meets_cuboid(start: FloatArray, direction: FloatArray, half: FloatArray) -> Bools:
+def _meets_cuboid(start: FloatArray, direction: FloatArray, half: FloatArray) -> Mask:
     """Whether start + [0, 1] * direction (..., 3) meets the cuboid |x| < half (the slab method)."""
     safe = np.where(np.abs(direction) < 1e-12, 1e-12, direction)
     one, other = (-half - start) / safe, (half - start) / safe

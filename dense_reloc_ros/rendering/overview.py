@@ -12,10 +12,11 @@ from matplotlib.figure import Figure
 
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.rendering.raycaster import Raycaster
-from dense_reloc_ros.rendering.room import FloatArray, Room
+from dense_reloc_ros.rendering.room import Room
 
 HEIGHT_ABOVE = 40.0
 """Metres from which the room is seen from above; far, so that it looks like a plan."""

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, rigid
-from dense_reloc_ros.rendering.room import FloatArray, Walkway
+from dense_reloc_ros.rendering.room import Walkway
 
 VIDEO_RATE = 15.0
 """Images per second of a query path."""

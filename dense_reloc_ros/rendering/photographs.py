@@ -8,15 +8,14 @@ import cv2
 import numpy as np
 import skimage.data
 from numpy.random import Generator
-from numpy.typing import NDArray
 
+from dense_reloc_ros.geometry.arrays import Float32Array
 from dense_reloc_ros.rendering.room import Texture
 
 DENSITY = 280
 """Texels per metre of every texture made here."""
 
 Colour = tuple[int, int, int]
-Float32 = NDArray[np.float32]
 
 PICTURES = (
     "astronaut",
@@ -74,12 +73,12 @@ def texels(metres: float) -> int:
     return max(4, round(metres * DENSITY))
 
 
-def scaled(texture: Texture, factor: Float32 | float) -> Texture:
+def scaled(texture: Texture, factor: Float32Array | float) -> Texture:
     """A texture times a factor that broadcasts to it."""
     return np.asarray(np.clip(texture * factor, 0, 255), dtype=np.uint8)
 
 
-def blotches(width: float, height: float, strength: float, rng: Generator) -> Float32:
+def blotches(width: float, height: float, strength: float, rng: Generator) -> Float32Array:
     """Smooth random brightness (h, w, 1) around 1, so that no two places look the same."""
     shape = (texels(height), texels(width))
     total = np.ones(shape, dtype=np.float32)

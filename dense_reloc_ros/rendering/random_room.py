@@ -8,19 +8,12 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.random import Generator
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.rendering import furniture, materials
 from dense_reloc_ros.rendering.furniture import Furniture, upright_pose
 from dense_reloc_ros.rendering.materials import Material
 from dense_reloc_ros.rendering.photographs import PICTURES, Colour, photograph
-from dense_reloc_ros.rendering.room import (
-    Box,
-    FloatArray,
-    Light,
-    Room,
-    Surface,
-    Texture,
-    Walkway,
-)
+from dense_reloc_ros.rendering.room import Box, Light, Room, Surface, Texture, Walkway
 
 FURNITURE_DEPTH = 0.9
 """Metres from the walls within which furniture stands."""

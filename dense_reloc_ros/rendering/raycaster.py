@@ -16,17 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.rendering.atlas import TextureAtlas
 from dense_reloc_ros.rendering.lighting import lit_textures
-from dense_reloc_ros.rendering.room import FloatArray, Room
+from dense_reloc_ros.rendering.room import Room
 
 NEAREST = 0.05
 """Metres in front of the camera from which on things are seen."""
 SUPERSAMPLING = 2
-
-Float32 = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class Rendering:
 
     image: NDArray[np.uint8]
     """(H, W, 3) RGB."""
-    depth: Float32
+    depth: Float32Array
     """(H, W) metres along the optical axis at the pixel centres, 0 where nothing is hit."""
 
 
@@ -45,11 +44,11 @@ class _Hits:
 
     surface: NDArray[np.intp]
     """Index of the surface; 0 where nothing is hit."""
-    a: Float32
+    a: Float32Array
     """Position along edge_u, 0 to 1."""
-    b: Float32
+    b: Float32Array
     """Position along edge_v, 0 to 1."""
-    inverse_depth: Float32
+    inverse_depth: Float32Array
     """1/m, 0 where nothing is hit."""
 
 

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-FloatArray = NDArray[np.float64]
+from dense_reloc_ros.geometry.arrays import FloatArray
+
 Texture = NDArray[np.uint8]
 """(h, w, 3) sRGB."""
 

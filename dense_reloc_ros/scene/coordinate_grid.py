@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-
-FloatArray = NDArray[np.float64]
 
 
 def cell_pixels(camera: Camera, size: tuple[int, int]) -> FloatArray:

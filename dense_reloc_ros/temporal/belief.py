@@ -12,7 +12,8 @@ import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, project_to_so3, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse, project_to_so3, rigid
 from dense_reloc_ros.temporal.configuration import FilterConfiguration
 
 NANOSECOND = 1e-9

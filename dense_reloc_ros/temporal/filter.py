@@ -8,7 +8,8 @@ import numpy as np
 from scipy.stats import chi2
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.se3 import FloatArray, checked_rigid, pose_error
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import checked_rigid, pose_error
 from dense_reloc_ros.temporal.belief import Belief, Dynamics, Place
 from dense_reloc_ros.temporal.configuration import FilterConfiguration
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import FloatArray, Localization
+from dense_reloc_ros.localization.result import Localization
 
 
 @dataclass(frozen=True)

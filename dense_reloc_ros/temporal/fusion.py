@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.stopwatch import Stopwatch

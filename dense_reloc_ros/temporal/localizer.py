@@ -10,9 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.retrieval.distinct_views import median_depth
 from dense_reloc_ros.temporal.confidence import confidence_of

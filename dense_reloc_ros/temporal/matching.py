@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry import se3
-from dense_reloc_ros.localization.result import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.retrieval.distinct_views import median_depth

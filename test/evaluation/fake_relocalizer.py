@@ -14,8 +14,9 @@ import numpy as np
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 
 REJECTED, SLOW, DEADLY = 0, 200, 250
 """Brightnesses; all others are localized."""

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
 

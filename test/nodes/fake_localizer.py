@@ -14,8 +14,9 @@ from scene.small_map import make_map
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import FloatArray, Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 
 LocalizeImage = Callable[[NDArray[np.uint8]], Localization]
 

@@ -26,7 +26,7 @@ from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
-from dense_reloc_ros.geometry.se3 import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import image_to_message, time_message, transform_to_message
 from dense_reloc_ros.nodes.localization_node import LocalizationNode

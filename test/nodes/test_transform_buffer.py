@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.nodes.transform_buffer import TransformError, TransformHistory
 
 SECOND = 1_000_000_000

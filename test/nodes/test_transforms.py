@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy
@@ -21,6 +21,7 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes import transforms
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.nodes.transforms import (

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.temporal.configuration import FilterConfiguration
 from dense_reloc_ros.temporal.filter import FilteredPose
 

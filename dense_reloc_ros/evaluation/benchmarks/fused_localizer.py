@@ -8,9 +8,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
-from dense_reloc_ros.localization.result import FloatArray, Localization
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.temporal.frames import FusedLocalization
 
 

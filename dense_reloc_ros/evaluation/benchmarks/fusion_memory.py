@@ -14,9 +14,10 @@ from tqdm import tqdm
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
 from dense_reloc_ros.evaluation.benchmarks.memory import in_own_process, resident_mb
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.mapping.sources.source_frame import RgbImage, SourceFrame
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.temporal.configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.localizer import TemporalLocalizer
 

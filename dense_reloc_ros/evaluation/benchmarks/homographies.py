@@ -10,15 +10,12 @@ from zlib import crc32
 import cv2
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.benchmarks.robustness import CLEAN, LEVELS, degrade
+from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.mapping.sources.image_folder import SUFFIXES
-from dense_reloc_ros.mapping.sources.source_frame import RgbImage
-
-FloatArray = NDArray[np.float64]
 
 SIZE = (640, 480)
 """Width and height of the views."""

@@ -16,9 +16,9 @@ import torch
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.mapping.sources.source_frame import RgbImage
 
 STATUS_FILE = Path("/proc/self/status")
 """Linux's account of a process."""

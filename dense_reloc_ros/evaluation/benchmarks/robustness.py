@@ -18,9 +18,10 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.geometry.arrays import Float32Array, RgbImage
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.images.encodings import decode_compressed
-from dense_reloc_ros.mapping.sources.source_frame import RgbImage, SourceFrame
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 CLEAN = "clean"
 """The name of the level at which images stay as they were recorded."""
@@ -32,8 +33,6 @@ LIGHT_GRID = (3, 4)
 BOXES = 3
 """Grey boxes that together hide the covered share of the image."""
 BOX_BRIGHTNESS = (0.1, 0.5)
-
-FloatImage = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def degrade(image: RgbImage, conditions: Conditions, number: int) -> RgbImage:
     return np.ascontiguousarray(expose(light, conditions, rng)[..., ::-1])
 
 
-def motion_kernel(length: int, angle: float) -> FloatImage:
+def motion_kernel(length: int, angle: float) -> Float32Array:
     """The blur (2 * length + 1 square, sum 1) of a camera that moves straight, angle in radians."""
     half = (length - 1) / 2 * np.array([np.cos(angle), np.sin(angle)])
     begin, end = (np.rint(length + offset).astype(int).tolist() for offset in (-half, half))
@@ -138,14 +137,14 @@ def motion_kernel(length: int, angle: float) -> FloatImage:
     return np.asarray(kernel / kernel.sum())
 
 
-def light_field(height: int, width: int, rng: Generator) -> FloatImage:
+def light_field(height: int, width: int, rng: Generator) -> Float32Array:
     """Smooth random light (height, width) within `LIGHT_RANGE`."""
     grid = rng.uniform(*LIGHT_RANGE, LIGHT_GRID).astype(np.float32)
     field = cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
     return np.clip(field, *LIGHT_RANGE)
 
 
-def _cover(light: FloatImage, conditions: Conditions, rng: Generator) -> None:
+def _cover(light: Float32Array, conditions: Conditions, rng: Generator) -> None:
     """Puts boxes of the image's proportions in front of (H, W, 3), in place."""
     height, width = light.shape[:2]
     side = np.sqrt(conditions.covered / BOXES)
@@ -157,7 +156,7 @@ def _cover(light: FloatImage, conditions: Conditions, rng: Generator) -> None:
         light[top : top + box_height, left : left + box_width] = brightness
 
 
-def expose(light: FloatImage, conditions: Conditions, rng: Generator) -> NDArray[np.uint8]:
+def expose(light: Float32Array, conditions: Conditions, rng: Generator) -> NDArray[np.uint8]:
     """What the sensor makes of light (H, W, 3): shot noise, read noise, 8 bits."""
     counted = rng.poisson(light * conditions.photons) / conditions.photons
     read = counted + rng.normal(0, conditions.read_noise, light.shape)

@@ -14,7 +14,6 @@ from types import MappingProxyType
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.benchmarks.robustness import (
@@ -25,15 +24,14 @@ from dense_reloc_ros.evaluation.benchmarks.robustness import (
     frame_number,
     motion_kernel,
 )
-from dense_reloc_ros.mapping.sources.source_frame import RgbImage, SourceFrame
+from dense_reloc_ros.geometry.arrays import Float32Array, RgbImage
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 CLEAR_SECONDS = (0.3, 0.4)
 """Between two bursts, and before the first one: 4 to 6 frames of a video of 15 Hz."""
 BLUR_TURN = np.pi / 2
 """Radians by which the direction of the blur turns in a burst at most."""
 SIDES = ("left", "right", "top", "bottom")
-
-FloatImage = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -159,7 +157,7 @@ def disturb(image: RgbImage, burst: Burst, index: int, noise: Sequence[int]) -> 
     return expose(light, conditions, np.random.default_rng(noise))
 
 
-def _half(image: FloatImage, side: str) -> FloatImage:
+def _half(image: Float32Array, side: str) -> Float32Array:
     """A view of one half of (H, W, 3)."""
     height, width = image.shape[:2]
     rows = {"top": slice(height // 2), "bottom": slice(height // 2, None)}

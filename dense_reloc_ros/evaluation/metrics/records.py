@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateErrors
-from dense_reloc_ros.geometry.se3 import FloatArray, PoseError, pose_error
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization.result import Localization
 
 

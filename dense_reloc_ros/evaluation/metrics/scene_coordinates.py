@@ -9,12 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import FloatArray
 from dense_reloc_ros.localization.result import SceneCoordinates
 from dense_reloc_ros.mapping.coordinates import coordinate_map
 from dense_reloc_ros.mapping.keypoints import undistort_depth
-from dense_reloc_ros.mapping.sources.source_frame import DepthImage
 
 CENTIMETRES = (1, 2, 5, 10, 20, 50)
 """Of the errors that the report counts."""

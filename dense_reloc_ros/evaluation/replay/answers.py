@@ -10,7 +10,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
-from dense_reloc_ros.geometry.se3 import FloatArray, from_quaternion
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import from_quaternion
 from dense_reloc_ros.localization.result import Status
 
 

@@ -18,8 +18,9 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.metrics import WRONG
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.report.plots import WRONG_COLOUR
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse
+from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.scene_map import SceneMap
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit
 
-from dense_reloc_ros.localization.result import FloatArray
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve
 
 START = (10.0, -4.0)

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry import se3
-from dense_reloc_ros.localization.result import FloatArray, PoseEstimate
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.retrieval.distinct_views import median_depth
 from dense_reloc_ros.scene.scene_map import SceneMap
 

@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import checked_rigid
 from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
-from dense_reloc_ros.mapping.sources.source_frame import FloatArray, SourceFrame
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 FRAMES_PER_SECOND = 30.0
 _FILE = re.compile(r"(frame-(\d{6}))\.(color\.jpg|color\.png|depth\.png|pose\.txt)")

@@ -5,15 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
-
-FloatArray = NDArray[np.float64]
-RgbImage = NDArray[np.uint8]
-DepthImage = NDArray[np.float32]
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,9 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dense_reloc_ros.images.photometric import Mask, RandomCamera, RgbImage
+from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
+from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.training.pairs import TrainingPair
-
-FloatArray = NDArray[np.float64]
 
 VISIBLE_SHARE = 0.85
 """Of a pair's points at most, where it has enough others: losses want to see misses as well."""

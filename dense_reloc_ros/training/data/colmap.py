@@ -14,19 +14,14 @@ from pydantic import Field
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.images.photometric import (
-    Mask,
-    PhotometricConfiguration,
-    RandomCamera,
-    RgbImage,
-)
+from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.mapping.sources.colmap import read_colmap
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import (
     FEWEST_VISIBLE,
-    FloatArray,
     RelativePose,
     ViewPair,
     assemble,

@@ -8,9 +8,8 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
+from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.images.photometric import Mask, RgbImage
-from dense_reloc_ros.training.data.assembly import FloatArray
 
 
 @dataclass(frozen=True)

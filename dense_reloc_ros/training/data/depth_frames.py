@@ -10,13 +10,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.images.photometric import Mask, RgbImage
 from dense_reloc_ros.mapping.keypoints import reliable_depth, undistort_depth
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import (
-    FloatArray,
     RelativePose,
     ViewPair,
     candidate_count,

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.images.image_file import read_rgb
-from dense_reloc_ros.images.photometric import RgbImage
 from dense_reloc_ros.rendering.photographs import photograph
 from dense_reloc_ros.training.data.memory import BoundedMemory
 

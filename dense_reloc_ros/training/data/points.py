@@ -7,7 +7,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from dense_reloc_ros.images.photometric import Mask, RgbImage
+from dense_reloc_ros.geometry.arrays import Mask, RgbImage
 
 CORNER_SHARE = 0.5
 CORNER_QUALITY = 1e-3

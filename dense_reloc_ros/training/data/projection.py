@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.training.data.assembly import FloatArray
 
 
 def transformed(T_a_b: FloatArray, points: FloatArray) -> FloatArray:

@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
@@ -24,7 +25,7 @@ from dense_reloc_ros.rendering.paths import mapping_motion, query_motion
 from dense_reloc_ros.rendering.random_room import random_room, relit
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
-from dense_reloc_ros.rendering.room import FloatArray, Walkway
+from dense_reloc_ros.rendering.room import Walkway
 from dense_reloc_ros.training.data.depth_frames import DepthViews
 from dense_reloc_ros.training.data.depth_source import DepthSource, Recording
 

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import DepthImage
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.assembly import image_tensor
@@ -29,8 +30,6 @@ from dense_reloc_ros.training.data.depth_source import (
 from dense_reloc_ros.training.data.memory import BoundedMemory
 from dense_reloc_ros.training.data.projection import intrinsics
 from dense_reloc_ros.training.scenes import SceneQuery
-
-DepthMap = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -149,7 +148,7 @@ class SceneSource:
         return self._loaded.get(id(frame), lambda: load_depth_frame(frame))
 
 
-def resampled_depth(frame: DepthFrame, crop: Crop) -> DepthMap:
+def resampled_depth(frame: DepthFrame, crop: Crop) -> DepthImage:
     """Depth (H, W) of a part of a frame, that of the nearest pixel; 0 where it is not reliable."""
     height, width = crop.size
     columns = crop.image_pixels(np.stack([np.arange(width), np.zeros(width)], axis=1))[:, 0]

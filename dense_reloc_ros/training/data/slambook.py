@@ -13,10 +13,11 @@ import numpy as np
 from pydantic import BaseModel, ValidationError
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import from_quaternion
 from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
-from dense_reloc_ros.mapping.sources.source_frame import DepthImage, FloatArray, SourceFrame
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 INTRINSICS_FILE = "intrinsics.json"
 Y_UP = np.diag([1.0, -1.0, 1.0, 1.0])

@@ -12,14 +12,10 @@ from pydantic import Field
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.images.photometric import (
-    PhotometricConfiguration,
-    RandomCamera,
-    RgbImage,
-)
+from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
+from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.training.data.assembly import (
     FEWEST_VISIBLE,
-    FloatArray,
     ViewPair,
     assemble,
     candidate_count,
