@@ -174,15 +174,6 @@ class LocalizerConfiguration(Block):
     verification: VerificationConfiguration = VerificationConfiguration()
 
 
-def configuration_from_mapping(values: dict[str, Any]) -> LocalizerConfiguration:
-    """The configuration of nested plain values.
-
-    Raises:
-        ConfigurationError: an unknown name, a wrong type or a value out of range; names it.
-    """
-    return block_from_mapping(LocalizerConfiguration, values)
-
-
 def load_configuration(path: Path) -> LocalizerConfiguration:
     """The configuration in a YAML file.
 

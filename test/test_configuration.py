@@ -7,7 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from dense_reloc_ros.configuration import (
     LocalizerConfiguration,
-    configuration_from_mapping,
+    block_from_mapping,
     load_configuration,
 )
 from dense_reloc_ros.errors import ConfigurationError
@@ -16,7 +16,7 @@ from dense_reloc_ros.errors import ConfigurationError
 def test_nothing_given_means_the_defaults(tmp_path):
     empty = tmp_path / "empty.yaml"
     empty.write_text("# nothing\n")
-    assert configuration_from_mapping({}) == LocalizerConfiguration()
+    assert block_from_mapping(LocalizerConfiguration, {}) == LocalizerConfiguration()
     assert load_configuration(empty) == LocalizerConfiguration()
 
 
@@ -32,8 +32,10 @@ def test_given_values_are_taken_and_the_others_stay(tmp_path):
 
 
 def test_a_configuration_survives_being_written_down():
-    changed = configuration_from_mapping({"retrieval": {"descriptor": "gem", "keyframes": 3}})
-    assert configuration_from_mapping(changed.model_dump()) == changed
+    changed = block_from_mapping(
+        LocalizerConfiguration, {"retrieval": {"descriptor": "gem", "keyframes": 3}}
+    )
+    assert block_from_mapping(LocalizerConfiguration, changed.model_dump()) == changed
 
 
 def test_configurations_do_not_change():
@@ -55,7 +57,7 @@ def test_configurations_do_not_change():
 )
 def test_wrong_values_are_named(values, name, reason):
     with pytest.raises(ConfigurationError, match=f"parameter '{name}': .*{reason}"):
-        configuration_from_mapping(values)
+        block_from_mapping(LocalizerConfiguration, values)
 
 
 @pytest.mark.parametrize(

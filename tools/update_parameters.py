@@ -11,7 +11,7 @@ from pathlib import Path
 from pydantic import BaseModel
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 PARAMETER_FILE = Path(__file__).parents[1] / "config" / "reloc.yaml"
 HEADING = "    # --- {}; all of it may change while the node runs. ---\n"

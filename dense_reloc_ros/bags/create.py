@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from dense_reloc_ros.bags.writer import BagWriter
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS

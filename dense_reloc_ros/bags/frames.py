@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from dense_reloc_ros.bags.poses import read_poses
-from dense_reloc_ros.bags.reader import BagReader, stamp_of
+from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
+from dense_reloc_ros.bags.recorded_poses import read_poses
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera

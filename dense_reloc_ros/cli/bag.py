@@ -41,7 +41,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_create(arguments: argparse.Namespace) -> int:
     """Runs `bag create`."""
     from dense_reloc_ros.bags.create import create_bag
-    from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 
     frames = create_bag(
         arguments.seven_scenes,

@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.report.report import write_report
     from dense_reloc_ros.evaluation.report.summary import RunInformation
     from dense_reloc_ros.geometry.trajectory import read_tum
-    from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-    from dense_reloc_ros.temporal.localizer import TemporalLocalizer
+    from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+    from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
     configuration = (
         load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()

@@ -72,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.devices import find_device
     from dense_reloc_ros.errors import ConfigurationError
     from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
-    from dense_reloc_ros.mapping.coordinates import with_coordinates
+    from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
     from dense_reloc_ros.mapping.keyframes import select_keyframes
     from dense_reloc_ros.mapping.map_of_source import describer_for, image_of, make_map
     from dense_reloc_ros.scene.writer import check_target, write_map

@@ -71,7 +71,7 @@ def table(summary: MapSummary) -> str:
 
 def _confidence(calibration: MapCalibration) -> str:
     """The probability that poses of some scores are right."""
-    from dense_reloc_ros.temporal.confidence import confidence_of
+    from dense_reloc_ros.temporal.pose_probability import confidence_of
 
     if calibration.confidence is None:
         return "not fitted"

@@ -56,13 +56,13 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         InputError: frames or intrinsics that are missing or cannot be used.
     """
     from dense_reloc_ros.mapping.map_of_source import MapSource
-    from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 
     _check_options(arguments)
     camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
     if arguments.bag:
-        from dense_reloc_ros.bags.map_source import read_bag
-        from dense_reloc_ros.bags.reader import BagReader
+        from dense_reloc_ros.bags.bag_reader import BagReader
+        from dense_reloc_ros.bags.mapping_frames import read_bag
 
         with BagReader(arguments.bag) as bag:
             topics = (arguments.pose_topic, arguments.depth_topic, arguments.image_topic)

@@ -39,11 +39,11 @@ def open_queries(arguments: argparse.Namespace) -> Iterator[list[SourceFrame]]:
     Raises:
         InputError: frames or intrinsics that are missing or cannot be used.
     """
+    from dense_reloc_ros.bags.bag_reader import BagReader
     from dense_reloc_ros.bags.frames import read_frames
-    from dense_reloc_ros.bags.reader import BagReader
     from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
     from dense_reloc_ros.errors import InputError
-    from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
     from dense_reloc_ros.mapping.sources.image_folder import read_image_folder
     from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
@@ -68,8 +68,8 @@ def open_odometry(arguments: argparse.Namespace) -> Trajectory | None:
     Raises:
         InputError: odometry that cannot be used.
     """
+    from dense_reloc_ros.bags.bag_reader import BagReader
     from dense_reloc_ros.bags.odometry import read_odometry
-    from dense_reloc_ros.bags.reader import BagReader
 
     if not arguments.bag:
         return None

@@ -49,13 +49,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     from dense_reloc_ros.devices import find_device
     from dense_reloc_ros.errors import ConfigurationError, TrainingError
-    from dense_reloc_ros.training.assembly import create_trainer
-    from dense_reloc_ros.training.configuration import load_training_configuration
     from dense_reloc_ros.training.export import export
     from dense_reloc_ros.training.interruption import interruption
     from dense_reloc_ros.training.logs import TrainingLog
-    from dense_reloc_ros.training.progress import Ending
     from dense_reloc_ros.training.run_folder import RunFolder
+    from dense_reloc_ros.training.run_progress import Ending
+    from dense_reloc_ros.training.run_setup import create_trainer
+    from dense_reloc_ros.training.training_configuration import load_training_configuration
 
     if arguments.half and not arguments.export:
         raise ConfigurationError("--half goes with --export")

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import grid_sample, normalize
 
-from dense_reloc_ros.dsm.coordinates import project_to_views
 from dense_reloc_ros.dsm.scene_views import PreviousFrame
+from dense_reloc_ros.geometry.projection import project
 
 LEAST_TEMPORAL_GAIN = 0.4
 """alpha = min(s + 0.4, 1)."""
@@ -58,8 +58,8 @@ class TemporalCorrelation:
 
     def descriptors(self, points: Tensor) -> tuple[Tensor, Tensor]:
         """What the frame shows (B, P, C) at points (B, P, 3), and whether it does (B, P)."""
-        pixels = project_to_views(points, self.T_camera_map[:, None], self.intrinsics[:, None])
-        cells = (pixels[:, 0] - (self.stride - 1) / 2) / self.stride
+        pixels, _ = project(self.T_camera_map, points, self.intrinsics[:, None])
+        cells = (pixels - (self.stride - 1) / 2) / self.stride
         height, width = self.features.shape[-2:]
         grid = (cells + 0.5) / cells.new_tensor([width, height]) * 2 - 1
         seen = (grid.abs() <= 1).all(-1)
@@ -146,7 +146,8 @@ def _correlate_at(pixels: Tensor, features: Tensor, index: Tensor) -> Tensor:
 def _windows(initial: Tensor, views: LevelViews, window: int) -> tuple[Tensor, Tensor]:
     """Rows of the scene's table (B, P, N d d) in the windows, and whether they are in an image."""
     batch, count, _, height, width = views.features.shape
-    pixels = project_to_views(initial.flatten(2).mT, views.T_camera_map, views.intrinsics)
+    points = initial.flatten(2).mT[:, None]
+    pixels, _ = project(views.T_camera_map, points, views.intrinsics[:, :, None])
     cells = ((pixels - (views.stride - 1) / 2) / views.stride).round()
     # Far outside, as are points behind a view: too far for integers otherwise.
     cells = cells.nan_to_num(-1e6).clamp(-1e6, 1e6).long()

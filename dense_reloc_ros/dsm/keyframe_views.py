@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.dsm.coordinates import coordinate_pyramid
+from dense_reloc_ros.dsm.coordinate_pyramid import coordinate_pyramid
 from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher
 from dense_reloc_ros.dsm.scene_views import Pyramid, SceneViews

@@ -27,4 +27,4 @@ def network_image(image: NDArray[np.uint8], size: ImageSize, device: torch.devic
 def network_intrinsics(camera: Camera, size: ImageSize) -> Tensor:
     """fx, fy, cx, cy (4,) of a pinhole camera's images in the network's size, float64."""
     scaled = camera.scaled(size[1], size[0])
-    return torch.tensor([scaled.fx, scaled.fy, scaled.cx, scaled.cy], dtype=torch.float64)
+    return torch.from_numpy(scaled.intrinsics)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.dsm.coordinates import cell_centres
+from dense_reloc_ros.dsm.coordinate_pyramid import cell_centres
 from dense_reloc_ros.dsm.scene_views import LevelPrediction
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose

@@ -13,7 +13,7 @@ from dense_reloc_ros.dsm.coordinate_network import (
     CoordinateNetwork,
     NormalizedVolume,
 )
-from dense_reloc_ros.dsm.coordinates import LocalFrame
+from dense_reloc_ros.dsm.coordinate_pyramid import LocalFrame
 from dense_reloc_ros.dsm.cost_volume import (
     CostVolume,
     LevelViews,
@@ -143,11 +143,6 @@ class Level(nn.Module):
             volume.coordinates,
             volume.correlations,
         )
-
-
-def mean_certainty(predictions: Sequence[LevelPrediction]) -> Tensor:
-    """The confidence s (B,): the mean certainty of the finest level (3.3.3)."""
-    return predictions[-1].certainty.mean((-2, -1))
 
 
 def create_scene_matcher(variant: Variant) -> SceneMatcher:

@@ -11,7 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
 
+MINIMUM_DEPTH = 1e-3
+"""Points at a smaller depth are not in front of a camera."""
 DISTORTION_LENGTHS = {
     "plumb_bob": (0, 4, 5),
     "rational_polynomial": (8, 12, 14),
@@ -63,7 +66,7 @@ class Camera:
     def from_matrix(
         width: int,
         height: int,
-        matrix: Sequence[float] | NDArray[np.float64],
+        matrix: Sequence[float] | FloatArray,
         distortion_model: str = "plumb_bob",
         distortion: Sequence[float] = (),
     ) -> Camera:
@@ -91,9 +94,33 @@ class Camera:
         )
 
     @property
-    def matrix(self) -> NDArray[np.float64]:
+    def matrix(self) -> FloatArray:
         """The intrinsic matrix K, shape (3, 3)."""
         return np.array([[self.fx, 0.0, self.cx], [0.0, self.fy, self.cy], [0.0, 0.0, 1.0]])
+
+    @property
+    def intrinsics(self) -> FloatArray:
+        """(4,) fx, fy, cx, cy, as `geometry.projection` takes them."""
+        return np.array([self.fx, self.fy, self.cx, self.cy])
+
+    def project(self, in_camera: FloatArray) -> FloatArray:
+        """Pixels (..., 2) of points (..., 3) in the frame of this camera, taken as a pinhole.
+
+        They are nan where the points are not in front of the camera.
+        """
+        depth = in_camera[..., 2:]
+        safe = np.where(depth > MINIMUM_DEPTH, depth, np.nan)
+        return np.asarray(in_camera[..., :2] / safe * (self.fx, self.fy) + (self.cx, self.cy))
+
+    def lift(self, pixels: FloatArray, depth: FloatArray) -> FloatArray:
+        """Points (..., 3) in the frame of this camera, taken as a pinhole.
+
+        Args:
+            pixels: (..., 2).
+            depth: (...) along the optical axis.
+        """
+        rays = (pixels - (self.cx, self.cy)) / (self.fx, self.fy)
+        return np.concatenate([rays * depth[..., None], depth[..., None]], axis=-1)
 
     @property
     def is_distorted(self) -> bool:

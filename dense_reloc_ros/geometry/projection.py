@@ -5,24 +5,23 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.se3 import hat
-
-MINIMUM_DEPTH = 1e-3
 
 
 def project(T_camera_map: Tensor, points: Tensor, intrinsics: Tensor) -> tuple[Tensor, Tensor]:
-    """The warping function of thesis 4.2: pixels of points seen by B cameras.
+    """The warping function of thesis 4.2: pixels of points seen by cameras.
 
     Args:
-        T_camera_map: (B, 4, 4).
-        points: (M, 3) in the map frame, metres.
-        intrinsics: (4,) fx, fy, cx, cy in pixels.
+        T_camera_map: (..., 4, 4).
+        points: (M, 3), or (..., M, 3) with other ones for each camera, in the map frame, metres.
+        intrinsics: fx, fy, cx, cy in pixels: (4,), or (..., 1, 4) with those of each camera.
 
     Returns:
-        Pixels (B, M, 2) and points in the camera frame (B, M, 3). Pixels of points that are not in
-        front of the camera are nan.
+        Pixels (..., M, 2) and points in the camera frame (..., M, 3). Pixels of points that are not
+        in front of the camera are nan.
     """
-    in_camera = points @ T_camera_map[:, :3, :3].mT + T_camera_map[:, None, :3, 3]
+    in_camera = points @ T_camera_map[..., :3, :3].mT + T_camera_map[..., None, :3, 3]
     return to_pixels(in_camera, intrinsics), in_camera
 
 
@@ -30,7 +29,7 @@ def to_pixels(in_camera: Tensor, intrinsics: Tensor) -> Tensor:
     """Pixels (..., 2) of points in the camera frame (..., 3); nan where not in front of it."""
     depth = in_camera[..., 2:]
     safe = torch.where(depth > MINIMUM_DEPTH, depth, torch.nan)
-    return in_camera[..., :2] / safe * intrinsics[:2] + intrinsics[2:]
+    return in_camera[..., :2] / safe * intrinsics[..., :2] + intrinsics[..., 2:]
 
 
 def to_bearings(pixels: Tensor, intrinsics: Tensor) -> Tensor:

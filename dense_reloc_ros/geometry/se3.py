@@ -38,6 +38,11 @@ def inverse(transform: FloatArray) -> FloatArray:
     return result
 
 
+def transformed(T_a_b: FloatArray, points: FloatArray) -> FloatArray:
+    """Points (..., 3) in b as points in a, by a pose (4, 4)."""
+    return np.asarray(points @ T_a_b[:3, :3].T + T_a_b[:3, 3])
+
+
 def project_to_so3(matrix: FloatArray) -> FloatArray:
     """The rotation nearest to a (3, 3) matrix in the Frobenius norm."""
     u, _, vt = np.linalg.svd(matrix)

@@ -13,12 +13,12 @@ from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.dsm.keyframe_views import KeyframeViews
+from dense_reloc_ros.dsm.matcher_weights import open_scene_matcher
 from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
 from dense_reloc_ros.dsm.place_match import PlaceMatch, match_place
 from dense_reloc_ros.dsm.pose import supporting_points
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid
-from dense_reloc_ros.dsm.weights import open_scene_matcher
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3

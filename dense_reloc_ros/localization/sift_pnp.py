@@ -100,7 +100,7 @@ class SiftPnpLocalizer(Localizer):
         self, pixels: Tensor, point_indices: Tensor, camera: Camera, keyframes: list[int]
     ) -> PoseEstimate | None:
         """The pose at which the most pixels (K, 2) show their points (K,) of the map."""
-        intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy]).double()
+        intrinsics = torch.from_numpy(camera.intrinsics)
         points = self.scene_map.points[point_indices].double()
         threshold = self.configuration.reprojection.threshold
         T_camera_map = robust_pose(pixels, points, intrinsics, threshold)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.se3 import transformed
 from dense_reloc_ros.mapping.assembly import DescribedKeyframe, MapParts, assemble_map
 from dense_reloc_ros.mapping.depth_correction import fit_depth_correction
 from dense_reloc_ros.mapping.describing import KeyframeDescriber, KeyframeDescription, Vocabulary
@@ -52,7 +53,7 @@ def build_from_depth(
             continue
         camera, T_map_camera = frame.camera.pinhole(), frame.known_pose()
         points = lift(description.pixels, depth, camera)
-        points = points @ T_map_camera[:3, :3].T + T_map_camera[:3, 3]
+        points = transformed(T_map_camera, points)
         keyframes.append(DescribedKeyframe(frame.name, camera, T_map_camera, description.stored()))
         lifted.append(LiftedKeyframe(camera, T_map_camera, description.pixels, points))
     _check_any(keyframes)

@@ -87,6 +87,4 @@ def lift(pixels: NDArray[np.float32], depth: NDArray[np.float32], camera: Camera
     columns = np.clip(columns[:, None, None] + steps, 0, camera.width - 1)
     readings = depth[rows, columns].reshape(len(pixels), -1).astype(np.float64)
     readings[(readings < DEPTH_RANGE[0]) | (readings > DEPTH_RANGE[1])] = np.nan
-    z = np.nanmedian(readings, axis=1)
-    rays = (pixels - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
-    return np.column_stack([rays * z[:, None], z])
+    return camera.lift(pixels.astype(np.float64), np.nanmedian(readings, axis=1))

@@ -106,8 +106,7 @@ def _own_observations(scene_map: SceneMap) -> Matches:
 
 
 def _intrinsics(scene_map: SceneMap, keyframe: int) -> Tensor:
-    camera = scene_map.cameras[keyframe]
-    return torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy], dtype=torch.float64)
+    return torch.from_numpy(scene_map.cameras[keyframe].intrinsics)
 
 
 def _expected_points(scene_map: SceneMap, reference: Tensor, keyframe: int) -> Tensor:

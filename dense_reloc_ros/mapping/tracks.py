@@ -48,10 +48,7 @@ class LiftedKeyframe:
 
     def project(self, points: FloatArray) -> FloatArray:
         """Pixels (N, 2) of points (N, 3) of the map; infinite behind the camera."""
-        local = self.to_camera(points)
-        z = np.where(local[:, 2] > 1e-3, local[:, 2], np.nan)[:, None]
-        focal, centre = [self.camera.fx, self.camera.fy], [self.camera.cx, self.camera.cy]
-        return np.nan_to_num(local[:, :2] / z * focal + centre, nan=np.inf)
+        return np.nan_to_num(self.camera.project(self.to_camera(points)), nan=np.inf)
 
 
 def merge_points(keyframes: Sequence[LiftedKeyframe]) -> tuple[FloatArray, list[Indices]]:

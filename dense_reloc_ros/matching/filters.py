@@ -1,4 +1,8 @@
-"""Which matches to keep: ratio test, probability threshold, cyclic check; and the matches."""
+"""Which matches to keep: ratio test, probability threshold, cyclic check; and the matches.
+
+The filters are those of sparse-to-dense matching in the thesis (chapter 3), for the methods that
+follow it; the default method keeps all matches and leaves the choice to its robust pose.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +13,16 @@ from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.matching.correlation import correlate
 
 
-def best_matches(maps: Tensor, level: FeatureLevel) -> Tensor:
-    """The pixel (M, 2) of the highest cell of each map (M, h, w) (thesis eq. 3.4)."""
+def best_cells(maps: Tensor) -> Tensor:
+    """Column and row (M, 2) of the highest cell of each map (M, h, w)."""
     width = maps.shape[-1]
     index = maps.flatten(1).argmax(1)
-    return level.cells_to_pixels(torch.stack([index % width, index // width], dim=-1).to(maps))
+    return torch.stack([index % width, index // width], dim=-1).to(maps)
+
+
+def best_matches(maps: Tensor, level: FeatureLevel) -> Tensor:
+    """The pixel (M, 2) of the highest cell of each map (M, h, w) (thesis eq. 3.4)."""
+    return level.cells_to_pixels(best_cells(maps))
 
 
 def ratio_test(correlation: Tensor, fraction: float, ratio: float) -> Tensor:

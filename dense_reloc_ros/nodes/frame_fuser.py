@@ -13,9 +13,9 @@ from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
-from dense_reloc_ros.temporal.localizer import TemporalLocalizer
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
 logger = logging.getLogger(__name__)
 

@@ -23,7 +23,7 @@ from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.statistics import Statistics
 from dense_reloc_ros.nodes.transforms import open_transforms
 from dense_reloc_ros.nodes.worker import NewestItemWorker
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 
 class FusionPipeline:

@@ -25,7 +25,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 from tqdm import tqdm
 
-from dense_reloc_ros.bags.reader import BagReader
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay.answers import Answer, write_answers

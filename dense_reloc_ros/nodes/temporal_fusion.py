@@ -22,8 +22,8 @@ from dense_reloc_ros.nodes.map_keeper import MapKeeper, OpenLocalizer
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.running import run_node
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.localizer import TemporalLocalizer
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
 MODELS: tuple[type[Block], ...] = (FusionConfiguration, TemporalConfiguration)
 """Its parameters; in a process of its own also those of the map and of the localizer."""

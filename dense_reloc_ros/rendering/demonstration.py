@@ -12,15 +12,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.frames import read_frames
-from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.geometry.se3 import inverse, transformed
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS, read_tum
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.overview import overview_figure
@@ -187,8 +187,7 @@ def _visible(points: FloatArray, frame: SourceFrame, raycaster: Raycaster) -> Fl
     """The points (N, 3) that the frame truly sees, by the renderer's depth."""
     assert frame.T_map_camera is not None  # the bag was read with its ground truth
     depth = raycaster.render(frame.camera, frame.T_map_camera).depth
-    T_camera_map = inverse(frame.T_map_camera)
-    seen = points @ T_camera_map[:3, :3].T + T_camera_map[:3, 3]
+    seen = transformed(inverse(frame.T_map_camera), points)
     in_front = seen[:, 2] > 0.1
     x, y, _ = np.rint(frame.camera.matrix @ (seen[in_front] / seen[in_front, 2:]).T).astype(int)
     inside = (x >= 0) & (x < frame.camera.width) & (y >= 0) & (y < frame.camera.height)

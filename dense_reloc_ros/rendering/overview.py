@@ -14,7 +14,7 @@ from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import inverse, rigid
+from dense_reloc_ros.geometry.se3 import inverse, rigid, transformed
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.room import Room
 
@@ -116,9 +116,6 @@ def _camera_above(room: Room) -> tuple[Camera, FloatArray]:
 def _project(
     points: FloatArray, T_map_camera: FloatArray, camera: Camera
 ) -> tuple[FloatArray, FloatArray]:
-    """Pixels (N, 2), NaN behind the camera, and depth (N,) in metres of map points (N, 3)."""
-    T_camera_map = inverse(T_map_camera)
-    seen = points @ T_camera_map[:3, :3].T + T_camera_map[:3, 3]
-    depth = np.where(seen[:, 2] > 0.05, seen[:, 2], np.nan)
-    pixels = seen[:, :2] / depth[:, None] * [camera.fx, camera.fy] + [camera.cx, camera.cy]
-    return pixels, depth
+    """Pixels (N, 2), nan behind the camera, and depth (N,) in metres of map points (N, 3)."""
+    seen = transformed(inverse(T_map_camera), points)
+    return camera.project(seen), seen[:, 2]

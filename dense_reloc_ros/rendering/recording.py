@@ -12,8 +12,8 @@ import yaml
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, ODOMETRY_FRAME
-from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera

@@ -6,6 +6,7 @@ import numpy as np
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import transformed
 
 
 def cell_pixels(camera: Camera, size: tuple[int, int]) -> FloatArray:
@@ -19,6 +20,4 @@ def cell_pixels(camera: Camera, size: tuple[int, int]) -> FloatArray:
 def cell_points(depths: FloatArray, camera: Camera, T_map_camera: FloatArray) -> FloatArray:
     """The points (h, w, 3) in the map frame at depths (h, w) in the centres of the cells."""
     pixels = cell_pixels(camera, (depths.shape[0], depths.shape[1]))
-    rays = (pixels - [camera.cx, camera.cy]) / [camera.fx, camera.fy]
-    local = np.concatenate([rays, np.ones_like(rays[..., :1])], axis=-1) * depths[..., None]
-    return np.asarray(local @ T_map_camera[:3, :3].T + T_map_camera[:3, 3])
+    return transformed(T_map_camera, camera.lift(pixels, depths))

@@ -9,7 +9,7 @@ from dense_reloc_ros.dsm.scene_views import PreviousFrame
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.result import Localization
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 NANOSECONDS = 1_000_000_000
 

@@ -11,10 +11,10 @@ from dense_reloc_ros.localization.result import Localization, PoseEstimate, Stat
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.stopwatch import Stopwatch
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.frames import LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
+from dense_reloc_ros.temporal.fused_matching import Matches, match_with_previous, tensor_of
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.history import PreviousFrame
-from dense_reloc_ros.temporal.matching import Matches, match_with_previous, tensor_of
 from dense_reloc_ros.temporal.tracking import TrackedPose, gain_at, tracked_poses
 
 

@@ -9,7 +9,7 @@ import torch
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import PoseEstimate
-from dense_reloc_ros.temporal.frames import LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
 
 NANOSECONDS = 1_000_000_000
 

@@ -11,7 +11,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.pose.feature_metric import refine_by_features
 from dense_reloc_ros.pose.nre import refine_coarse, refine_fine
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
-from dense_reloc_ros.temporal.matching import Matches
+from dense_reloc_ros.temporal.fused_matching import Matches
 
 
 @dataclass(frozen=True)

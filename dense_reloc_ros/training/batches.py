@@ -10,6 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.training.example import Example
 from dense_reloc_ros.training.interruption import ignore_interruption
 
 NUMBERS_OF_A_SEED = 1 << 32
@@ -22,11 +23,11 @@ _VALIDATION_START = NUMBERS_OF_A_SEED * (LARGEST_SEED + 1)
 class Source(Protocol):
     """Endless examples, each a function of its number alone: what makes runs repeat and resume.
 
-    Those of features are pairs (`PairSource`), those of DSM queries with their scenes.
+    Those of features are pairs (`TrainingPair`), those of DSM `SceneQuery`.
     """
 
-    def pair(self, number: int) -> Any:
-        """The example of a number from 0 up; its `batch` makes a batch of several."""
+    def pair(self, number: int) -> Example:
+        """The example of a number from 0 up, always the same for the same number."""
         ...
 
 
@@ -69,7 +70,7 @@ class _Batches(Dataset["tuple[list[int], Any]"]):
         except RelocError as error:
             # Raised through a worker, its message would become a page of traceback.
             return list(numbers), error
-        return list(numbers), pairs[0].batch(pairs)
+        return list(numbers), Example.batch(pairs)
 
 
 class _Numbers(Sampler[list[int]]):

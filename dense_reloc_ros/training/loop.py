@@ -15,22 +15,21 @@ from dense_reloc_ros.errors import TrainingError
 from dense_reloc_ros.features.network import TrainableNetwork
 from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
-from dense_reloc_ros.training.configuration import TrainingConfiguration
 from dense_reloc_ros.training.curve import CurvePoint, best_point, validations_since_best
 from dense_reloc_ros.training.logs import TrainingLog
-from dense_reloc_ros.training.objective import TrainingObjective
+from dense_reloc_ros.training.objective import Objective
 from dense_reloc_ros.training.optimization import (
     CosineSchedule,
     create_optimizer,
     learning_rate_factor,
     set_learning_rates,
 )
-from dense_reloc_ros.training.progress import Ending, Progress
 from dense_reloc_ros.training.reproducibility import deterministic_sums, seed_step
+from dense_reloc_ros.training.run_progress import Ending, Progress
+from dense_reloc_ros.training.training_configuration import TrainingConfiguration
+from dense_reloc_ros.training.validator import Validator
 
 Batches = Generator[tuple[list[int], Any], None, None]
-Validation = Callable[..., dict[str, float] | None]
-"""What `Validator` does, of network, objective, device and whether it is interrupted."""
 
 
 class Trainer:
@@ -45,9 +44,9 @@ class Trainer:
         self,
         configuration: TrainingConfiguration,
         network: TrainableNetwork,
-        objective: TrainingObjective,
+        objective: Objective,
         source: Source,
-        validator: Validation | None,
+        validator: Validator | None,
         checkpoints: Checkpoints,
         device: torch.device,
     ) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
-from dense_reloc_ros.training.configuration import read_yaml
 from dense_reloc_ros.training.curve import CurvePoint
 from dense_reloc_ros.training.export import TrainedNetwork, git_revision
+from dense_reloc_ros.training.training_configuration import read_yaml
 
 
 class RunFolder:

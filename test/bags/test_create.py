@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.create import create_bag
 from dense_reloc_ros.bags.frames import read_frames
-from dense_reloc_ros.bags.poses import static_transform
-from dense_reloc_ros.bags.reader import BagReader
+from dense_reloc_ros.bags.recorded_poses import static_transform
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 

@@ -8,8 +8,8 @@ import pytest
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import Stores, get_typestore
 
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.frames import find_image_topic, read_camera, read_frames
-from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.errors import InputError
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.bags.bag_reader import BagReader
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.odometry import read_odometry
-from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, ODOMETRY_FRAME
-from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.geometry.trajectory import Trajectory

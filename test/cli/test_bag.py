@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import yaml
 
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.frames import read_frames
-from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.cli import bag
 
 

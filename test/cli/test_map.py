@@ -19,8 +19,8 @@ from scene.small_map import make_map
 from scene.wall import CAMERA, PixelDescriber, wall_frame
 
 from dense_reloc_ros import mapping
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.topics import DEPTH_TOPIC, GROUND_TRUTH_TOPIC
-from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame

@@ -14,7 +14,7 @@ REQUIRED = ["replay", "--map", "m", "--bag", "b", "--output", "o"]
 def replayed(monkeypatch) -> list:
     """What the replay was asked for."""
     from dense_reloc_ros.cli import report_table
-    from dense_reloc_ros.evaluation import replay_report
+    from dense_reloc_ros.evaluation.report import replay_report
 
     asked: list = []
     monkeypatch.setattr(replay_report, "replay_and_report", lambda *given: asked.append(given))

@@ -10,7 +10,7 @@ from gallery import Gallery
 
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.coordinates import with_coordinates
+from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.scene.writer import write_map
 

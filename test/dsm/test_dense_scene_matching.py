@@ -8,14 +8,14 @@ import torch
 from dsm.knowing_matcher import KnowingMatcher
 from gallery import CAMERA, Gallery, looking
 
-from dense_reloc_ros.configuration import configuration_from_mapping
+from dense_reloc_ros.configuration import LocalizerConfiguration, block_from_mapping
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.result import Status
-from dense_reloc_ros.mapping.coordinates import coordinate_map
+from dense_reloc_ros.mapping.coordinate_maps import coordinate_map
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.temporal.dense_scene_matching import DsmVideo
 
@@ -30,7 +30,7 @@ def matcher() -> KnowingMatcher:
 
 
 def dsm_localizer(map_path, matcher, **parameters) -> DsmLocalizer:
-    configuration = configuration_from_mapping({"dsm": parameters})
+    configuration = block_from_mapping(LocalizerConfiguration, {"dsm": parameters})
     return DsmLocalizer(load_map(map_path), configuration, CPU, "dsm_compact", matcher)
 
 
@@ -130,8 +130,9 @@ def test_images_of_another_size_than_the_cameras_are_invalid(localizer):
 def test_parameters_can_change_between_frames(gallery, localizer, matcher):
     image = see(gallery, matcher, query_pose(15), wrong=0.3)
     assert localizer.localize(image, CAMERA).is_localized
-    localizer.configuration = configuration_from_mapping(
-        {"dsm": {"scene_images": 1}, "verification": {"score_threshold": 0.9}}
+    localizer.configuration = block_from_mapping(
+        LocalizerConfiguration,
+        {"dsm": {"scene_images": 1}, "verification": {"score_threshold": 0.9}},
     )
     result = localizer.localize(image, CAMERA)
     assert result.status is Status.REJECTED
@@ -139,7 +140,7 @@ def test_parameters_can_change_between_frames(gallery, localizer, matcher):
 
 
 def test_the_paper_s_network_needs_weights(map_path):
-    configuration = configuration_from_mapping({})
+    configuration = block_from_mapping(LocalizerConfiguration, {})
     with pytest.raises(ConfigurationError, match=r"'dsm' has no weights.*dsm\.weights"):
         open_localizer(map_path, configuration, "dsm", "cpu")
 

@@ -5,13 +5,12 @@ from dataclasses import replace
 import pytest
 import torch
 from dsm.random_scene import rigid_pose
-from torch.nn.functional import avg_pool2d, normalize
+from torch.nn.functional import normalize
 
-from dense_reloc_ros.dsm.coordinates import coordinate_pyramid, coordinates_of_depth
+from dense_reloc_ros.dsm.coordinate_pyramid import coordinate_pyramid, coordinates_of_depth
 from dense_reloc_ros.dsm.scene_matcher import (
     SceneMatcher,
     create_scene_matcher,
-    mean_certainty,
 )
 from dense_reloc_ros.dsm.scene_views import PreviousFrame, SceneViews
 from dense_reloc_ros.errors import ConfigurationError
@@ -84,7 +83,8 @@ def test_predictions_move_with_the_map(matcher):
     expected = torch.einsum("ij,bjhw->bihw", T_other_map[:3, :3], here.coordinates)
     expected = expected + T_other_map[:3, 3, None, None]
     assert (there.coordinates - expected).norm(dim=1).quantile(0.95) < 1e-3
-    torch.testing.assert_close(mean_certainty([there]), mean_certainty([here]), atol=0.01, rtol=0)
+    means = [prediction.certainty.mean((-2, -1)) for prediction in (there, here)]
+    torch.testing.assert_close(*means, atol=0.01, rtol=0)
 
 
 def test_the_order_of_the_views_after_the_first_does_not_matter(matcher):
@@ -172,10 +172,3 @@ def test_the_papers_network_predicts_on_all_levels_and_learns_everywhere():
 def test_unknown_variants_are_named():
     with pytest.raises(ConfigurationError, match="dsm_compact"):
         create_scene_matcher("dsm_large")
-
-
-def test_mean_certainty_is_that_of_the_finest_level(matcher):
-    views = scene(matcher)
-    predictions = matcher.match(view_as_query(views, 0), views)
-    expected = avg_pool2d(predictions[-1].certainty, (HEIGHT // 4, WIDTH // 4))[:, 0, 0]
-    torch.testing.assert_close(mean_certainty(predictions), expected)

@@ -9,11 +9,11 @@ import pytest
 import torch
 from numpy.random import default_rng
 
-from dense_reloc_ros.dsm.coordinates import coordinate_pyramid, coordinates_of_depth
+from dense_reloc_ros.dsm.coordinate_pyramid import coordinate_pyramid, coordinates_of_depth
+from dense_reloc_ros.dsm.matcher_weights import FOLDER, open_scene_matcher
 from dense_reloc_ros.dsm.pose import find_pose
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, create_scene_matcher
 from dense_reloc_ros.dsm.scene_views import SceneViews
-from dense_reloc_ros.dsm.weights import FOLDER, open_scene_matcher
 from dense_reloc_ros.features.compact import Compact
 from dense_reloc_ros.features.weights import load_weights
 from dense_reloc_ros.geometry.camera import Camera

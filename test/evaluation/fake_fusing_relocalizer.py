@@ -11,8 +11,8 @@ from dataclasses import replace
 from evaluation.fake_relocalizer import open_localizer
 
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 STEP = 0.02
 """Along the map's y axis, metres."""

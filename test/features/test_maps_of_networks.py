@@ -10,7 +10,7 @@ import torch
 from features.random_weights import write_random_weights, write_vgg16_weights
 from gallery import CAMERA, Gallery
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
+from dense_reloc_ros.configuration import LocalizerConfiguration, block_from_mapping
 from dense_reloc_ros.errors import ConfigurationError, MapError
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error
@@ -26,7 +26,7 @@ CPU = torch.device("cpu")
 def configuration(weights: Path | str) -> LocalizerConfiguration:
     """Publishes every pose: scores are made for features that are calibrated."""
     values = {"features": {"weights": str(weights)}, "verification": {"score_threshold": 0.0}}
-    return configuration_from_mapping(values)
+    return block_from_mapping(LocalizerConfiguration, values)
 
 
 @pytest.mark.parametrize("name", ["s2dhm", "s2dnet", "nre"])

@@ -15,7 +15,7 @@ from scene.small_map import make_map
 from dense_reloc_ros.configuration import (
     LocalizerConfiguration,
     NreConfiguration,
-    configuration_from_mapping,
+    block_from_mapping,
 )
 from dense_reloc_ros.errors import ConfigurationError, InputError, MapError
 from dense_reloc_ros.features.extractor import image_to_tensor
@@ -36,7 +36,7 @@ from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.scene.writer import write_map
 
-STRICT = configuration_from_mapping({"verification": {"score_threshold": 0.5}})
+STRICT = block_from_mapping(LocalizerConfiguration, {"verification": {"score_threshold": 0.5}})
 """Right poses in the gallery score from 0.75 on, wrong ones 0.3 at most."""
 
 
@@ -254,8 +254,8 @@ def answer(scores: list[float], calibrated: float | None = None, configured: flo
     calibration = MapCalibration(score_threshold=calibrated)
     information = scene_map.information.model_copy(update={"calibration": calibration})
     localizer = Answering(replace(scene_map, information=information), scores)
-    localizer.configuration = configuration_from_mapping(
-        {"verification": {"score_threshold": configured}}
+    localizer.configuration = block_from_mapping(
+        LocalizerConfiguration, {"verification": {"score_threshold": configured}}
     )
     return localizer.localize(np.zeros((240, 320, 3), np.uint8), CAMERA)
 

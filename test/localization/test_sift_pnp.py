@@ -10,7 +10,7 @@ import torch
 from scene.small_map import make_map
 from scene.wall import CAMERA, wall_frame
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, configuration_from_mapping
+from dense_reloc_ros.configuration import LocalizerConfiguration, block_from_mapping
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.factory import localizer_for
@@ -30,7 +30,7 @@ def scene_map() -> SceneMap:
 
 
 def open_localizer(scene_map: SceneMap, **verification: float) -> SiftPnpLocalizer:
-    configuration = configuration_from_mapping({"verification": verification})
+    configuration = block_from_mapping(LocalizerConfiguration, {"verification": verification})
     localizer = localizer_for(scene_map, configuration, None, CPU)
     assert isinstance(localizer, SiftPnpLocalizer)
     return localizer

@@ -11,7 +11,7 @@ import torch
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.result import Localization
-from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
 
 
 def features(seed: int = 0) -> DenseFeatures:

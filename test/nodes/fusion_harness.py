@@ -15,7 +15,7 @@ from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.msg import LocalizedFrame
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.temporal_fusion import TemporalFusion
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 PATIENCE_SECONDS = 9.0
 """For transforms that will come, on a busy machine."""

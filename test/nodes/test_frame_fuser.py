@@ -11,8 +11,8 @@ from nodes.fake_localizer import FakeLocalizer, localized
 
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import Localization, Status
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.frames import FusedLocalization
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.answers import make_answer

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
+from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.frames import read_frames
-from dense_reloc_ros.bags.poses import static_transform
-from dense_reloc_ros.bags.reader import BagReader, stamp_of
+from dense_reloc_ros.bags.recorded_poses import static_transform
 from dense_reloc_ros.bags.topics import (
     BASE_FRAME,
     CAMERA_FRAME,
@@ -14,7 +14,7 @@ from dense_reloc_ros.bags.topics import (
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.rendering.paths import VIDEO_RATE, drifting_odometry, query_motion
 from dense_reloc_ros.rendering.raycaster import Raycaster

@@ -11,8 +11,8 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, rigid
-from dense_reloc_ros.temporal.configuration import FilterConfiguration
-from dense_reloc_ros.temporal.filter import FilteredPose
+from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
+from dense_reloc_ros.temporal.pose_filter import FilteredPose
 
 PERIOD = 1 / 15
 """Seconds."""

@@ -11,7 +11,7 @@ import torch
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
-from dense_reloc_ros.temporal.frames import LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
 from dense_reloc_ros.temporal.history import History
 
 CAMERA = Camera(64, 48, 50.0, 50.0, 31.5, 23.5)

@@ -9,17 +9,18 @@ from training.tiny import TinyLoss, TinyNetwork, TinySource
 
 from dense_reloc_ros.errors import ConfigurationError, InputError, TrainingError
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
-from dense_reloc_ros.training.configuration import (
-    RunConfiguration,
-    TrainingConfiguration,
-    ValidationConfiguration,
-)
+from dense_reloc_ros.training.feature_matching import Matches, features_of_pairs
 from dense_reloc_ros.training.logs import TrainingLog
 from dense_reloc_ros.training.loop import Trainer
 from dense_reloc_ros.training.objective import Objective
 from dense_reloc_ros.training.optimization import CosineSchedule, OptimizerConfiguration
-from dense_reloc_ros.training.progress import Ending
-from dense_reloc_ros.training.validation import Validator
+from dense_reloc_ros.training.run_progress import Ending
+from dense_reloc_ros.training.training_configuration import (
+    RunConfiguration,
+    TrainingConfiguration,
+    ValidationConfiguration,
+)
+from dense_reloc_ros.training.validator import Validator
 
 CPU = torch.device("cpu")
 
@@ -51,9 +52,9 @@ def make_trainer(
     return Trainer(
         configuration,
         network,
-        Objective([TinyLoss()], [0.7]),
+        Objective([TinyLoss()], [0.7], features_of_pairs),
         source or TinySource(),
-        Validator(TinySource(), pairs=5, batch_size=2, workers=0),
+        Validator(TinySource(), 5, 2, workers=0, metrics=Matches),
         Checkpoints(folder),
         CPU,
     )
@@ -196,7 +197,7 @@ def test_a_step_is_the_accumulated_gradient(tmp_path):
     loss = TinyLoss().train()
     for batch_number in range(2):
         numbers = training_numbers(3, batch_number, 2)
-        batch = PairBatch.stack([TinySource().pair(number) for number in numbers])
+        batch = PairBatch.batch([TinySource().pair(number) for number in numbers])
         value = loss(reference(batch.source_image), reference(batch.target_image), batch)
         (0.7 * value.total / 2).backward()
     after = trainer.network.state_dict()

@@ -135,7 +135,7 @@ def _localized(arguments: argparse.Namespace, scene: Path) -> list[Run]:
         localize_scene,
         map_with_coordinates,
     )
-    from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
     from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
     from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE
 

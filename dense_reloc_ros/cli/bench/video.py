@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         videos_at,
     )
     from dense_reloc_ros.evaluation.benchmarks.fusion_memory import fusion_memory
-    from dense_reloc_ros.temporal.configuration import TemporalConfiguration
+    from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
     file = JsonFile(arguments.output, "video.json")
     fusion = (

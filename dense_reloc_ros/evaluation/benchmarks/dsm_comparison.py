@@ -15,7 +15,7 @@ from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary, s
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
-from dense_reloc_ros.mapping.coordinates import with_coordinates
+from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
 from dense_reloc_ros.mapping.map_of_source import MapSource, describer_for, image_of, make_map
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.progress import Progress, silent

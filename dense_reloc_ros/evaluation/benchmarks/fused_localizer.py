@@ -12,7 +12,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization
-from dense_reloc_ros.temporal.frames import FusedLocalization
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization
 
 
 class FusesImages(Protocol):

@@ -24,9 +24,9 @@ from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.replay.offline import LocalizesImages
 from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
-from dense_reloc_ros.temporal.localizer import TemporalLocalizer
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
 BURSTS = "bursts"
 """The name of the stress video among the levels of light."""

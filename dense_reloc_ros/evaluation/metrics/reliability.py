@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict
 from dense_reloc_ros.evaluation.metrics.metrics import RECALL_THRESHOLDS
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.scene.scene_map import MapCalibration
-from dense_reloc_ros.temporal.confidence import confidence_of
+from dense_reloc_ros.temporal.pose_probability import confidence_of
 
 BINS = 10
 """Of equal width, from 0 to 1."""

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ConfigDict
 from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import SceneCoordinates
-from dense_reloc_ros.mapping.coordinates import coordinate_map
+from dense_reloc_ros.mapping.coordinate_maps import coordinate_map
 from dense_reloc_ros.mapping.keypoints import undistort_depth
 
 CENTIMETRES = (1, 2, 5, 10, 20, 50)

@@ -13,13 +13,13 @@ from typing import Any
 
 import yaml
 
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.frames import (
     COMPRESSED_TYPE,
     IMAGE_TYPES,
     camera_info_topic,
     find_image_topic,
 )
-from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay.answers import Answer, read_answers

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.odometry import read_odometry
-from dense_reloc_ros.bags.reader import BagReader
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import InputError, RelocError

@@ -12,18 +12,17 @@ from numpy.typing import NDArray
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.geometry.se3 import inverse, transformed
 from dense_reloc_ros.mapping.keypoints import reliable_depth, undistort_depth
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.training.data.assembly import (
+from dense_reloc_ros.training.data.crops import Crop, random_crop
+from dense_reloc_ros.training.data.points import interesting_pixels
+from dense_reloc_ros.training.data.view_pairs import (
     RelativePose,
     ViewPair,
     candidate_count,
     is_inside,
 )
-from dense_reloc_ros.training.data.crops import Crop, random_crop
-from dense_reloc_ros.training.data.points import interesting_pixels
-from dense_reloc_ros.training.data.projection import intrinsics, lift, project, transformed
 
 NEAREST = 0.05
 """Metres in front of the target camera from which on points are used."""
@@ -74,7 +73,7 @@ def thinned(frame: DepthFrame, step: int) -> DepthFrame:
     """Every `step`-th row and column of a frame, and the camera that sees just these."""
     camera, every = frame.camera, np.s_[::step, ::step]
     height, width = frame.depth[every].shape
-    fx, fy, cx, cy = (value / step for value in (camera.fx, camera.fy, camera.cx, camera.cy))
+    fx, fy, cx, cy = (camera.intrinsics / step).tolist()
     return DepthFrame(
         frame.image[every].copy(),
         frame.depth[every].copy(),
@@ -103,13 +102,13 @@ class DepthViews:
         image = crops[0].image(source.image)
         pixels = self._pixels(image, source, crops[0], rng)
         columns, rows = pixels.astype(np.int64).T
-        in_source = lift(pixels, source.depth[rows, columns].astype(np.float64), source.camera)
+        in_source = source.camera.lift(pixels, source.depth[rows, columns].astype(np.float64))
         T_target_source = inverse(target.T_map_camera) @ source.T_map_camera
         in_target = transformed(T_target_source, in_source)
         usable = in_target[:, 2] > NEAREST
         pixels, in_source, in_target = pixels[usable], in_source[usable], in_target[usable]
         seen, usable = check_depth(in_target, target, self.tolerance)
-        target_pixels = crops[1].pixels(project(in_target, target.camera))
+        target_pixels = crops[1].pixels(target.camera.project(in_target))
         visible = seen & is_inside(target_pixels, self.size[1], self.size[0])
         return ViewPair(
             image,
@@ -121,8 +120,8 @@ class DepthViews:
             RelativePose(
                 in_source[usable],
                 T_target_source,
-                intrinsics(crops[0].camera(source.camera)),
-                intrinsics(crops[1].camera(target.camera)),
+                crops[0].camera(source.camera).intrinsics,
+                crops[1].camera(target.camera).intrinsics,
             ),
         )
 
@@ -146,7 +145,7 @@ def check_depth(in_target: FloatArray, target: DepthFrame, tolerance: float) -> 
     cannot be told where the depth is unknown, or further away than the point.
     """
     camera, depth = target.camera, target.depth
-    pixels = project(in_target, camera)
+    pixels = camera.project(in_target)
     inside = is_inside(pixels, camera.width, camera.height)
     columns, rows = np.where(inside[:, None], np.rint(pixels), 0).astype(np.int64).T
     there = depth[rows, columns].astype(np.float64)
@@ -170,7 +169,7 @@ def overlapping_pairs(
         y, x = (axis.ravel() for axis in np.meshgrid(rows, columns, indexing="ij"))
         y, x = y[source.reliable[y, x]], x[source.reliable[y, x]]
         pixels = np.stack([x, y], axis=1).astype(np.float64)
-        points = lift(pixels, source.depth[y, x].astype(np.float64), source.camera)
+        points = source.camera.lift(pixels, source.depth[y, x].astype(np.float64))
         in_map = transformed(source.T_map_camera, points)
         for j, target in enumerate(frames):
             in_target = transformed(inverse(target.T_map_camera), in_map)

@@ -11,7 +11,7 @@ from numpy.random import Generator
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.training.data.assembly import FEWEST_VISIBLE, ViewPair, assemble
+from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.depth_frames import (
     DepthFrame,
     DepthViews,
@@ -19,7 +19,7 @@ from dense_reloc_ros.training.data.depth_frames import (
     overlapping_pairs,
     thinned,
 )
-from dense_reloc_ros.training.data.memory import BoundedMemory
+from dense_reloc_ros.training.data.view_pairs import FEWEST_VISIBLE, ViewPair, assemble
 from dense_reloc_ros.training.pairs import TrainingPair
 
 ATTEMPTS = 50

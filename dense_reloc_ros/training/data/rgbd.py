@@ -9,7 +9,7 @@ from pydantic import Field
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
-from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.depth_frames import DepthViews

@@ -18,7 +18,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
-from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.paths import mapping_motion, query_motion

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -37,11 +37,6 @@ class RgbdScenesConfiguration(RgbdConfiguration):
     strangers: float = Field(
         0.0, ge=0, le=1, description="Share of scene images that may show something else"
     )
-
-
-SceneConfiguration = Annotated[
-    RoomScenesConfiguration | RgbdScenesConfiguration, Field(discriminator="kind")
-]
 
 
 def create_scene_source(

@@ -14,7 +14,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.training.data.assembly import image_tensor
+from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.crops import Crop, random_crop
 from dense_reloc_ros.training.data.depth_frames import (
     DepthFrame,
@@ -27,9 +27,8 @@ from dense_reloc_ros.training.data.depth_source import (
     OVERLAP_TOLERANCE,
     Recording,
 )
-from dense_reloc_ros.training.data.memory import BoundedMemory
-from dense_reloc_ros.training.data.projection import intrinsics
-from dense_reloc_ros.training.scenes import SceneQuery
+from dense_reloc_ros.training.data.view_pairs import image_tensor
+from dense_reloc_ros.training.scene_queries import SceneQuery
 
 
 @dataclass(frozen=True)
@@ -125,12 +124,12 @@ class SceneSource:
             image_tensor(exposure.image),
             torch.from_numpy(depth),
             _tensor(query.T_map_camera),
-            _tensor(intrinsics(crops[0].camera(query.camera))),
+            _tensor(crops[0].camera(query.camera).intrinsics),
             torch.stack([image_tensor(image) for image in images]),
             torch.from_numpy(np.stack([resampled_depth(*one) for one in scene])),
             _tensor([frame.T_map_camera for frame in views]),
-            _tensor([intrinsics(crop.camera(frame.camera)) for frame, crop in scene]),
-            torch.tensor(place, dtype=torch.int64),
+            _tensor([crop.camera(frame.camera).intrinsics for frame, crop in scene]),
+            place=torch.tensor(place, dtype=torch.int64),
         )
 
     def _find_overlapping(self, scene: SceneRecording) -> dict[int, NDArray[np.intp]]:

@@ -14,15 +14,15 @@ from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
-from dense_reloc_ros.training.data.assembly import (
+from dense_reloc_ros.training.data.photograph_library import PhotographLibrary, Pyramid
+from dense_reloc_ros.training.data.points import interesting_pixels
+from dense_reloc_ros.training.data.view_pairs import (
     FEWEST_VISIBLE,
     ViewPair,
     assemble,
     candidate_count,
     is_inside,
 )
-from dense_reloc_ros.training.data.photographs import PhotographLibrary, Pyramid
-from dense_reloc_ros.training.data.points import interesting_pixels
 from dense_reloc_ros.training.pairs import TrainingPair
 
 ATTEMPTS = 50

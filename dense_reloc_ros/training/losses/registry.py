@@ -7,21 +7,21 @@ from typing import Annotated
 from pydantic import Field
 from torch import nn
 
-from dense_reloc_ros.training.losses.double_margin import (
+from dense_reloc_ros.training.losses.double_margin_loss import (
     DoubleMarginLoss,
     DoubleMarginLossConfiguration,
 )
-from dense_reloc_ros.training.losses.gauss_newton import (
+from dense_reloc_ros.training.losses.gauss_newton_loss import (
     GaussNewtonLoss,
     GaussNewtonLossConfiguration,
 )
-from dense_reloc_ros.training.losses.global_descriptor import (
+from dense_reloc_ros.training.losses.global_descriptor_loss import (
     GlobalDescriptorLoss,
     GlobalDescriptorLossConfiguration,
 )
-from dense_reloc_ros.training.losses.nre import NreLoss, NreLossConfiguration
-from dense_reloc_ros.training.losses.s2dnet import S2DNetLoss, S2DNetLossConfiguration
-from dense_reloc_ros.training.losses.scene_coordinates import (
+from dense_reloc_ros.training.losses.nre_loss import NreLoss, NreLossConfiguration
+from dense_reloc_ros.training.losses.s2dnet_loss import S2DNetLoss, S2DNetLossConfiguration
+from dense_reloc_ros.training.losses.scene_coordinate_loss import (
     SceneCoordinateLoss,
     SceneCoordinateLossConfiguration,
 )

@@ -8,7 +8,7 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization, Status
-from dense_reloc_ros.temporal.frames import FusedLocalization
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
 IMAGE = np.zeros((24, 32, 3), np.uint8)

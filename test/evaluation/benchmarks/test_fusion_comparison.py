@@ -21,8 +21,8 @@ from dense_reloc_ros.evaluation.benchmarks.stress_video import StressVideo
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import Localization, Status
-from dense_reloc_ros.temporal.configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 FEATURES = DenseFeatures({}, torch.zeros(1, 1))
 

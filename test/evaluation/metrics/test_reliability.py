@@ -9,7 +9,7 @@ import pytest
 
 from dense_reloc_ros.evaluation.metrics.reliability import reliability, with_confidence
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
-from dense_reloc_ros.temporal.confidence import confidence_of
+from dense_reloc_ros.temporal.pose_probability import confidence_of
 
 
 def test_the_error_is_that_of_bins_counted_by_hand(make_record):

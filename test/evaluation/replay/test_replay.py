@@ -13,8 +13,8 @@ from evaluation.fake_fusing_relocalizer import STEP
 from evaluation.fake_relocalizer import DEADLY, REJECTED, SLOW, pose_of
 from scene.small_map import make_map
 
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME
-from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay import replay as replay_module
 from dense_reloc_ros.evaluation.replay.replay import ReplayOptions

@@ -5,9 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dense_reloc_ros.bags.reader import BagReader
+from dense_reloc_ros.bags.bag_reader import BagReader
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
-from dense_reloc_ros.bags.writer import BagWriter
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.replay.replay_steps import played_topic, steps
 from dense_reloc_ros.geometry.camera import Camera

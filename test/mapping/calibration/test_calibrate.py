@@ -18,7 +18,7 @@ from dense_reloc_ros.mapping.calibration import held_out
 from dense_reloc_ros.mapping.calibration.calibrate import LEAST_THRESHOLD, calibrate
 from dense_reloc_ros.mapping.calibration.held_out import BAD_LIGHT, MEDIUM_LIGHT, WORSE_LIGHT
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
-from dense_reloc_ros.temporal.confidence import confidence_of
+from dense_reloc_ros.temporal.pose_probability import confidence_of
 
 LEVELS = {MEDIUM_LIGHT: 150, BAD_LIGHT: 100, WORSE_LIGHT: 50}
 """How bright the light part of `image_of`, 200 in plain light, becomes."""

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
 CAMERA = Camera(8, 6, 10.0, 10.0, 3.5, 2.5)

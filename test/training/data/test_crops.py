@@ -3,7 +3,6 @@ import pytest
 
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.training.data.crops import Crop, random_crop
-from dense_reloc_ros.training.data.projection import project
 
 CAMERA = Camera(200, 150, 180.0, 190.0, 99.0, 70.0)
 SIZE = (60, 80)
@@ -25,8 +24,8 @@ def test_resampled_image_shows_the_same_at_the_same_pixels(box):
 def test_camera_of_a_part_projects_as_the_whole_one_does():
     crop = Crop(37, 51, 53, 40, SIZE)
     points = np.array([[0.1, -0.2, 2.0], [-0.4, 0.3, 3.0]])
-    whole = crop.pixels(project(points, CAMERA))
-    assert project(points, crop.camera(CAMERA)) == pytest.approx(whole)
+    whole = crop.pixels(CAMERA.project(points))
+    assert crop.camera(CAMERA).project(points) == pytest.approx(whole)
 
 
 def test_mask_is_cut_as_the_image():

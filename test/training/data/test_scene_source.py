@@ -9,8 +9,9 @@ from torch.nn.functional import grid_sample
 from training.data.clean_pairs import CLEAN, small_room
 from training.scenes import small_scenes
 
-from dense_reloc_ros.dsm.coordinates import coordinates_of_depth, project_to_views
+from dense_reloc_ros.dsm.coordinate_pyramid import coordinates_of_depth
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data import rooms
@@ -20,7 +21,7 @@ from dense_reloc_ros.training.data.scene_configuration import (
     create_scene_source,
 )
 from dense_reloc_ros.training.data.scene_source import SceneSelection, SceneSource
-from dense_reloc_ros.training.scenes import SceneQuery
+from dense_reloc_ros.training.scene_queries import SceneQuery
 
 SIZE = (48, 64)
 
@@ -70,11 +71,11 @@ def test_scene_images_show_what_the_query_shows_where_its_coordinates_project(ca
     for number in range(8):
         query = source.pair(number)
         points = coordinates_of_depth(query.depth, query.T_map_camera, query.intrinsics, 1)
-        pixels = project_to_views(
-            points.flatten(1).T[None],
-            torch.linalg.inv(query.T_map_scene)[None],
-            query.scene_intrinsics[None],
-        )[0]
+        pixels, _ = project(
+            torch.linalg.inv(query.T_map_scene),
+            points.flatten(1).T,
+            query.scene_intrinsics[:, None],
+        )
         for view, there in enumerate(pixels):
             grid = (2 * there + 1) / torch.tensor([SIZE[1], SIZE[0]]) - 1
             shown = grid_sample(

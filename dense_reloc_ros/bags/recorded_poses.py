@@ -1,0 +1,95 @@
+"""Poses and static transforms in bags."""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import Any
+
+import numpy as np
+
+from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
+from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import from_quaternion, inverse
+from dense_reloc_ros.geometry.trajectory import Trajectory
+
+POSE_TYPES = (
+    "geometry_msgs/msg/PoseStamped",
+    "geometry_msgs/msg/PoseWithCovarianceStamped",
+    "geometry_msgs/msg/TransformStamped",
+    "nav_msgs/msg/Odometry",
+)
+TF_TYPE = "tf2_msgs/msg/TFMessage"
+
+
+def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
+    """The camera's trajectory on a topic of poses in the map frame.
+
+    Poses of messages that name no body (PoseStamped and PoseWithCovarianceStamped) are those of
+    the camera's optical frame; others are brought to `camera_frame` through /tf_static.
+
+    Raises:
+        InputError: a missing topic or one without poses, a pose that is not finite, two poses at
+            one time, or no static transform to the camera.
+    """
+    bag.require(topic, POSE_TYPES)
+    poses: dict[int, FloatArray] = {}
+    mounts: dict[str, FloatArray] = {}
+    for message in bag.messages([topic]):
+        decoded = bag.decode(message)
+        stamp = stamp_of(decoded)
+        try:
+            pose = pose_of(decoded)
+        except InputError as error:
+            raise InputError(f"{bag.path}: {topic}: {error}") from None
+        body = getattr(decoded, "child_frame_id", camera_frame)
+        if body not in mounts:
+            mounts[body] = static_transform(bag, body, camera_frame)
+        # Recordings repeat messages now and then; the last one holds.
+        poses[stamp] = pose @ mounts[body]
+    return Trajectory.from_poses(list(poses), list(poses.values()))
+
+
+def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:
+    """The transform T_parent_child (4, 4) along the static transforms of the bag.
+
+    Raises:
+        InputError: frames that no chain of static transforms connects; names those there are.
+    """
+    edges: dict[str, dict[str, FloatArray]] = {}
+    if bag.topics.get(TF_STATIC_TOPIC) == TF_TYPE:
+        for message in bag.messages([TF_STATIC_TOPIC]):
+            for transform in bag.decode(message).transforms:
+                pair = transform.header.frame_id.lstrip("/"), transform.child_frame_id.lstrip("/")
+                T_a_b = pose_of(transform)
+                edges.setdefault(pair[0], {})[pair[1]] = T_a_b
+                edges.setdefault(pair[1], {})[pair[0]] = inverse(T_a_b)
+    found = {parent.lstrip("/"): np.eye(4)}
+    queue = deque(found)
+    while queue:
+        frame = queue.popleft()
+        for neighbour, T_frame_neighbour in edges.get(frame, {}).items():
+            if neighbour not in found:
+                found[neighbour] = found[frame] @ T_frame_neighbour
+                queue.append(neighbour)
+    if child.lstrip("/") not in found:
+        raise InputError(
+            f"{bag.path}: no static transforms lead from frame '{parent}' to '{child}' "
+            f"({TF_STATIC_TOPIC} has: {', '.join(sorted(edges)) or 'none'})"
+        )
+    return found[child.lstrip("/")]
+
+
+def pose_of(decoded: Any) -> FloatArray:
+    """The (4, 4) matrix in any message with a pose or a transform."""
+    if hasattr(decoded, "transform"):
+        position, rotation = decoded.transform.translation, decoded.transform.rotation
+    else:
+        # The pose with a covariance holds the pose once more.
+        pose = getattr(decoded.pose, "pose", decoded.pose)
+        position, rotation = pose.position, pose.orientation
+    return from_quaternion(
+        np.array([position.x, position.y, position.z]),
+        np.array([rotation.x, rotation.y, rotation.z, rotation.w]),
+    )

@@ -1,0 +1,154 @@
+"""Localizes a video: each frame by itself, and where that is unsure with the one before (DSM)."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fusion import CorrelationFusion, is_near
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.history import History
+from dense_reloc_ros.temporal.mixed_correlation import map_share
+from dense_reloc_ros.temporal.pose_filter import FilteredPose, PoseFilter
+from dense_reloc_ros.temporal.pose_probability import confidence_of
+
+logger = logging.getLogger(__name__)
+
+UNLIKELY = "the pose does not fit those before it"
+
+
+class TemporalLocalizer:
+    """Fuses the frames of one video; for one caller at a time.
+
+    Of localizers without dense features the poses are filtered, and that is all.
+    """
+
+    def __init__(self, localizer: Localizer, configuration: TemporalConfiguration) -> None:
+        self.localizer = localizer
+        self.configuration = configuration
+        self._history = History()
+        self._filter = PoseFilter(configuration.filter)
+        self._fusion: CorrelationFusion | None = None
+        if isinstance(localizer, SparseToDenseLocalizer):
+            self._fusion = CorrelationFusion(localizer, configuration)
+
+    def localize(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        stamp: int,
+        T_odom_camera: FloatArray | None = None,
+    ) -> FusedLocalization:
+        """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds.
+
+        Odometry, where there is any, says how the camera moved since the frame before.
+        """
+        single = self.localizer.localize(image, camera)
+        return self.fuse(
+            LocalizedFrame(stamp, camera.pinhole(), single.features, single, T_odom_camera)
+        )
+
+    def reset(self) -> None:
+        """Forgets all frames."""
+        self._history.clear()
+        self._filter.reset()
+
+    @torch.inference_mode()
+    def fuse(self, frame: LocalizedFrame) -> FusedLocalization:
+        """What a frame that was localized by itself is with the help of the one before.
+
+        A frame that is not later than the last one begins a new video; so does one with a pose or
+        odometry that the filter cannot take, and it is published as it is.
+        """
+        single = frame.localization
+        confidence = self._confidence(single.estimate)
+        if not self._history.goes_on(frame.stamp):
+            self.reset()
+        is_new = self._history.see(frame)
+        try:
+            predicted = self._filter.predict(frame.stamp, frame.T_odom_camera)
+            if not is_new:
+                published = self._moved(single, predicted)
+                return FusedLocalization(published, single, confidence, False, is_new)
+            fused = self._correlated(frame, predicted, confidence)
+            raw = fused or single
+            published = self._filtered(frame, raw, predicted, confidence)
+        except InputError as error:
+            logger.warning("%s; the frame is taken by itself", error)
+            self.reset()
+            return FusedLocalization(single, single, confidence, is_fused=False)
+        if published.is_localized and published.estimate is not None:
+            self._history.accept(frame, published.estimate)
+        return FusedLocalization(published, raw, confidence, is_fused=fused is not None)
+
+    def _correlated(
+        self, frame: LocalizedFrame, predicted: FilteredPose | None, confidence: float
+    ) -> Localization | None:
+        """The frame by fused correlation, where that is possible and helps."""
+        previous = self._history.previous(frame.stamp, self.configuration.max_age)
+        if self._fusion is None or previous is None or predicted is None:
+            return None
+        if frame.features is None or confidence >= self.configuration.sure:
+            return None
+        share = map_share(confidence)
+        return self._fusion.localize(frame, previous, predicted.T_map_body, share)
+
+    def _filtered(
+        self,
+        frame: LocalizedFrame,
+        raw: Localization,
+        predicted: FilteredPose | None,
+        confidence: float,
+    ) -> Localization:
+        """The frame as the filter has it; rejected where it neither fits nor is sure.
+
+        A sure one that does not fit is published: the camera may have been carried away, or the
+        poses before were wrong. Unsure ones have to fit only as long as a frame helps later ones.
+        """
+        estimate = raw.estimate
+        if not raw.is_localized or estimate is None:
+            return raw
+        is_sure = confidence >= self.configuration.sure
+        if not is_sure and predicted is not None and self._is_far(frame, estimate, predicted):
+            return replace(raw, status=Status.REJECTED, reason=UNLIKELY)
+        pose = self._filter.update(
+            frame.stamp, estimate.T_map_camera, estimate.covariance, frame.T_odom_camera
+        )
+        if not pose.is_outlier:
+            return self._moved(raw, pose)
+        return raw if is_sure else replace(raw, status=Status.REJECTED, reason=UNLIKELY)
+
+    def _is_far(
+        self, frame: LocalizedFrame, estimate: PoseEstimate, predicted: FilteredPose
+    ) -> bool:
+        """Whether a camera that was localized a moment ago cannot have come as far as this."""
+        previous = self._history.previous(frame.stamp, self.configuration.max_age)
+        if previous is None:
+            return False
+        depth = float(median_depth(self.localizer.scene_map, previous.estimate.keyframes[0]))
+        return not is_near(estimate, predicted.T_map_body, depth, self.configuration)
+
+    def _moved(self, localization: Localization, pose: FilteredPose | None) -> Localization:
+        """A localization at the pose of the filter, where it has one."""
+        if pose is None or not localization.is_localized or localization.estimate is None:
+            return localization
+        estimate = replace(
+            localization.estimate, T_map_camera=pose.T_map_body, covariance=pose.covariance
+        )
+        return replace(localization, estimate=estimate)
+
+    def _confidence(self, estimate: PoseEstimate | None) -> float:
+        calibration = self.localizer.scene_map.information.calibration
+        return 0.0 if estimate is None else confidence_of(estimate.score, calibration)

@@ -1,0 +1,81 @@
+"""All kinds of training data by their name in a configuration, and mixtures of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Annotated, Any, Protocol
+
+import numpy as np
+from pydantic import Field
+
+from dense_reloc_ros.training.batches import Source
+from dense_reloc_ros.training.data.colmap_pairs import ColmapConfiguration, ColmapSource
+from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, create_rgbd_source
+from dense_reloc_ros.training.data.rooms import RoomsConfiguration, create_rooms_source
+from dense_reloc_ros.training.data.scene_configuration import (
+    RgbdScenesConfiguration,
+    RoomScenesConfiguration,
+    create_scene_source,
+)
+from dense_reloc_ros.training.data.warps import WarpsConfiguration, WarpsSource
+
+DataConfiguration = Annotated[
+    WarpsConfiguration
+    | ColmapConfiguration
+    | RgbdConfiguration
+    | RoomsConfiguration
+    | RgbdScenesConfiguration
+    | RoomScenesConfiguration,
+    Field(discriminator="kind"),
+]
+
+
+class PlacedSource(Source, Protocol):
+    """A source that knows how many places it shows."""
+
+    @property
+    def places(self) -> int:
+        """Its pairs have places from 0 up to this."""
+        ...
+
+
+def create_source(
+    configuration: DataConfiguration, size: tuple[int, int], points: int
+) -> PlacedSource:
+    """The source of a configuration: images of `size` (height, width), pairs with `points` points.
+
+    Raises:
+        InputError: data that is missing or cannot be used; names the file.
+        ConfigurationError: a configuration that makes no sense.
+    """
+    if isinstance(configuration, ColmapConfiguration):
+        return ColmapSource(configuration, size, points)
+    if isinstance(configuration, RgbdScenesConfiguration | RoomScenesConfiguration):
+        return create_scene_source(configuration, size)
+    if isinstance(configuration, RgbdConfiguration):
+        return create_rgbd_source(configuration, size, points)
+    if isinstance(configuration, RoomsConfiguration):
+        return create_rooms_source(configuration, size, points)
+    return WarpsSource(configuration, size, points)
+
+
+class MixedSource:
+    """Several sources, each drawn with a probability; their places stay apart."""
+
+    def __init__(self, sources: Sequence[PlacedSource], weights: Sequence[float]) -> None:
+        self._sources = sources
+        self._shares = np.cumsum(weights) / np.sum(weights)
+        self._first_places = np.cumsum([0, *(source.places for source in sources)])
+
+    @property
+    def places(self) -> int:
+        """Pairs have places from 0 up to this."""
+        return int(self._first_places[-1])
+
+    def pair(self, number: int) -> Any:
+        """The example of a number, always the same, from a source drawn by the number."""
+        draw = np.random.default_rng([number, 0]).random()
+        which = int(np.searchsorted(self._shares, draw, side="right"))
+        pair = self._sources[which].pair(number)
+        return replace(pair, place=pair.place + int(self._first_places[which]))

@@ -1,0 +1,103 @@
+"""Puts together what a training configuration names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
+from dense_reloc_ros.dsm.variants import Variant
+from dense_reloc_ros.features.network import FeatureNetwork, TrainableNetwork
+from dense_reloc_ros.features.networks import create_network
+from dense_reloc_ros.features.weights import load_weights
+from dense_reloc_ros.training.batches import Source, training_batches
+from dense_reloc_ros.training.checkpoints import Checkpoints
+from dense_reloc_ros.training.data.sources import MixedSource, create_source
+from dense_reloc_ros.training.feature_matching import Matches, features_of_pairs
+from dense_reloc_ros.training.loop import Trainer
+from dense_reloc_ros.training.losses.registry import create_loss
+from dense_reloc_ros.training.objective import Objective
+from dense_reloc_ros.training.scene_localization import Localizations, predictions_of_scenes
+from dense_reloc_ros.training.training_configuration import TrainingConfiguration, WeightedData
+from dense_reloc_ros.training.validator import Validator
+
+FIRST_IMAGES = 256
+"""Images that a network is fitted to before its training, where it needs that."""
+
+
+def create_trainer(
+    configuration: TrainingConfiguration,
+    checkpoints: Checkpoints,
+    device: torch.device,
+    resume: bool = False,
+) -> Trainer:
+    """A run at its beginning, or where its last checkpoint is.
+
+    Random weights are a function of the seed.
+
+    Raises:
+        ConfigurationError: an unknown network or missing weights.
+        InputError: training data or a checkpoint that is missing or cannot be used.
+        TrainingError: a checkpoint of another run.
+    """
+    source = _mixed(configuration.data, configuration)
+    validator = _validator(configuration)
+    torch.manual_seed(configuration.seed)
+    network: TrainableNetwork
+    if configuration.matches_scenes:
+        network = create_scene_matcher(cast(Variant, configuration.network))
+    else:
+        network = create_network(configuration.network)
+    objective = Objective(
+        [create_loss(weighted.loss) for weighted in configuration.losses],
+        [weighted.weight for weighted in configuration.losses],
+        predictions_of_scenes if configuration.matches_scenes else features_of_pairs,
+    )
+    if not resume:
+        _begin(network.to(device), source, configuration)
+    trainer = Trainer(configuration, network, objective, source, validator, checkpoints, device)
+    if resume:
+        trainer.resume()
+    return trainer
+
+
+def _validator(configuration: TrainingConfiguration) -> Validator | None:
+    validation = configuration.validation
+    if validation is None:
+        return None
+    return Validator(
+        _mixed(validation.data, configuration),
+        validation.pairs,
+        configuration.batch_size,
+        configuration.run.workers,
+        Localizations if configuration.matches_scenes else Matches,
+    )
+
+
+def _begin(network: TrainableNetwork, source: Source, configuration: TrainingConfiguration) -> None:
+    """Gives a network its initial weights; what they leave out is fitted to the first pairs."""
+    path = configuration.initial_weights
+    if path is not None and load_weights(network, path).is_trained:
+        return
+    if not isinstance(network, FeatureNetwork):
+        return
+    device = next(network.parameters()).device
+    batch_size = configuration.batch_size
+
+    def images() -> Iterator[Tensor]:
+        batches = training_batches(source, configuration.seed, 0, batch_size, 0)
+        for _, batch in islice(batches, math.ceil(FIRST_IMAGES / batch_size)):
+            yield batch.source_image.to(device)
+
+    network.eval().begin_training(images)
+
+
+def _mixed(data: Sequence[WeightedData], configuration: TrainingConfiguration) -> Source:
+    size, points = configuration.image_size, configuration.points
+    sources = [create_source(weighted.source, size, points) for weighted in data]
+    return MixedSource(sources, [weighted.weight for weighted in data])

@@ -1,0 +1,172 @@
+"""All parameters of a training run; files in config/training hold them."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from types import MappingProxyType
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import Field, ValidationError, model_validator
+
+from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.dsm.variants import VARIANTS
+from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.training.batches import LARGEST_SEED
+from dense_reloc_ros.training.data.scene_configuration import (
+    RgbdScenesConfiguration,
+    RoomScenesConfiguration,
+)
+from dense_reloc_ros.training.data.sources import DataConfiguration
+from dense_reloc_ros.training.losses.registry import LossConfiguration
+from dense_reloc_ros.training.losses.scene_coordinate_loss import SceneCoordinateLossConfiguration
+from dense_reloc_ros.training.optimization import (
+    ConstantSchedule,
+    CosineSchedule,
+    OptimizerConfiguration,
+    Schedule,
+)
+
+PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+ImageSide = Annotated[int, Field(ge=32)]
+"""In pixels; the last layers of the networks need as much."""
+
+
+class WeightedData(Block):
+    """A source of pairs and how many of all pairs come from it."""
+
+    source: DataConfiguration
+    weight: float = Field(1.0, gt=0.0)
+
+
+class WeightedLoss(Block):
+    """A loss and its factor in the sum."""
+
+    loss: LossConfiguration
+    weight: float = Field(1.0, gt=0.0)
+
+
+class ValidationConfiguration(Block):
+    """When the network is measured, on what, and when training stops for it."""
+
+    data: tuple[WeightedData, ...] = Field(min_length=1)
+    pairs: int = Field(64, ge=1, description="Pairs of each validation, always the same")
+    every: int = Field(500, ge=1, description="Steps between two validations")
+    metric: str = Field("loss", description="What the best weights are the best in")
+    patience: int | None = Field(
+        None, ge=1, description="Validations without a better one after which training stops"
+    )
+
+
+class RunConfiguration(Block):
+    """How long and where; these can change when a run is resumed."""
+
+    steps: int = Field(ge=1, description="Updates of the weights at most")
+    minutes: float | None = Field(None, gt=0.0, description="Time at most, of all parts of the run")
+    device: str = Field("auto", description="auto, cpu, cuda or cuda:N")
+    workers: int = Field(1, ge=0, le=256, description="Processes that prepare pairs; 0: none")
+    checkpoint_every: int = Field(200, ge=1, description="Steps between two checkpoints")
+
+
+class TrainingConfiguration(Block):
+    """One training run."""
+
+    network: str
+    initial_weights: Path | None = Field(None, description="File that the network starts from")
+    image_size: tuple[ImageSide, ImageSide] = Field(description="Height and width in pixels")
+    points: int = Field(128, ge=1, le=100_000, description="Points of a pair")
+    data: tuple[WeightedData, ...] = Field(min_length=1)
+    losses: tuple[WeightedLoss, ...] = Field(min_length=1)
+    optimizer: OptimizerConfiguration = OptimizerConfiguration()
+    schedule: Schedule = ConstantSchedule()
+    batch_size: int = Field(1, ge=1, description="Pairs that the network sees at a time")
+    accumulation: int = Field(1, ge=1, description="Batches whose gradients make one step")
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
+    precision: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="Of the network on CUDA; losses, and all on a CPU, are float32"
+    )
+    validation: ValidationConfiguration | None = None
+    run: RunConfiguration
+
+    @property
+    def matches_scenes(self) -> bool:
+        """Whether the network is a variant of DSM; else it makes features."""
+        return self.network in VARIANTS
+
+    @model_validator(mode="after")
+    def _data_and_losses_fit_the_network(self) -> TrainingConfiguration:
+        sources = [*self.data, *(self.validation.data if self.validation else ())]
+        scenes = RgbdScenesConfiguration | RoomScenesConfiguration
+        fits = [isinstance(one.source, scenes) == self.matches_scenes for one in sources]
+        fits += [
+            isinstance(one.loss, SceneCoordinateLossConfiguration) == self.matches_scenes
+            for one in self.losses
+        ]
+        if not all(fits):
+            raise ValueError(
+                f"network {self.network}: DSM learns from room_scenes and rgbd_scenes with the "
+                "loss scene_coordinates, networks of features from the other kinds and losses"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _time_can_be_followed(self) -> TrainingConfiguration:
+        follows_time = isinstance(self.schedule, CosineSchedule) and self.schedule.follow == "time"
+        if follows_time and self.run.minutes is None:
+            raise ValueError("schedule.follow: time needs run.minutes")
+        return self
+
+
+def load_training_configuration(
+    path: Path, paths: Mapping[str, str] = MappingProxyType({})
+) -> TrainingConfiguration:
+    """The configuration in a YAML file.
+
+    `${NAME}` in its values stands for what `paths` has under this name, or else for the environment
+    variable; relative paths count from the working directory.
+
+    Raises:
+        ConfigurationError: a file that cannot be read, is not valid or names what is not set.
+    """
+    try:
+        values = _filled(read_yaml(path), {**os.environ, **paths})
+        return TrainingConfiguration.model_validate(values)
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        where = f"parameter '{name}': " if name else ""
+        raise ConfigurationError(f"{path}: {where}{first['msg']}") from None
+    except KeyError as error:
+        name = error.args[0]
+        raise ConfigurationError(
+            f"{path}: ${{{name}}} stands for nothing; give --path {name}=PATH"
+        ) from None
+
+
+def read_yaml(path: Path) -> Any:
+    """The plain values of a YAML file.
+
+    Raises:
+        ConfigurationError: a file that cannot be read or is not YAML; names the file.
+    """
+    try:
+        return yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{path}: not YAML ({reason})") from None
+
+
+def _filled(value: Any, variables: Mapping[str, str]) -> Any:
+    """Nested plain values with all placeholders replaced; KeyError for a missing variable."""
+    if isinstance(value, dict):
+        return {key: _filled(item, variables) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item, variables) for item in value]
+    if isinstance(value, str):
+        return PLACEHOLDER.sub(lambda match: variables[match.group(1)], value)
+    return value
