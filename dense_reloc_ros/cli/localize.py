@@ -53,7 +53,6 @@ def run(arguments: argparse.Namespace) -> int:
         LocalizerConfiguration,
         load_configuration,
     )
-    from dense_reloc_ros.evaluation.benchmarks.fused_localizer import FusedLocalizer
     from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
     from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
     from dense_reloc_ros.evaluation.replay.offline import localize_frames, localize_video
@@ -75,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
         localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:
-            fusion = TemporalLocalizer(localizer, TemporalConfiguration())
-            records = localize_video(FusedLocalizer(fusion, odometry), frames, ground_truth)
+            fusion = TemporalLocalizer(localizer, TemporalConfiguration(), odometry)
+            records = localize_video(fusion, frames, ground_truth)
         else:
             records = localize_frames(localizer, frames, ground_truth)
         calibration = localizer.scene_map.information.calibration

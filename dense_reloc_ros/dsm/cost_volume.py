@@ -10,9 +10,7 @@ from torch.nn.functional import grid_sample, normalize
 
 from dense_reloc_ros.dsm.scene_views import PreviousFrame
 from dense_reloc_ros.geometry.projection import project
-
-LEAST_TEMPORAL_GAIN = 0.4
-"""alpha = min(s + 0.4, 1)."""
+from dense_reloc_ros.matching.correlation import LEAST_MAP_SHARE
 
 
 @dataclass(frozen=True)
@@ -69,7 +67,7 @@ class TemporalCorrelation:
 
     def fused(self, scene: Tensor, temporal: Tensor, seen: Tensor) -> Tensor:
         """Corr = alpha Corr_s + (1 - alpha) Corr_t where seen, else Corr_s; all (B, P, M)."""
-        alpha = (self.confidence + LEAST_TEMPORAL_GAIN).clamp(max=1.0)[:, None, None]
+        alpha = (self.confidence + LEAST_MAP_SHARE).clamp(max=1.0)[:, None, None]
         return torch.where(seen, alpha * scene + (1 - alpha) * temporal, scene)
 
 

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureLevel
 
+LEAST_MAP_SHARE = 0.4
+"""Of the map's correlation where that with the previous frame is mixed in: α = min(s + 0.4, 1) for
+the confidence s of the single frame (DSM 3.3.3)."""
 BYTES_PER_CELL = 12
 """Correlation, its softmax and one temporary, in float32."""
 

@@ -1,4 +1,4 @@
-"""What is believed of a moving body: carried on by its motion, corrected by measured poses.
+"""The state of the pose filter: carried on by the motion, corrected by measured poses.
 
 An error-state Kalman filter. The pose is kept as a matrix and its error as six values in ROS order,
 rotations about the fixed axes of the map, as in the covariances of measurements.
@@ -14,17 +14,17 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, project_to_so3, rigid
+from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 
-NANOSECOND = 1e-9
 POSE, TWIST, COMMON = slice(0, 6), slice(6, 12), slice(12, 18)
-"""Where the errors of a belief lie in its covariance."""
+"""Where the errors of pose, twist and common error lie in the covariance of a state."""
 SIZE = 18
 
 
 @dataclass(frozen=True)
-class Place:
-    """A moment, and where the body was by odometry, if there is any."""
+class OdometryStamp:
+    """A time, and where the body was then by odometry, if there is any."""
 
     stamp: int
     """Nanoseconds."""
@@ -37,10 +37,10 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Belief:
+class FilterState:
     """The most probable state of a body, and how uncertain it is."""
 
-    place: Place
+    odometry: OdometryStamp
     T_map_body: FloatArray
     twist: FloatArray
     """(6,) metres and radians per second along and about the axes of the map; unused as long as
@@ -56,8 +56,8 @@ class Belief:
         return self.covariance[POSE, POSE]
 
 
-class Dynamics:
-    """How beliefs change, with the parameters of a configuration.
+class MotionModel:
+    """How states change with time and with measurements.
 
     The error of a measurement has two parts. One is white noise; the other changes only as the body
     moves, since the same keyframes are off in the same way as long as the view is the same. The
@@ -68,51 +68,55 @@ class Dynamics:
         self._configuration = configuration
         self._twist_prior = _diagonal(configuration.speed, configuration.turn_rate)
 
-    def begin(self, place: Place, T_map_body: FloatArray, covariance: FloatArray) -> Belief:
-        """The belief after one measured pose (4, 4) with its covariance (6, 6)."""
+    def begin(
+        self, odometry: OdometryStamp, T_map_body: FloatArray, covariance: FloatArray
+    ) -> FilterState:
+        """The state after one measured pose (4, 4) with its covariance (6, 6)."""
         shared = self._shared_root(covariance)
         errors = np.zeros((SIZE, SIZE))
         errors[POSE, POSE] = covariance
         errors[TWIST, TWIST] = self._twist_prior
         errors[COMMON, COMMON] = np.eye(6)
         errors[POSE, COMMON], errors[COMMON, POSE] = -shared, -shared.T
-        return Belief(place, T_map_body, np.zeros(6), np.zeros(6), errors)
+        return FilterState(odometry, T_map_body, np.zeros(6), np.zeros(6), errors)
 
-    def predict(self, belief: Belief, place: Place) -> Belief:
-        """The belief elsewhere, by odometry, or by its velocity where that is missing."""
-        before = belief.place.T_odom_body
-        if before is None or place.T_odom_body is None:
-            return self._predict_by_velocity(belief, place)
-        return self._predict_by_odometry(belief, place, inverse(before) @ place.T_odom_body)
+    def predict(self, state: FilterState, odometry: OdometryStamp) -> FilterState:
+        """The state at a later time, by odometry, or by its velocity where that is missing."""
+        before = state.odometry.T_odom_body
+        if before is None or odometry.T_odom_body is None:
+            return self._predict_by_velocity(state, odometry)
+        return self._predict_by_odometry(state, odometry, inverse(before) @ odometry.T_odom_body)
 
-    def distance(self, belief: Belief, T_map_body: FloatArray, covariance: FloatArray) -> float:
-        """The squared Mahalanobis distance of a measured pose (4, 4) from what is believed.
+    def distance(self, state: FilterState, T_map_body: FloatArray, covariance: FloatArray) -> float:
+        """The squared Mahalanobis distance of a measured pose (4, 4) from that of the state.
 
         As if the errors had nothing in common: how much they have is not known well enough to
         refuse a measurement that is no further off than its own covariance allows.
         """
-        difference = _difference(belief.T_map_body, T_map_body)
-        spread = cho_factor(belief.pose_covariance + covariance)
+        difference = _difference(state.T_map_body, T_map_body)
+        spread = cho_factor(state.pose_covariance + covariance)
         return float(difference @ cho_solve(spread, difference))
 
-    def correct(self, belief: Belief, T_map_body: FloatArray, covariance: FloatArray) -> Belief:
-        """The belief after a pose (4, 4) was measured with a covariance (6, 6)."""
+    def correct(
+        self, state: FilterState, T_map_body: FloatArray, covariance: FloatArray
+    ) -> FilterState:
+        """The state after a pose (4, 4) was measured with a covariance (6, 6)."""
         shared = self._shared_root(covariance)
         white = (1 - self._configuration.common_share) * covariance
-        innovation = _difference(belief.T_map_body, T_map_body) - shared @ belief.common
+        innovation = _difference(state.T_map_body, T_map_body) - shared @ state.common
         rows = np.zeros((6, SIZE))
         rows[:, POSE], rows[:, COMMON] = np.eye(6), shared
-        spread = cho_factor(rows @ belief.covariance @ rows.T + white)
-        gain = cho_solve(spread, rows @ belief.covariance).T
+        spread = cho_factor(rows @ state.covariance @ rows.T + white)
+        gain = cho_solve(spread, rows @ state.covariance).T
         change = gain @ innovation
         kept = np.eye(SIZE) - gain @ rows
         # Joseph's form, which stays positive definite.
-        errors = kept @ belief.covariance @ kept.T + gain @ white @ gain.T
-        return Belief(
-            belief.place,
-            _moved(belief.T_map_body, change[POSE]),
-            belief.twist + change[TWIST],
-            belief.common + change[COMMON],
+        errors = kept @ state.covariance @ kept.T + gain @ white @ gain.T
+        return FilterState(
+            state.odometry,
+            _moved(state.T_map_body, change[POSE]),
+            state.twist + change[TWIST],
+            state.common + change[COMMON],
             (errors + errors.T) / 2,
         )
 
@@ -121,31 +125,33 @@ class Dynamics:
         root = np.linalg.cholesky(covariance)
         return np.asarray(np.sqrt(self._configuration.common_share) * root)
 
-    def _predict_by_odometry(self, belief: Belief, place: Place, step: FloatArray) -> Belief:
+    def _predict_by_odometry(
+        self, state: FilterState, odometry: OdometryStamp, step: FloatArray
+    ) -> FilterState:
         """T_map_odom drifts, at worst always the same way until the next measurement.
 
         So its variance grows with the square of the way since the last one, and from one
         measurement to the next T_map_odom walks at random.
         """
         one = self._configuration
-        distance = place.distance - belief.place.distance
-        angle = place.angle - belief.place.angle
-        T_map_body = belief.T_map_body @ step
+        distance = odometry.distance - state.odometry.distance
+        angle = odometry.angle - state.odometry.angle
+        T_map_body = state.T_map_body @ step
         transition = np.eye(SIZE)
-        transition[:3, 3:6] = -_cross_matrix(T_map_body[:3, 3] - belief.T_map_body[:3, 3])
+        transition[:3, 3:6] = -_cross_matrix(T_map_body[:3, 3] - state.T_map_body[:3, 3])
         transition[TWIST, TWIST] = 0.0
         noise = np.zeros((SIZE, SIZE))
         turned = one.drift * angle + one.heading_drift * distance
         noise[POSE, POSE] = _diagonal(one.drift * distance, turned)
         noise[TWIST, TWIST] = self._twist_prior
-        moved = replace(belief, place=place, T_map_body=T_map_body, twist=np.zeros(6))
+        moved = replace(state, odometry=odometry, T_map_body=T_map_body, twist=np.zeros(6))
         return self._carry_on(moved, transition, noise, self._share_kept(distance, angle))
 
-    def _predict_by_velocity(self, belief: Belief, place: Place) -> Belief:
+    def _predict_by_velocity(self, state: FilterState, odometry: OdometryStamp) -> FilterState:
         """Constant velocity, disturbed by white-noise acceleration."""
         one = self._configuration
-        seconds = max(0.0, (place.stamp - belief.place.stamp) * NANOSECOND)
-        step = belief.twist * seconds
+        seconds = max(0.0, (odometry.stamp - state.odometry.stamp) / NANOSECONDS)
+        step = state.twist * seconds
         strength = _diagonal(one.acceleration, one.turn_acceleration)
         transition = np.eye(SIZE)
         transition[3:6, 3:6] = Rotation.from_rotvec(step[3:]).as_matrix()
@@ -154,9 +160,9 @@ class Dynamics:
         noise[POSE, POSE] = strength * seconds**3 / 3
         noise[POSE, TWIST] = noise[TWIST, POSE] = strength * seconds**2 / 2
         noise[TWIST, TWIST] = strength * seconds
-        speed, turn_rate = (_surely(belief, part) for part in (slice(0, 3), slice(3, 6)))
+        speed, turn_rate = (_surely(state, part) for part in (slice(0, 3), slice(3, 6)))
         kept = self._share_kept(speed * seconds, turn_rate * seconds)
-        moved = replace(belief, place=place, T_map_body=_moved(belief.T_map_body, step))
+        moved = replace(state, odometry=odometry, T_map_body=_moved(state.T_map_body, step))
         return self._carry_on(moved, transition, noise, kept)
 
     def _share_kept(self, distance: float, angle: float) -> float:
@@ -165,18 +171,18 @@ class Dynamics:
         return float(np.exp(-distance / one.common_distance - angle / one.common_angle))
 
     def _carry_on(
-        self, belief: Belief, transition: FloatArray, noise: FloatArray, kept: float
-    ) -> Belief:
+        self, state: FilterState, transition: FloatArray, noise: FloatArray, kept: float
+    ) -> FilterState:
         transition[COMMON, COMMON] = kept * np.eye(6)
         noise[COMMON, COMMON] = (1 - kept**2) * np.eye(6)
-        errors = transition @ belief.covariance @ transition.T + noise
-        return replace(belief, common=kept * belief.common, covariance=(errors + errors.T) / 2)
+        errors = transition @ state.covariance @ transition.T + noise
+        return replace(state, common=kept * state.common, covariance=(errors + errors.T) / 2)
 
 
-def _surely(belief: Belief, part: slice) -> float:
+def _surely(state: FilterState, part: slice) -> float:
     """The part of a velocity that is not just its uncertainty: none while standing still."""
-    velocity = belief.twist[part]
-    variance = np.trace(belief.covariance[TWIST, TWIST][part, part])
+    velocity = state.twist[part]
+    variance = np.trace(state.covariance[TWIST, TWIST][part, part])
     return float(np.sqrt(max(0.0, velocity @ velocity - variance)))
 
 

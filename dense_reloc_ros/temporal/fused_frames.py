@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import Localization
+from dense_reloc_ros.localization.result import Localization, PoseEstimate
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,16 @@ class LocalizedFrame:
     localization: Localization
     T_odom_camera: FloatArray | None = None
     """(4, 4) by odometry, None where there is none."""
+
+
+@dataclass(frozen=True)
+class AcceptedFrame:
+    """An earlier frame whose pose was accepted."""
+
+    camera: Camera
+    features: DenseFeatures
+    estimate: PoseEstimate
+    """As it was published."""
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,7 @@ from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.retrieval.distinct_views import median_depth
 from dense_reloc_ros.retrieval.nearest_poses import nearest_poses
 from dense_reloc_ros.scene.selection import all_observations
-from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
-from dense_reloc_ros.temporal.history import PreviousFrame
+from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, LocalizedFrame
 from dense_reloc_ros.temporal.keyframes_in_view import keyframes_in_view
 from dense_reloc_ros.temporal.mixed_correlation import (
     descriptors_in,
@@ -42,7 +41,7 @@ class Matches:
 def match_with_previous(
     localizer: SparseToDenseLocalizer,
     frame: LocalizedFrame,
-    previous: PreviousFrame,
+    previous: AcceptedFrame,
     predicted: Tensor,
     share: float,
 ) -> Matches | None:

@@ -11,10 +11,9 @@ from dense_reloc_ros.localization.result import Localization, PoseEstimate, Stat
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.stopwatch import Stopwatch
-from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, LocalizedFrame
 from dense_reloc_ros.temporal.fused_matching import Matches, match_with_previous, tensor_of
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
-from dense_reloc_ros.temporal.history import PreviousFrame
 from dense_reloc_ros.temporal.tracking import TrackedPose, gain_at, tracked_poses
 
 
@@ -45,11 +44,11 @@ class CorrelationFusion:
     def localize(
         self,
         frame: LocalizedFrame,
-        previous: PreviousFrame,
+        previous: AcceptedFrame,
         T_map_camera: FloatArray,
         share: float,
     ) -> Localization | None:
-        """The frame's pose near a predicted one; None where none is to be believed, or better.
+        """The frame's pose near a predicted one; None where none can be trusted, or is better.
 
         Its NRE on the map's own maps must be no higher than that of the single frame's pose, so
         that a wrong previous pose cannot hold the fusion captive.

@@ -2,60 +2,45 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import torch
 
 from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import PoseEstimate
-from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
+from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 
-NANOSECONDS = 1_000_000_000
-
-
-@dataclass(frozen=True)
-class PreviousFrame:
-    """A frame whose pose was accepted."""
-
-    stamp: int
-    """Nanoseconds."""
-    camera: Camera
-    features: DenseFeatures
-    estimate: PoseEstimate
-    """As it was published."""
+Frame = TypeVar("Frame")
+"""What is remembered of a frame whose pose was accepted."""
 
 
-class History:
-    """The past of one camera: two frames at most."""
+class History(Generic[Frame]):
+    """The past of one camera: two frames at most. Stamps are in nanoseconds."""
 
     def __init__(self) -> None:
-        self._newest: LocalizedFrame | None = None
-        self._accepted: PreviousFrame | None = None
+        self._newest: tuple[int, DenseFeatures | None] | None = None
+        self._accepted: tuple[int, Frame] | None = None
 
     def goes_on(self, stamp: int) -> bool:
         """Whether a frame of this time is later than all before."""
-        return self._newest is None or stamp > self._newest.stamp
+        return self._newest is None or stamp > self._newest[0]
 
-    def see(self, frame: LocalizedFrame) -> bool:
+    def see(self, stamp: int, features: DenseFeatures | None = None) -> bool:
         """Takes note of a frame; whether it is new, not the same picture as the one before.
 
         Drivers repeat pictures under new stamps; those are no new evidence.
         """
-        before, self._newest = self._newest, frame
-        return before is None or not _same(before.features, frame.features)
+        before, self._newest = self._newest, (stamp, features)
+        return before is None or not _same(before[1], features)
 
-    def accept(self, frame: LocalizedFrame, estimate: PoseEstimate) -> None:
-        """Remembers a frame whose pose is believed."""
-        if frame.features is not None:
-            self._accepted = PreviousFrame(frame.stamp, frame.camera, frame.features, estimate)
+    def accept(self, stamp: int, frame: Frame) -> None:
+        """Remembers a frame whose pose is accepted."""
+        self._accepted = stamp, frame
 
-    def previous(self, stamp: int, max_age: float) -> PreviousFrame | None:
+    def previous(self, stamp: int, max_age: float) -> Frame | None:
         """The newest accepted frame if it is at most `max_age` seconds old."""
-        accepted = self._accepted
-        if accepted is None or stamp - accepted.stamp > max_age * NANOSECONDS:
+        if self._accepted is None or stamp - self._accepted[0] > max_age * NANOSECONDS:
             return None
-        return accepted
+        return self._accepted[1]
 
     def clear(self) -> None:
         """Forgets everything."""

@@ -10,13 +10,12 @@ from torch import Tensor
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.matching.correlation import LEAST_MAP_SHARE
 
 BEHIND = 1.15
 """A point this factor further away than another one of its cell is hidden by what that lies on."""
 CELL = 16
 """Pixels of the image that one depth stands for."""
-LEAST_MAP_SHARE = 0.4
-"""Of the map's correlation, however little the single frame is trusted."""
 
 
 def map_share(confidence: float) -> float:

@@ -10,7 +10,7 @@ from scipy.stats import chi2
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import checked_rigid, pose_error
-from dense_reloc_ros.temporal.filter_state import Belief, Dynamics, Place
+from dense_reloc_ros.temporal.filter_state import FilterState, MotionModel, OdometryStamp
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 
 LOST_RADIANS = 1.0
@@ -28,28 +28,28 @@ class FilteredPose:
     covariance: FloatArray
     """(6, 6) of T_map_body in ROS order."""
     is_outlier: bool
-    """Whether the measurement of this moment was not believed; the pose is a prediction then."""
+    """Whether the measurement of this moment was refused; the pose is a prediction then."""
 
 
 class PoseFilter:
     """Follows one body through the map; it keeps a state of constant size, and no history.
 
-    Measurements that do not fit are not believed, but a second belief is begun with them. As soon
-    as enough of them in a row agree with each other it replaces the first one, which must have been
+    Measurements that do not fit are refused, but an alternative state is begun with them. As soon
+    as enough of them in a row agree with each other it replaces the state, which must have been
     wrong, or the robot was carried away.
     """
 
     def __init__(self, configuration: FilterConfiguration) -> None:
-        self._dynamics = Dynamics(configuration)
+        self._motion_model = MotionModel(configuration)
         self._gate = float(chi2.ppf(configuration.gate, df=6))
         self._restart_after = configuration.restart_after
-        self._place: Place | None = None
-        self._belief: Belief | None = None
-        self._doubt: _Doubt | None = None
+        self._odometry: OdometryStamp | None = None
+        self._state: FilterState | None = None
+        self._alternative: _Alternative | None = None
 
     def reset(self) -> None:
         """Forgets all measurements."""
-        self._place = self._belief = self._doubt = None
+        self._odometry = self._state = self._alternative = None
 
     def update(
         self,
@@ -72,15 +72,15 @@ class PoseFilter:
             InputError: a pose that is not rigid or finite, or a covariance that is none.
         """
         T_map_body, covariance = checked_rigid(T_map_body), _checked_covariance(covariance)
-        place = self._arrive(stamp, T_odom_body)
-        expected = self._expected(self._belief, place)
+        odometry = self._arrive(stamp, T_odom_body)
+        expected = self._expected(self._state, odometry)
         if expected is None:
-            return self._believe(self._dynamics.begin(place, T_map_body, covariance))
+            return self._accept(self._motion_model.begin(odometry, T_map_body, covariance))
         if self._fits(expected, T_map_body, covariance):
-            return self._believe(self._dynamics.correct(expected, T_map_body, covariance))
-        self._doubt = self._doubted(place, T_map_body, covariance)
-        if self._doubt.measurements >= self._restart_after:
-            return self._believe(self._doubt.belief)
+            return self._accept(self._motion_model.correct(expected, T_map_body, covariance))
+        self._alternative = self._extended_alternative(odometry, T_map_body, covariance)
+        if self._alternative.measurements >= self._restart_after:
+            return self._accept(self._alternative.state)
         return _filtered(expected, is_outlier=True)
 
     def predict(self, stamp: int, T_odom_body: FloatArray | None) -> FilteredPose | None:
@@ -89,59 +89,61 @@ class PoseFilter:
         Raises:
             InputError: odometry (4, 4) that is not rigid or finite.
         """
-        expected = self._expected(self._belief, self._arrive(stamp, T_odom_body))
+        expected = self._expected(self._state, self._arrive(stamp, T_odom_body))
         return None if expected is None else _filtered(expected, is_outlier=False)
 
-    def _arrive(self, stamp: int, T_odom_body: FloatArray | None) -> Place:
-        """The place, with the length of the way there by odometry."""
-        last = self._place or Place(stamp)
+    def _arrive(self, stamp: int, T_odom_body: FloatArray | None) -> OdometryStamp:
+        """The stamp of a moment, with the length of the way there by odometry."""
+        last = self._odometry or OdometryStamp(stamp)
         if T_odom_body is None:
             return replace(last, stamp=stamp, T_odom_body=None)
         T_odom_body = checked_rigid(T_odom_body)
         step = pose_error(
             T_odom_body if last.T_odom_body is None else last.T_odom_body, T_odom_body
         )
-        self._place = Place(
+        self._odometry = OdometryStamp(
             stamp, T_odom_body, last.distance + step.translation, last.angle + step.rotation
         )
-        return self._place
+        return self._odometry
 
-    def _expected(self, belief: Belief | None, place: Place) -> Belief | None:
-        """A belief carried on to a place; None where nothing is left of it."""
-        if belief is None:
+    def _expected(self, state: FilterState | None, odometry: OdometryStamp) -> FilterState | None:
+        """A state carried on to a moment; None where nothing is left of it."""
+        if state is None:
             return None
-        expected = self._dynamics.predict(belief, place)
+        expected = self._motion_model.predict(state, odometry)
         is_lost = np.diag(expected.pose_covariance)[3:].max() > LOST_RADIANS**2
         return None if is_lost else expected
 
-    def _fits(self, belief: Belief, T_map_body: FloatArray, covariance: FloatArray) -> bool:
-        return self._dynamics.distance(belief, T_map_body, covariance) <= self._gate
+    def _fits(self, state: FilterState, T_map_body: FloatArray, covariance: FloatArray) -> bool:
+        return self._motion_model.distance(state, T_map_body, covariance) <= self._gate
 
-    def _believe(self, belief: Belief) -> FilteredPose:
-        self._belief, self._doubt = belief, None
-        return _filtered(belief, is_outlier=False)
+    def _accept(self, state: FilterState) -> FilteredPose:
+        self._state, self._alternative = state, None
+        return _filtered(state, is_outlier=False)
 
-    def _doubted(self, place: Place, T_map_body: FloatArray, covariance: FloatArray) -> _Doubt:
+    def _extended_alternative(
+        self, odometry: OdometryStamp, T_map_body: FloatArray, covariance: FloatArray
+    ) -> _Alternative:
         """Those before with a measurement that agrees with them, or else this one alone."""
-        before = self._doubt
-        expected = None if before is None else self._expected(before.belief, place)
+        before = self._alternative
+        expected = None if before is None else self._expected(before.state, odometry)
         if before is None or expected is None or not self._fits(expected, T_map_body, covariance):
-            return _Doubt(self._dynamics.begin(place, T_map_body, covariance), 1)
-        belief = self._dynamics.correct(expected, T_map_body, covariance)
-        return _Doubt(belief, before.measurements + 1)
+            return _Alternative(self._motion_model.begin(odometry, T_map_body, covariance), 1)
+        state = self._motion_model.correct(expected, T_map_body, covariance)
+        return _Alternative(state, before.measurements + 1)
 
 
 @dataclass(frozen=True)
-class _Doubt:
-    """What measurements suggest that the filter does not believe."""
+class _Alternative:
+    """The state by measurements that the filter refused."""
 
-    belief: Belief
+    state: FilterState
     measurements: int
     """In a row, that agree with each other."""
 
 
-def _filtered(belief: Belief, is_outlier: bool) -> FilteredPose:
-    return FilteredPose(belief.T_map_body.copy(), belief.pose_covariance.copy(), is_outlier)
+def _filtered(state: FilterState, is_outlier: bool) -> FilteredPose:
+    return FilteredPose(state.T_map_body.copy(), state.pose_covariance.copy(), is_outlier)
 
 
 def _checked_covariance(covariance: FloatArray) -> FloatArray:

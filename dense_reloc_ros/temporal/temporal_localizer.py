@@ -5,18 +5,17 @@ from __future__ import annotations
 import logging
 from dataclasses import replace
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.retrieval.distinct_views import median_depth
-from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.fusion import CorrelationFusion, is_near
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.history import History
@@ -35,27 +34,30 @@ class TemporalLocalizer:
     Of localizers without dense features the poses are filtered, and that is all.
     """
 
-    def __init__(self, localizer: Localizer, configuration: TemporalConfiguration) -> None:
+    def __init__(
+        self,
+        localizer: Localizer,
+        configuration: TemporalConfiguration,
+        odometry: Trajectory | None = None,
+    ) -> None:
+        """`odometry` is T_odom_camera as recorded with the video that `localize` is given."""
         self.localizer = localizer
         self.configuration = configuration
-        self._history = History()
+        self._odometry = odometry
+        self._history: History[AcceptedFrame] = History()
         self._filter = PoseFilter(configuration.filter)
         self._fusion: CorrelationFusion | None = None
         if isinstance(localizer, SparseToDenseLocalizer):
             self._fusion = CorrelationFusion(localizer, configuration)
 
-    def localize(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        stamp: int,
-        T_odom_camera: FloatArray | None = None,
-    ) -> FusedLocalization:
-        """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds.
+    def localize(self, image: RgbImage, camera: Camera, stamp: int) -> Localization:
+        """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds."""
+        return self.localize_and_fuse(image, camera, stamp).localization
 
-        Odometry, where there is any, says how the camera moved since the frame before.
-        """
+    def localize_and_fuse(self, image: RgbImage, camera: Camera, stamp: int) -> FusedLocalization:
+        """As `localize`, with all that is known about the frame."""
         single = self.localizer.localize(image, camera)
+        T_odom_camera = self._odometry.between(stamp) if self._odometry else None
         return self.fuse(
             LocalizedFrame(stamp, camera.pinhole(), single.features, single, T_odom_camera)
         )
@@ -76,7 +78,7 @@ class TemporalLocalizer:
         confidence = self._confidence(single.estimate)
         if not self._history.goes_on(frame.stamp):
             self.reset()
-        is_new = self._history.see(frame)
+        is_new = self._history.see(frame.stamp, frame.features)
         try:
             predicted = self._filter.predict(frame.stamp, frame.T_odom_camera)
             if not is_new:
@@ -89,8 +91,9 @@ class TemporalLocalizer:
             logger.warning("%s; the frame is taken by itself", error)
             self.reset()
             return FusedLocalization(single, single, confidence, is_fused=False)
-        if published.is_localized and published.estimate is not None:
-            self._history.accept(frame, published.estimate)
+        if published.is_localized and published.estimate is not None and frame.features is not None:
+            accepted = AcceptedFrame(frame.camera, frame.features, published.estimate)
+            self._history.accept(frame.stamp, accepted)
         return FusedLocalization(published, raw, confidence, is_fused=fused is not None)
 
     def _correlated(

@@ -17,7 +17,7 @@ from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.mapping.coordinate_maps import coordinate_map
 from dense_reloc_ros.scene.reader import load_map
-from dense_reloc_ros.temporal.dense_scene_matching import DsmVideo
+from dense_reloc_ros.temporal.dsm_video import DsmVideo
 
 CPU = torch.device("cpu")
 SIZE = (48, 64)

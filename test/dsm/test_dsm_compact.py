@@ -13,7 +13,7 @@ from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.rendering.photographs import photograph
-from dense_reloc_ros.temporal.dense_scene_matching import DsmVideo
+from dense_reloc_ros.temporal.dsm_video import DsmVideo
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ import torch
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
-from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, LocalizedFrame
 from dense_reloc_ros.temporal.history import History
 
 CAMERA = Camera(64, 48, 50.0, 50.0, 31.5, 23.5)
@@ -33,9 +33,9 @@ def test_features_are_let_go(accepted, most, rate):
     for index in range(500):
         new = frame(index, rate)
         features.append(weakref.ref(new.features))
-        history.see(new)
+        history.see(new.stamp, new.features)
         if rng.uniform() < accepted:
-            history.accept(new, POSE)
+            history.accept(new.stamp, AcceptedFrame(CAMERA, new.features, POSE))
         del new
         assert sum(reference() is not None for reference in features[-100:]) <= most
     assert 1 <= sum(reference() is not None for reference in features) <= most

@@ -13,7 +13,8 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.evaluation.benchmarks.robustness import LEVELS, degrade
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.features.extractors import create_extractor
-from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.geometry.se3 import pose_error, rigid
+from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
@@ -27,6 +28,7 @@ from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 PERIOD = 66_000_000
 DARK = replace(LEVELS["harsh"], covered=0.0)
 BLACK = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
+PUBLISHED = Localization(Status.REJECTED, "the pose does not fit those before it")
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +72,18 @@ def alone(frame: LocalizedFrame) -> LocalizedFrame:
     return replace(frame, localization=lost)
 
 
+def note_frames(temporal: TemporalLocalizer, monkeypatch) -> list[LocalizedFrame]:
+    """The frames that are to be fused from now on, of which nothing becomes but `PUBLISHED`."""
+    given: list[LocalizedFrame] = []
+
+    def fuse(frame: LocalizedFrame) -> FusedLocalization:
+        given.append(frame)
+        return FusedLocalization(PUBLISHED, frame.localization, confidence=0.5, is_fused=True)
+
+    monkeypatch.setattr(temporal, "fuse", fuse)
+    return given
+
+
 def unlike(features: DenseFeatures) -> DenseFeatures:
     """Features that correlate with nothing that these correlate with."""
     levels = {name: replace(one, values=-one.values) for name, one in features.levels.items()}
@@ -110,11 +124,28 @@ def test_localizing_is_fusing_what_a_single_frame_says(gallery, localizer):
         image = gallery.render(pose(number)).image
         if number:
             image = degrade(image, LEVELS["harsh"], number)
-        said = one.localize(image, CAMERA, number * PERIOD)
+        said = one.localize_and_fuse(image, CAMERA, number * PERIOD)
         fused = other.fuse(frame_of(localizer, image, number))
         assert said.is_fused == fused.is_fused
         assert said.confidence == fused.confidence
         assert said.localization.status == fused.localization.status
+
+
+def test_each_frame_comes_with_the_odometry_of_its_time(localizer, monkeypatch):
+    poses = [rigid(np.eye(3), np.array([x, 0.0, 0.0])) for x in (1.0, 3.0)]
+    odometry = Trajectory.from_poses([0, 200], poses)
+    temporal = TemporalLocalizer(localizer, TemporalConfiguration(), odometry)
+    given = note_frames(temporal, monkeypatch)
+    answers = [temporal.localize(BLACK, CAMERA, stamp) for stamp in (0, 50, 200)]
+    assert [frame.stamp for frame in given] == [0, 50, 200]
+    assert [frame.T_odom_camera[0, 3] for frame in given] == pytest.approx([1, 1.5, 3])
+    assert answers == [PUBLISHED] * 3
+
+
+def test_there_may_be_no_odometry(temporal, monkeypatch):
+    given = note_frames(temporal, monkeypatch)
+    temporal.localize(BLACK, CAMERA, 7)
+    assert [(frame.stamp, frame.T_odom_camera) for frame in given] == [(7, None)]
 
 
 @pytest.mark.parametrize("offset", [-1.0, 4.0], ids=["unsure", "sure"])
@@ -163,7 +194,7 @@ def test_nothing_is_seen_in_the_black(gallery, localizer, temporal):
     temporal.fuse(frame_of(localizer, gallery.render(pose(0)).image, 0))
     noise = np.random.default_rng(0).integers(0, 6, BLACK.shape).astype(np.uint8)
     for number, image in ((1, BLACK), (2, noise)):
-        fused = temporal.localize(image, CAMERA, number * PERIOD)
+        fused = temporal.localize_and_fuse(image, CAMERA, number * PERIOD)
         assert not fused.localization.is_localized
 
 
@@ -219,7 +250,7 @@ def test_odometry_bridges_a_turn_that_no_velocity_foretells(gallery, localizer):
 
 def test_an_image_of_another_size_is_refused(localizer, temporal):
     for number in range(2):
-        fused = temporal.localize(np.zeros((10, 10, 3), np.uint8), CAMERA, number * PERIOD)
+        fused = temporal.localize_and_fuse(np.zeros((10, 10, 3), np.uint8), CAMERA, number * PERIOD)
         assert fused.localization.status is Status.INVALID_INPUT
 
 

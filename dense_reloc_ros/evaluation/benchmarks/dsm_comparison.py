@@ -20,7 +20,7 @@ from dense_reloc_ros.mapping.map_of_source import MapSource, describer_for, imag
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.temporal.dense_scene_matching import DsmVideo
+from dense_reloc_ros.temporal.dsm_video import DsmVideo
 
 ALL = "all"
 """Instead of the name of a scene."""

@@ -86,7 +86,7 @@ def _fuse(
     fused = 0
     played = tqdm(islice(forth_and_back, frames), desc="memory", total=frames, unit="frame")
     for number, (image, camera) in enumerate(played, start=1):
-        answer = temporal.localize(image, camera, number * FRAME_NANOSECONDS)
+        answer = temporal.localize_and_fuse(image, camera, number * FRAME_NANOSECONDS)
         fused += answer.is_fused
         if number not in looks:
             continue

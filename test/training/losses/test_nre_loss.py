@@ -69,7 +69,7 @@ def slow_nre(source, target, batch, name, window=None) -> list[float]:
 @pytest.fixture(params=[1, 512])
 def memory_mb(request, monkeypatch) -> int:
     """Limits that make and do not make the loss work in chunks and compute them again."""
-    for module in ("matching.correlation", "training.losses.nre"):
+    for module in ("matching.correlation", "training.losses.nre_loss"):
         monkeypatch.setattr(f"dense_reloc_ros.{module}.BYTES_PER_CELL", 20_000)
     return request.param
 

@@ -24,7 +24,7 @@ TEMPERATURE = 0.3
 @pytest.fixture(params=[1, 512])
 def memory_mb(request, monkeypatch) -> int:
     """Limits that make and do not make the loss work in chunks and compute them again."""
-    for module in ("matching.correlation", "training.losses.s2dnet"):
+    for module in ("matching.correlation", "training.losses.s2dnet_loss"):
         monkeypatch.setattr(f"dense_reloc_ros.{module}.BYTES_PER_CELL", 4_000)
     return request.param
 

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dense_reloc_ros.dsm.scene_views import PreviousFrame
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
-
-NANOSECONDS = 1_000_000_000
+from dense_reloc_ros.temporal.history import History
 
 
 class DsmVideo:
@@ -23,23 +20,23 @@ class DsmVideo:
         """`max_age`: seconds for which an image helps later ones."""
         self._localizer = localizer
         self._max_age = max_age
-        self._previous: PreviousFrame | None = None
-        self._stamp = 0
-        """Nanoseconds, of the previous image."""
+        self._history: History[PreviousFrame] = History()
 
     def reset(self) -> None:
         """Forgets what was before, as at the beginning of another video."""
-        self._previous = None
+        self._history.clear()
 
-    def localize(self, image: NDArray[np.uint8], camera: Camera, stamp: int) -> Localization:
+    def localize(self, image: RgbImage, camera: Camera, stamp: int) -> Localization:
         """As `Localizer.localize`; of an image taken at a time in nanoseconds.
 
         An image that was not localized leaves the one before it in use until it is too old. An
         image that is not later than the last one begins another video.
         """
-        if not 0 < stamp - self._stamp <= self._max_age * NANOSECONDS:
+        if not self._history.goes_on(stamp):
             self.reset()
-        matched = self._localizer.localize_after(self._previous, image, camera)
+        self._history.see(stamp)
+        previous = self._history.previous(stamp, self._max_age)
+        matched = self._localizer.localize_after(previous, image, camera)
         if matched.as_previous is not None:
-            self._previous, self._stamp = matched.as_previous, stamp
+            self._history.accept(stamp, matched.as_previous)
         return matched.localization
