@@ -1,10 +1,11 @@
-"""ROS for the tests, apart from whatever else runs on this machine."""
+"""ROS apart from whatever else runs on this machine, and a rendered room."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import pytest
+from gallery import Gallery
 
 from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
 
@@ -16,3 +17,9 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
     for name in ("ROS_DOMAIN_ID", "ROS_AUTOMATIC_DISCOVERY_RANGE"):
         monkeypatch.setenv(name, environment[name])
     return int(environment["ROS_DOMAIN_ID"])
+
+
+@pytest.fixture(scope="session")
+def gallery() -> Gallery:
+    """A rendered room with pictures on its walls."""
+    return Gallery()

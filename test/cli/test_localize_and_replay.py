@@ -7,13 +7,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from shared_data import KITCHEN
 
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.geometry.trajectory import read_tum
 
 pytestmark = [pytest.mark.slow, pytest.mark.ros]
 
-KITCHEN = Path(__file__).parents[3] / "shared" / "data" / "kitchen"
 KEYFRAME_STEP = 5
 QUERY_STEP = 12
 

@@ -16,11 +16,6 @@ from dense_reloc_ros.scene.writer import write_map
 
 
 @pytest.fixture(scope="session")
-def gallery() -> Gallery:
-    return Gallery()
-
-
-@pytest.fixture(scope="session")
 def map_path(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     frames = gallery.keyframes()
     extractor = create_extractor("effnet_lite0", torch.device("cpu"))

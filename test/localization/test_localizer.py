@@ -41,11 +41,6 @@ STRICT = block_from_mapping(LocalizerConfiguration, {"verification": {"score_thr
 
 
 @pytest.fixture(scope="module")
-def gallery() -> Gallery:
-    return Gallery()
-
-
-@pytest.fixture(scope="module")
 def map_path(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     extractor = create_extractor("effnet_lite0", torch.device("cpu"))
     path = tmp_path_factory.mktemp("gallery") / "map"

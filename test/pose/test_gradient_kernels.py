@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from gallery import CAMERA, Gallery, looking
 from pose.synthetic import View
+from shared_data import MULTIVIEW
 from torch import Tensor
 
 from dense_reloc_ros.configuration import FeatureMetricConfiguration
@@ -20,8 +20,6 @@ from dense_reloc_ros.geometry.se3 import exp, inverse
 from dense_reloc_ros.mapping.keypoints import detect_corners
 from dense_reloc_ros.mapping.sources.colmap import read_colmap
 from dense_reloc_ros.pose.feature_metric import refine
-
-MULTIVIEW = Path(__file__).parents[2] / "../shared/data/multiview"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
-from dense_reloc_ros.temporal.pose_filter import FilteredPose
+from dense_reloc_ros.temporal.pose_filter import FilteredPose, PoseFilter
 
 PERIOD = 1 / 15
 """Seconds."""
@@ -105,3 +105,25 @@ def _measured(
 def odometry_to_map(T_map_body: FloatArray, T_odom_body: FloatArray) -> FloatArray:
     """T_map_odom."""
     return T_map_body @ inverse(T_odom_body)
+
+
+def without_odometry(moments: list[Moment]) -> list[Moment]:
+    """The same, of a body without odometry."""
+    return [replace(moment, T_odom_body=None) for moment in moments]
+
+
+def told(pose_filter: PoseFilter, moment: Moment) -> FilteredPose:
+    """What a filter says after a moment's measurement."""
+    return pose_filter.update(moment.stamp, moment.measured, COVARIANCE, moment.T_odom_body)
+
+
+def is_sound(found: FilteredPose) -> bool:
+    """Finite, a rigid motion, and a covariance that is one."""
+    rotation = found.T_map_body[:3, :3]
+    return bool(
+        np.isfinite(found.T_map_body).all()
+        and np.allclose(rotation @ rotation.T, np.eye(3), atol=1e-12)
+        and np.linalg.det(rotation) > 0
+        and np.array_equal(found.covariance, found.covariance.T)
+        and np.linalg.eigvalsh(found.covariance).min() > 0
+    )

@@ -32,11 +32,6 @@ PUBLISHED = Localization(Status.REJECTED, "the pose does not fit those before it
 
 
 @pytest.fixture(scope="module")
-def gallery() -> Gallery:
-    return Gallery()
-
-
-@pytest.fixture(scope="module")
 def localizer(gallery: Gallery) -> SparseToDenseLocalizer:
     device = torch.device("cpu")
     scene_map = build_from_depth(

@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 from photographed_room import write_scenes
+from shared_data import MULTIVIEW
 
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
-
-MULTIVIEW = Path(__file__).parents[3] / "../shared/data/multiview"
 
 
 def bench(folder: Path, *options: str | Path) -> int:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib.util
 from dataclasses import replace
-from pathlib import Path
 from types import ModuleType
 
 import cv2
 import numpy as np
 import pytest
+from shared_data import SHARED
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.evaluation.benchmarks.robustness import (
@@ -25,7 +25,6 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
-SHARED = Path(__file__).parents[3] / "../shared"
 DEFINITION = SHARED / "bench/stress_queries.py"
 PHOTOGRAPH = SHARED / "data/kitchen/query/frame-000640.color.jpg"
 CAMERA = Camera(160, 120, 150.0, 150.0, 79.5, 59.5)

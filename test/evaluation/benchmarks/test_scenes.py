@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 
 import numpy as np
 import pytest
 from photographed_room import write_scenes
 from scipy.spatial.transform import Rotation
+from shared_data import MULTIVIEW
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.evaluation.benchmarks.scenes import (
@@ -19,8 +19,6 @@ from dense_reloc_ros.evaluation.benchmarks.scenes import (
 )
 from dense_reloc_ros.mapping.sources.colmap import read_colmap
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
-
-MULTIVIEW = Path(__file__).parents[3] / "../shared/data/multiview"
 
 
 def test_scenes_are_those_of_the_split(tmp_path):

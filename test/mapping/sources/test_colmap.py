@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
+from shared_data import FOX
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.sources.colmap import read_colmap
 
-FOX = Path(__file__).parents[3] / "../shared/data/multiview/fox"
 POINTS = {10: (0.2, -0.1, 3.0), 4: (-0.3, 0.2, 2.5), 30: (0.05, 0.15, 4.0)}
 R_CAMERA_MAP = Rotation.from_rotvec([0.05, -0.1, 0.02])
 T_CAMERA_MAP = np.array([0.1, -0.05, 0.2])

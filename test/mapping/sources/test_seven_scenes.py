@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
+from shared_data import KITCHEN
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
@@ -15,7 +16,6 @@ from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
 CAMERA = Camera(8, 6, 10.0, 10.0, 3.5, 2.5)
-KITCHEN = Path(__file__).parents[3] / "../shared/data/kitchen"
 
 
 @pytest.fixture

@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 from scipy.spatial.transform import Rotation
+from shared_data import CYPRUS
 from training.data.clean_pairs import CLEAN, blobs, differences, equal
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.training.data.colmap_pairs import ColmapConfiguration, ColmapSource
 
-CYPRUS = Path(__file__).parents[3] / "../shared/data/multiview/cyprus_arch"
 SIZE = (96, 128)
 K = np.array([[190.0, 0, 99.5], [0, 180, 74.5], [0, 0, 1]])
 """With pixel centres at integers."""
