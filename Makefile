@@ -16,7 +16,7 @@ demo: build
 	$(ENVIRONMENT) && dense-reloc demo --output output/demo
 
 test: build
-	$(ENVIRONMENT) && ruff check . && ruff format --check . && mypy dense_reloc_ros
+	$(ENVIRONMENT) && ruff check . && ruff format --check . && mypy dense_reloc_ros && lint-imports
 	$(ENVIRONMENT) && pytest $(PYTEST_ARGUMENTS)
 
 build: install/.built

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 
 MINIMUM_DEPTH = 1e-3
 """Points at a smaller depth are not in front of a camera."""
@@ -154,6 +154,13 @@ class Camera:
             return image
         map_x, map_y = undistortion_maps(self)
         return np.asarray(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR), dtype=np.uint8)
+
+    def undistort_depth(self, depth: DepthImage) -> DepthImage:
+        """Resamples depth (H, W) of this camera to that of `pinhole()`, without interpolation."""
+        if not self.is_distorted:
+            return depth
+        map_x, map_y = undistortion_maps(self)
+        return np.asarray(cv2.remap(depth, map_x, map_y, cv2.INTER_NEAREST), dtype=np.float32)
 
     def check_image(self, image: NDArray[np.uint8]) -> None:
         """Raises InputError where the image's size is not this camera's."""

@@ -13,8 +13,7 @@ from dense_reloc_ros.geometry.se3 import transformed
 from dense_reloc_ros.mapping.assembly import DescribedKeyframe, MapParts, assemble_map
 from dense_reloc_ros.mapping.depth_correction import fit_depth_correction
 from dense_reloc_ros.mapping.describing import KeyframeDescriber, KeyframeDescription, Vocabulary
-from dense_reloc_ros.mapping.keyframes import keyframe_image
-from dense_reloc_ros.mapping.keypoints import lift, reliable_depth, undistort_depth
+from dense_reloc_ros.mapping.keypoints import lift, reliable_depth
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.mapping.tracks import LiftedKeyframe, merge_points
@@ -44,10 +43,10 @@ def build_from_depth(
     keyframes: list[DescribedKeyframe] = []
     lifted: list[LiftedKeyframe] = []
     for frame in progress(frames, "describing keyframes"):
-        image, depth = keyframe_image(frame), frame.load_depth()
+        image, depth = frame.load_undistorted(), frame.load_depth()
         if depth is None:
             raise InputError(f"{frame.name}: its depth is missing, so points cannot be placed")
-        depth = undistort_depth(depth, frame.camera)
+        depth = frame.camera.undistort_depth(depth)
         description = describer.describe(image, reliable_depth(depth), vocabulary)
         if not _is_useful(frame, description):
             continue
@@ -82,7 +81,7 @@ def build_from_points(
     keyframes: list[DescribedKeyframe] = []
     tracks: list[NDArray[np.int64]] = []
     for frame in progress(frames, "describing keyframes"):
-        image, pixels = keyframe_image(frame), known.pixels[frame.name]
+        image, pixels = frame.load_undistorted(), known.pixels[frame.name]
         described, description = describer.describe_at(image, pixels, vocabulary)
         if not _is_useful(frame, description):
             continue
@@ -102,7 +101,7 @@ def _train_vocabulary(
     count = min(len(frames), VOCABULARY_KEYFRAMES)
     spaced = [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
     shown = progress(spaced, "learning the vocabulary")
-    return describer.train_vocabulary(keyframe_image(frame) for frame in shown)
+    return describer.train_vocabulary(frame.load_undistorted() for frame in shown)
 
 
 def _is_useful(frame: SourceFrame, description: KeyframeDescription) -> bool:

@@ -18,7 +18,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.depth_correction import NODES, DepthCorrection
-from dense_reloc_ros.mapping.keypoints import DEPTH_RANGE, lift, undistort_depth
+from dense_reloc_ros.mapping.keypoints import DEPTH_RANGE, lift
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.coordinate_grid import cell_pixels, cell_points
 from dense_reloc_ros.scene.progress import Progress, silent
@@ -112,7 +112,7 @@ def _known_depth(frame: SourceFrame) -> NDArray[np.float32]:
     depth = frame.load_depth()
     if depth is None:
         raise InputError(f"{frame.name}: its depth is missing, so it has no coordinate map")
-    return undistort_depth(depth, frame.camera)
+    return frame.camera.undistort_depth(depth)
 
 
 def _readings(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -44,12 +43,3 @@ def select_keyframes(
         positions = np.vstack([positions, position])
         directions = np.vstack([directions, direction])
     return chosen
-
-
-def keyframe_image(frame: SourceFrame) -> NDArray[np.uint8]:
-    """The undistorted image (H, W, 3) RGB of `frame.camera.pinhole()`.
-
-    Raises:
-        InputError: an image that cannot be read or is not of the camera's size.
-    """
-    return frame.camera.undistort(frame.load_image())

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.camera import Camera, undistortion_maps
+from dense_reloc_ros.geometry.camera import Camera
 
 DEPTH_RANGE = (0.1, 60.0)
 """Metres; readings outside it are not believed."""
@@ -42,14 +42,6 @@ def detect_corners(
     if corners is None:
         return np.empty((0, 2), dtype=np.float32)
     return _refined(grey, np.asarray(corners, dtype=np.float32), usable).reshape(-1, 2)
-
-
-def undistort_depth(depth: NDArray[np.float32], camera: Camera) -> NDArray[np.float32]:
-    """Depth (H, W) of `camera` resampled to that of `camera.pinhole()`, never interpolated."""
-    if not camera.is_distorted:
-        return depth
-    map_x, map_y = undistortion_maps(camera)
-    return np.asarray(cv2.remap(depth, map_x, map_y, cv2.INTER_NEAREST), dtype=np.float32)
 
 
 def reliable_depth(depth: NDArray[np.float32]) -> NDArray[np.bool_]:

@@ -17,7 +17,6 @@ from dense_reloc_ros.mapping.builder import build_from_depth, build_from_points
 from dense_reloc_ros.mapping.calibration.calibrate import calibrate
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
-from dense_reloc_ros.mapping.keyframes import keyframe_image
 from dense_reloc_ros.mapping.refinement import refine_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -87,7 +86,7 @@ def image_of(
     """Gives the undistorted image (H, W, 3) RGB of a keyframe of a map made of these frames."""
     by_name = {frame.name: frame for frame in frames}
     keyframes = [by_name[name] for name in scene_map.information.keyframe_names]
-    return lambda keyframe: keyframe_image(keyframes[keyframe])
+    return lambda keyframe: keyframes[keyframe].load_undistorted()
 
 
 def _triangulated(frames: Sequence[SourceFrame], progress: Progress) -> KnownPoints:

@@ -9,7 +9,7 @@ import pytest
 from scene.wall import CAMERA, wall_frame
 
 from dense_reloc_ros.errors import ConfigurationError, InputError
-from dense_reloc_ros.mapping.keyframes import keyframe_image, select_keyframes
+from dense_reloc_ros.mapping.keyframes import select_keyframes
 
 
 def walk(steps: int, step: float = 0.1, turn: float = 0.0):
@@ -55,7 +55,7 @@ def test_bad_requests_are_refused():
 
 def test_images_are_undistorted():
     frame = wall_frame(0, (0, 0, 0))
-    np.testing.assert_array_equal(keyframe_image(frame), frame.load_image())
+    np.testing.assert_array_equal(frame.load_undistorted(), frame.load_image())
     bent = replace(frame, camera=replace(CAMERA, distortion=(-0.2, 0.0, 0.0, 0.0)))
-    assert keyframe_image(bent).shape == (120, 160, 3)
-    assert (keyframe_image(bent) != frame.load_image()).any()
+    assert bent.load_undistorted().shape == (120, 160, 3)
+    assert (bent.load_undistorted() != frame.load_image()).any()

@@ -12,7 +12,6 @@ from dense_reloc_ros.mapping.keypoints import (
     detect_corners,
     lift,
     reliable_depth,
-    undistort_depth,
 )
 
 CAMERA = Camera(80, 60, 70.0, 72.0, 39.5, 29.5)
@@ -134,7 +133,7 @@ def test_undistorted_depth_is_taken_where_the_pixel_was():
     # Depth encodes the pixel it was read at, so the source of every value is known.
     columns, rows = np.meshgrid(np.arange(80), np.arange(60))
     depth = (1.0 + columns + 100.0 * rows).astype(np.float32)
-    straight = undistort_depth(depth, camera)
+    straight = camera.undistort_depth(depth)
     pixel = np.array([[[20.0, 15.0]]])
     rays = (pixel - [39.5, 29.5]) / [70.0, 72.0]
     (source,) = cv2.projectPoints(
@@ -145,4 +144,4 @@ def test_undistorted_depth_is_taken_where_the_pixel_was():
         np.array(camera.distortion),
     )[0][0]
     assert straight[15, 20] == 1 + round(source[0]) + 100 * round(source[1])
-    assert undistort_depth(depth, camera.pinhole()) is depth
+    assert camera.pinhole().undistort_depth(depth) is depth

@@ -13,7 +13,6 @@ from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import SceneCoordinates
 from dense_reloc_ros.mapping.coordinate_maps import coordinate_map
-from dense_reloc_ros.mapping.keypoints import undistort_depth
 
 CENTIMETRES = (1, 2, 5, 10, 20, 50)
 """Of the errors that the report counts."""
@@ -51,7 +50,7 @@ def coordinate_errors(
     The paper's formula for e_k has a square root over the norm; its text and plot are of the
     Euclidean distance, as is this.
     """
-    depth, pinhole = undistort_depth(depth, camera), camera.pinhole()
+    depth, pinhole = camera.undistort_depth(depth), camera.pinhole()
     candidates = coordinates.candidates
     truth, coarse_truth = (
         coordinate_map(depth, pinhole, T_map_camera, (size[0], size[1]))

@@ -60,7 +60,7 @@ def contact_frames(
     for record in [*worst_frames(records), *rejected_frames(records)]:
         frame = by_name[record.name]
         try:
-            image = frame.camera.undistort(frame.load_image())
+            image = frame.load_undistorted()
         except InputError:
             continue
         points = _points_of_keyframes(scene_map, record.keyframes)

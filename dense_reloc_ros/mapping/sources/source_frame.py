@@ -48,6 +48,14 @@ class SourceFrame:
             raise InputError(f"{self.name}: {error}") from None
         return image
 
+    def load_undistorted(self) -> RgbImage:
+        """The image (H, W, 3) RGB of `camera.pinhole()`.
+
+        Raises:
+            InputError: as `load_image`.
+        """
+        return self.camera.undistort(self.load_image())
+
     def load_depth(self) -> DepthImage | None:
         """Depth (H, W) along the optical axis in metres, 0 = unknown, or None if there is none.
 

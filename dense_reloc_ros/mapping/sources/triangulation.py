@@ -12,7 +12,6 @@ from PIL import Image
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.mapping.keyframes import keyframe_image
 from dense_reloc_ros.mapping.sources.colmap import PIXEL_SHIFT, known_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -60,7 +59,7 @@ def _write_images(
     names = {f"{index:06d}.png": frame for index, frame in enumerate(frames)}
     for name in progress(list(names), "undistorting images"):
         frame = names[name]
-        Image.fromarray(keyframe_image(frame)).save(folder / name, compress_level=1)
+        Image.fromarray(frame.load_undistorted()).save(folder / name, compress_level=1)
     return names
 
 

@@ -131,7 +131,7 @@ class ColmapSource:
         )
 
     def _image(self, frame: SourceFrame) -> RgbImage:
-        return self._images.get(id(frame), lambda: frame.camera.undistort(frame.load_image()))
+        return self._images.get(id(frame), lambda: frame.load_undistorted())
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse, transformed
-from dense_reloc_ros.mapping.keypoints import reliable_depth, undistort_depth
+from dense_reloc_ros.mapping.keypoints import reliable_depth
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.crops import Crop, random_crop
 from dense_reloc_ros.training.data.points import interesting_pixels
@@ -59,9 +59,9 @@ def load_depth_frame(frame: SourceFrame) -> DepthFrame:
     depth = frame.load_depth()
     if depth is None:
         raise InputError(f"{frame.name}: has no depth")
-    depth = undistort_depth(depth, frame.camera)
+    depth = frame.camera.undistort_depth(depth)
     return DepthFrame(
-        frame.camera.undistort(frame.load_image()),
+        frame.load_undistorted(),
         depth,
         reliable_depth(depth),
         frame.camera.pinhole(),
