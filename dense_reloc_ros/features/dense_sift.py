@@ -36,8 +36,8 @@ class DenseSift(FeatureExtractor):
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
-        self._signature = FeatureSignature(
+        self.device = device
+        self.signature = FeatureSignature(
             method="sparse_to_dense",
             network="dense_sift",
             weights_sha256="",
@@ -47,21 +47,13 @@ class DenseSift(FeatureExtractor):
             },
         )
 
-    @property
-    def signature(self) -> FeatureSignature:
-        return self._signature
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
-
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> DenseFeatures:
         height, width = images.shape[-2:]
         half = normalize_local_contrast(images).mean(1)
         greys = [np.rint(image.cpu().numpy() * 255).astype(np.uint8) for image in half]
         levels = {
-            name: _level(greys, stride, BIN_PIXELS[name], height, width, self._device)
+            name: _level(greys, stride, BIN_PIXELS[name], height, width, self.device)
             for name, stride in STRIDES.items()
         }
         pooled = generalized_mean(levels["coarse"].values.clamp(min=1e-6))

@@ -45,11 +45,11 @@ class EffNetLite0(FeatureExtractor):
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device
+        self.device = device
         self._trunk = EfficientNetLite0Trunk(depth=max(COARSE_BLOCKS) + 1)
         self._trunk.eval().to(device).to(memory_format=torch.channels_last)
         self._fine_depth = max(FINE_BLOCKS) + 1
-        self._signature = FeatureSignature(
+        self.signature = FeatureSignature(
             method="sparse_to_dense",
             network="effnet_lite0",
             weights_sha256=weights_sha256(weights_path()),
@@ -58,14 +58,6 @@ class EffNetLite0(FeatureExtractor):
                 "fine": LevelSignature(stride=4, channels=64),
             },
         )
-
-    @property
-    def signature(self) -> FeatureSignature:
-        return self._signature
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
 
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> DenseFeatures:

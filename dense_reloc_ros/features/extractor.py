@@ -75,15 +75,10 @@ class DenseFeatures:
 class FeatureExtractor(ABC):
     """A network (or a classical method) that turns images into dense features."""
 
-    @property
-    @abstractmethod
-    def signature(self) -> FeatureSignature:
-        """Identifies features that may be compared with each other."""
-
-    @property
-    @abstractmethod
-    def device(self) -> torch.device:
-        """Where the features are computed and stay."""
+    signature: FeatureSignature
+    """Identifies features that may be compared with each other."""
+    device: torch.device
+    """Where the features are computed and stay."""
 
     @abstractmethod
     def __call__(self, images: Tensor) -> DenseFeatures:

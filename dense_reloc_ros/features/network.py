@@ -89,24 +89,16 @@ class NetworkExtractor(FeatureExtractor):
     def __init__(self, network: FeatureNetwork, weights_sha256: str, device: torch.device) -> None:
         self._network = network.eval().requires_grad_(False).to(device)
         self._network.to(memory_format=torch.channels_last)
-        self._device = device
-        self._signature = FeatureSignature(
+        self.device = device
+        self.signature = FeatureSignature(
             method="sparse_to_dense",
             network=network.name,
             weights_sha256=weights_sha256,
             levels=dict(network.level_signatures),
         )
 
-    @property
-    def signature(self) -> FeatureSignature:
-        return self._signature
-
-    @property
-    def device(self) -> torch.device:
-        return self._device
-
     @torch.inference_mode()
     def __call__(self, images: Tensor) -> DenseFeatures:
         features: DenseFeatures = self._network(images)
-        levels = {name: features.levels[name] for name in self._signature.levels}
+        levels = {name: features.levels[name] for name in self.signature.levels}
         return DenseFeatures(levels, features.global_descriptor)

@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from pydantic import Field
 
+from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.images.photometric import RandomCamera
+from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.depth_frames import (
@@ -29,6 +31,18 @@ OVERLAP_STEP = 4
 """Rows and columns from one that this is asked of to the next."""
 
 
+class DepthDataConfiguration(Block):
+    """How pairs are made of recordings with depth."""
+
+    overlap: float = Field(0.3, gt=0, le=1, description="Share of a source that a target sees")
+    zoom: float = Field(1.5, ge=1, description="Largest enlargement of a part of an image")
+    tolerance: float = Field(
+        0.03, gt=0, lt=1, description="Share by which depths of one point may differ"
+    )
+    memory_mb: int = Field(512, ge=1, description="Memory for decoded frames")
+    photometric: PhotometricConfiguration = PhotometricConfiguration()
+
+
 @dataclass(frozen=True)
 class Recording:
     """Frames of one place, all with depth and pose."""
@@ -43,6 +57,12 @@ class Recording:
 class DepthSource:
     """Pairs of overlapping frames; a place is a recording.
 
+    Args:
+        recordings: of one place each.
+        configuration: how pairs are made of them.
+        size: of the images, (height, width).
+        points: of a pair.
+
     Raises:
         InputError: files that cannot be read, frames without depth or pose, or a recording without
             two frames of which one sees the share `overlap` of the other.
@@ -51,19 +71,20 @@ class DepthSource:
     def __init__(
         self,
         recordings: Sequence[Recording],
-        views: DepthViews,
-        camera: RandomCamera,
-        overlap: float,
-        memory_mb: int,
+        configuration: DepthDataConfiguration,
+        size: tuple[int, int],
+        points: int,
     ) -> None:
-        self._recordings, self._views, self._camera = recordings, views, camera
+        self._recordings = recordings
+        self._views = DepthViews(size, points, configuration.zoom, configuration.tolerance)
+        self._camera = RandomCamera(configuration.photometric)
         self._loaded: BoundedMemory[DepthFrame] = BoundedMemory(
-            memory_mb, lambda frame: frame.nbytes
+            configuration.memory_mb, lambda frame: frame.nbytes
         )
         self._pairs = []
         for recording in recordings:
             frames = [thinned(load_depth_frame(frame), OVERLAP_STEP) for frame in recording.frames]
-            self._pairs.append(overlapping_pairs(frames, overlap, OVERLAP_TOLERANCE))
+            self._pairs.append(overlapping_pairs(frames, configuration.overlap, OVERLAP_TOLERANCE))
             if not len(self._pairs[-1]):
                 raise InputError(f"{recording.name}: no two frames see enough of the same")
 

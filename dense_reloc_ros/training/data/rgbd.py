@@ -7,17 +7,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block
-from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.training.data.depth_frames import DepthViews
-from dense_reloc_ros.training.data.depth_source import DepthSource, Recording
+from dense_reloc_ros.training.data.depth_source import DepthDataConfiguration, Recording
 from dense_reloc_ros.training.data.slambook import INTRINSICS_FILE, read_slambook
 
 
-class RgbdConfiguration(Block):
+class RgbdConfiguration(DepthDataConfiguration):
     """Recordings with depth and poses; a place is a folder."""
 
     kind: Literal["rgbd"] = "rgbd"
@@ -28,30 +25,6 @@ class RgbdConfiguration(Block):
         None, description="Camera of 7-Scenes folders; unset: `camera_info.yaml` in each"
     )
     every: int = Field(1, ge=1, description="Every n-th frame is used")
-    overlap: float = Field(0.3, gt=0, le=1, description="Share of a source that a target sees")
-    zoom: float = Field(1.5, ge=1, description="Largest enlargement of a part of an image")
-    tolerance: float = Field(
-        0.03, gt=0, lt=1, description="Share by which depths of one point may differ"
-    )
-    memory_mb: int = Field(512, ge=1, description="Memory for decoded frames")
-    photometric: PhotometricConfiguration = PhotometricConfiguration()
-
-
-def create_rgbd_source(
-    configuration: RgbdConfiguration, size: tuple[int, int], points: int
-) -> DepthSource:
-    """Pairs of `size` (height, width) with `points` points each.
-
-    Raises:
-        InputError: as `DepthSource`, or folders in neither layout.
-    """
-    return DepthSource(
-        rgbd_recordings(configuration),
-        DepthViews(size, points, configuration.zoom, configuration.tolerance),
-        RandomCamera(configuration.photometric),
-        configuration.overlap,
-        configuration.memory_mb,
-    )
 
 
 def rgbd_recordings(configuration: RgbdConfiguration) -> list[Recording]:

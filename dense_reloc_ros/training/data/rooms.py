@@ -13,11 +13,9 @@ import numpy as np
 from pydantic import Field
 from tqdm import tqdm
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -26,8 +24,7 @@ from dense_reloc_ros.rendering.random_room import random_room, relit
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
 from dense_reloc_ros.rendering.room import Walkway
-from dense_reloc_ros.training.data.depth_frames import DepthViews
-from dense_reloc_ros.training.data.depth_source import DepthSource, Recording
+from dense_reloc_ros.training.data.depth_source import DepthDataConfiguration, Recording
 
 logger = logging.getLogger(__name__)
 
@@ -39,7 +36,7 @@ OWN_LIGHT, OTHER_LIGHT = "own", "other"
 """Folders in that of a room."""
 
 
-class RoomsConfiguration(Block):
+class RoomsConfiguration(DepthDataConfiguration):
     """Rooms that the project renders itself; a place is a room."""
 
     kind: Literal["rooms"] = "rooms"
@@ -49,29 +46,8 @@ class RoomsConfiguration(Block):
     frames: int = Field(60, ge=4, description="Frames of a room")
     width: int = Field(640, ge=32, description="Width of the rendered frames in pixels")
     height: int = Field(480, ge=32, description="Height of the rendered frames in pixels")
-    overlap: float = Field(0.3, gt=0, le=1, description="Share of a source that a target sees")
-    zoom: float = Field(1.5, ge=1, description="Largest enlargement of a part of an image")
     tolerance: float = Field(
         0.01, gt=0, lt=1, description="Share by which depths of one point may differ"
-    )
-    memory_mb: int = Field(512, ge=1, description="Memory for decoded frames")
-    photometric: PhotometricConfiguration = PhotometricConfiguration()
-
-
-def create_rooms_source(
-    configuration: RoomsConfiguration, size: tuple[int, int], points: int
-) -> DepthSource:
-    """Pairs of `size` (height, width) with `points` points each; renders what is not there yet.
-
-    Raises:
-        InputError: a folder that cannot be written to, or files in it that are damaged.
-    """
-    return DepthSource(
-        room_recordings(configuration),
-        DepthViews(size, points, configuration.zoom, configuration.tolerance),
-        RandomCamera(configuration.photometric),
-        configuration.overlap,
-        configuration.memory_mb,
     )
 
 

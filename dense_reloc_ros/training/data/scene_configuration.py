@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
@@ -16,27 +17,28 @@ from dense_reloc_ros.training.data.scene_source import (
 )
 
 
-class RoomScenesConfiguration(RoomsConfiguration):
-    """Queries and scene images from rooms that the project renders itself."""
+class SceneImagesConfiguration(Block):
+    """Which scene images a query gets."""
 
-    kind: Literal["room_scenes"] = "room_scenes"  # type: ignore[assignment]
     scene_images: int = Field(5, ge=1, description="Scene images of a query")
     strangers: float = Field(
         0.0, ge=0, le=1, description="Share of scene images that may show something else"
     )
+
+
+class RoomScenesConfiguration(SceneImagesConfiguration, RoomsConfiguration):
+    """Queries and scene images from rooms that the project renders itself."""
+
+    kind: Literal["room_scenes"] = "room_scenes"  # type: ignore[assignment]
     apart: bool = Field(
         False, description="Queries from the walk of a visitor, scene images from the mapping one"
     )
 
 
-class RgbdScenesConfiguration(RgbdConfiguration):
+class RgbdScenesConfiguration(SceneImagesConfiguration, RgbdConfiguration):
     """Queries and scene images from the frames of RGB-D recordings."""
 
     kind: Literal["rgbd_scenes"] = "rgbd_scenes"  # type: ignore[assignment]
-    scene_images: int = Field(5, ge=1, description="Scene images of a query")
-    strangers: float = Field(
-        0.0, ge=0, le=1, description="Share of scene images that may show something else"
-    )
 
 
 def create_scene_source(

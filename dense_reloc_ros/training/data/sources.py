@@ -11,8 +11,9 @@ from pydantic import Field
 
 from dense_reloc_ros.training.batches import Source
 from dense_reloc_ros.training.data.colmap_pairs import ColmapConfiguration, ColmapSource
-from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, create_rgbd_source
-from dense_reloc_ros.training.data.rooms import RoomsConfiguration, create_rooms_source
+from dense_reloc_ros.training.data.depth_source import DepthSource
+from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
+from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
 from dense_reloc_ros.training.data.scene_configuration import (
     RgbdScenesConfiguration,
     RoomScenesConfiguration,
@@ -54,9 +55,9 @@ def create_source(
     if isinstance(configuration, RgbdScenesConfiguration | RoomScenesConfiguration):
         return create_scene_source(configuration, size)
     if isinstance(configuration, RgbdConfiguration):
-        return create_rgbd_source(configuration, size, points)
+        return DepthSource(rgbd_recordings(configuration), configuration, size, points)
     if isinstance(configuration, RoomsConfiguration):
-        return create_rooms_source(configuration, size, points)
+        return DepthSource(room_recordings(configuration), configuration, size, points)
     return WarpsSource(configuration, size, points)
 
 

@@ -19,7 +19,7 @@ from dense_reloc_ros.rendering.paths import mapping_motion
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import write_mapping
 from dense_reloc_ros.training.data.depth_source import DepthSource
-from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, create_rgbd_source
+from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.slambook import read_slambook
 
 CAMERA = Camera(160, 120, 120.0, 125.0, 79.5, 59.5)
@@ -43,7 +43,8 @@ def folder(tmp_path_factory, raycaster) -> Path:
 
 def create(*folders: Path, **values: object) -> DepthSource:
     values = {"photometric": CLEAN, "overlap": 0.2, **values}
-    return create_rgbd_source(RgbdConfiguration(folders=folders, **values), SIZE, 150)
+    configuration = RgbdConfiguration(folders=folders, **values)
+    return DepthSource(rgbd_recordings(configuration), configuration, SIZE, 150)
 
 
 def write_slambook(path: Path, raycaster: Raycaster, y_up: bool) -> Path:

@@ -7,7 +7,7 @@ from training.data.clean_pairs import CLEAN, differences, equal, small_room, val
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.training.data import rooms
 from dense_reloc_ros.training.data.depth_source import DepthSource
-from dense_reloc_ros.training.data.rooms import RoomsConfiguration, create_rooms_source
+from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
 
 SIZE = (72, 96)
 
@@ -21,9 +21,8 @@ def small_rooms(monkeypatch) -> None:
 
 def create(cache, **values: object) -> DepthSource:
     values = {"rooms": 2, "frames": 8, "width": 96, "height": 72, "overlap": 0.2, **values}
-    return create_rooms_source(
-        RoomsConfiguration(cache=cache, photometric=CLEAN, **values), SIZE, 100
-    )
+    configuration = RoomsConfiguration(cache=cache, photometric=CLEAN, **values)
+    return DepthSource(room_recordings(configuration), configuration, SIZE, 100)
 
 
 def test_rooms_are_rendered_once(tmp_path, monkeypatch):
