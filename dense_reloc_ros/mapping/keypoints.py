@@ -10,7 +10,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 
 DEPTH_RANGE = (0.1, 60.0)
-"""Metres; readings outside it are not believed."""
+"""Metres; readings outside it are not used."""
 EDGE_RADIUS = 3
 EDGE_STEP = 0.05
 """Relative difference of depth within EDGE_RADIUS pixels that makes a depth edge."""

@@ -8,13 +8,13 @@ from dense_reloc_ros.configuration import Block
 
 
 class FilterConfiguration(Block):
-    """The filter of poses: what it believes of measurements, of odometry and of the robot."""
+    """The filter of poses: what it assumes of measurements, of odometry and of the robot."""
 
     gate: float = Field(
         0.9999,
         ge=0.5,
         lt=1.0,
-        description="Share of right poses that the filter believes; others are taken for outliers",
+        description="Share of right poses that the filter accepts; others are taken for outliers",
     )
     restart_after: int = Field(
         3,
