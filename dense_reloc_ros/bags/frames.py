@@ -7,13 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.recorded_poses import read_poses
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.geometry.trajectory import DEFAULT_TOLERANCE, NANOSECONDS, format_stamp
@@ -158,7 +156,7 @@ def _load(bag: BagReader, image: _IndexedImage, decode: Callable[[Any], Pixels])
 
 def _depth_reader(
     bag: BagReader, stamp: int, depths: Sequence[_IndexedImage]
-) -> Callable[[], NDArray[np.float32]] | None:
+) -> Callable[[], DepthImage] | None:
     if not depths:
         return None
     nearest = min(depths, key=lambda depth: abs(depth.stamp - stamp))
@@ -167,27 +165,16 @@ def _depth_reader(
     return partial(_load, bag, nearest, _decode_depth)
 
 
-def _decode_image(message: Any) -> NDArray[np.uint8]:
+def _decode_image(message: Any) -> RgbImage:
     if message.__msgtype__ == COMPRESSED_TYPE:
         return decode_compressed(message.data)
-    return decode_raw(*_raw_fields(message))
+    return decode_raw(message)
 
 
-def _decode_depth(message: Any) -> NDArray[np.float32]:
+def _decode_depth(message: Any) -> DepthImage:
     if message.__msgtype__ == COMPRESSED_TYPE:
         return decode_compressed_depth(message.format, message.data)
-    return decode_depth(*_raw_fields(message))
-
-
-def _raw_fields(message: Any) -> tuple[str, int, int, int, bool, NDArray[np.uint8]]:
-    return (
-        message.encoding,
-        message.height,
-        message.width,
-        message.step,
-        bool(message.is_bigendian),
-        message.data,
-    )
+    return decode_depth(message)
 
 
 def _holds_depth(bag: BagReader, topic: str) -> bool:

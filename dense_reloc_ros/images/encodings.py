@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
 
 # Encoding: bytes of a channel, channels, and the OpenCV conversion to RGB (None: it is RGB).
 # The names are those of sensor_msgs/image_encodings.hpp; OpenCV's own (8UC3) mean BGR, as in
@@ -43,29 +44,37 @@ COMPRESSED_DEPTH_HEADER = 12
 """Bytes before the PNG in messages of compressed_depth_image_transport."""
 
 
-def decode_raw(
-    encoding: str,
-    height: int,
-    width: int,
-    step: int,
-    is_bigendian: bool,
-    data: bytes | bytearray | memoryview | NDArray[np.uint8],
-) -> NDArray[np.uint8]:
-    """The RGB image (height, width, 3) of the fields of a sensor_msgs/Image.
+Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
+
+
+class ImageFields(Protocol):
+    """The fields of sensor_msgs/Image that matter, whoever decoded it (rclpy or rosbags)."""
+
+    encoding: str
+    height: int
+    width: int
+    step: int
+    is_bigendian: int
+    data: Any
+
+
+def decode_raw(image: ImageFields) -> RgbImage:
+    """The RGB image (height, width, 3) in a sensor_msgs/Image.
 
     16-bit channels keep their upper byte.
 
     Raises:
         InputError: an empty image, an unknown encoding, or sizes that contradict each other.
     """
-    if encoding not in RAW_ENCODINGS:
+    if image.encoding not in RAW_ENCODINGS:
         known = ", ".join(RAW_ENCODINGS)
-        raise InputError(f"unknown image encoding '{encoding}' (known: {known})")
-    channel_bytes, channels, conversion = RAW_ENCODINGS[encoding]
-    if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and width % 2:
-        raise InputError(f"an image of encoding '{encoding}' cannot be {width} pixels wide")
-    dtype = np.dtype(f"{'>' if is_bigendian else '<'}u{channel_bytes}")
-    pixels = _unpadded(encoding, height, width, step, dtype, channels, data)
+        raise InputError(f"unknown image encoding '{image.encoding}' (known: {known})")
+    channel_bytes, channels, conversion = RAW_ENCODINGS[image.encoding]
+    if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and image.width % 2:
+        raise InputError(
+            f"an image of encoding '{image.encoding}' cannot be {image.width} pixels wide"
+        )
+    pixels = _unpadded(image, np.dtype(f"u{channel_bytes}"), channels)
     if channel_bytes == 2:
         pixels = (pixels >> 8).astype(np.uint8)
     if conversion is None:
@@ -73,9 +82,7 @@ def decode_raw(
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), conversion), dtype=np.uint8)
 
 
-def decode_compressed(
-    data: bytes | bytearray | memoryview | NDArray[np.uint8],
-) -> NDArray[np.uint8]:
+def decode_compressed(data: Bytes) -> RgbImage:
     """The RGB image (H, W, 3) of the data of a sensor_msgs/CompressedImage (JPEG, PNG, ...).
 
     An EXIF orientation is ignored: the intrinsics are those of the sensor's rows and columns.
@@ -95,33 +102,26 @@ def decode_compressed(
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
-def decode_depth(
-    encoding: str,
-    height: int,
-    width: int,
-    step: int,
-    is_bigendian: bool,
-    data: bytes | bytearray | memoryview | NDArray[np.uint8],
-) -> NDArray[np.float32]:
+def decode_depth(image: ImageFields) -> DepthImage:
     """Depth (height, width) in metres, 0 where unknown (REP-118: 16UC1 millimetres, 32FC1 metres).
 
     Raises:
         InputError: an empty image, an encoding that is no depth, or sizes that contradict.
     """
-    if encoding not in DEPTH_ENCODINGS:
+    if image.encoding not in DEPTH_ENCODINGS:
         known = ", ".join(DEPTH_ENCODINGS)
-        raise InputError(f"'{encoding}' is not the encoding of a depth image (known: {known})")
-    dtype = DEPTH_ENCODINGS[encoding].newbyteorder(">" if is_bigendian else "<")
-    depth = _unpadded(encoding, height, width, step, dtype, 1, data).astype(np.float32)
+        raise InputError(
+            f"'{image.encoding}' is not the encoding of a depth image (known: {known})"
+        )
+    dtype = DEPTH_ENCODINGS[image.encoding]
+    depth = _unpadded(image, dtype, 1).astype(np.float32)
     if dtype.kind == "u":
         return depth / np.float32(1000)
     depth[~(np.isfinite(depth) & (depth > 0))] = 0
     return depth
 
 
-def decode_compressed_depth(
-    message_format: str, data: bytes | bytearray | memoryview | NDArray[np.uint8]
-) -> NDArray[np.float32]:
+def decode_compressed_depth(message_format: str, data: Bytes) -> DepthImage:
     """Depth (H, W) in metres, 0 where unknown, of a CompressedImage with a 16-bit PNG in
     millimetres, bare or behind the header of compressed_depth_image_transport.
 
@@ -139,33 +139,28 @@ def decode_compressed_depth(
     return depth.astype(np.float32) / np.float32(1000)
 
 
-def _unpadded(
-    encoding: str,
-    height: int,
-    width: int,
-    step: int,
-    dtype: np.dtype[Any],
-    channels: int,
-    data: bytes | bytearray | memoryview | NDArray[np.uint8],
-) -> NDArray[Any]:
+def _unpadded(image: ImageFields, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
     """The pixels (height, width[, channels]) of rows that are `step` bytes long."""
+    height, width = image.height, image.width
     if height <= 0 or width <= 0:
         raise InputError(f"the image is empty ({width}x{height})")
     row_bytes = width * channels * dtype.itemsize
-    if step < row_bytes:
+    if image.step < row_bytes:
         raise InputError(
-            f"rows of {step} bytes are too short for {width} pixels of encoding '{encoding}'"
+            f"rows of {image.step} bytes are too short for {width} pixels of encoding "
+            f"'{image.encoding}'"
         )
-    content = np.frombuffer(data, dtype=np.uint8)
+    content = np.frombuffer(image.data, dtype=np.uint8)
     # Some drivers leave out the padding of the last row.
-    needed = step * (height - 1) + row_bytes
+    needed = image.step * (height - 1) + row_bytes
     if content.size < needed:
         raise InputError(
-            f"an image of {width}x{height} in encoding '{encoding}' has {content.size} bytes "
-            f"of data instead of {step * height}"
+            f"an image of {width}x{height} in encoding '{image.encoding}' has {content.size} bytes "
+            f"of data instead of {image.step * height}"
         )
     rows = np.lib.stride_tricks.as_strided(
-        content[:needed], shape=(height, row_bytes), strides=(step, 1), writeable=False
+        content[:needed], shape=(height, row_bytes), strides=(image.step, 1), writeable=False
     )
     shape = (height, width) if channels == 1 else (height, width, channels)
-    return np.ascontiguousarray(rows).view(dtype).reshape(shape)
+    ordered = dtype.newbyteorder(">" if image.is_bigendian else "<")
+    return np.ascontiguousarray(rows).view(ordered).reshape(shape)

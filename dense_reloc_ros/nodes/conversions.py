@@ -31,14 +31,7 @@ def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
     """
     if isinstance(message, CompressedImage):
         return decode_compressed(message.data)
-    image = decode_raw(
-        message.encoding,
-        message.height,
-        message.width,
-        message.step,
-        bool(message.is_bigendian),
-        message.data,
-    )
+    image = decode_raw(message)
     return np.require(image, requirements="W")  # torch warns of arrays that it must not write to
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import cv2
 import numpy as np
 import pytest
@@ -21,6 +23,17 @@ def rgb() -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, (6, 8, 3), dtype=np.uint8)
 
 
+def image(encoding, height, width, step, is_bigendian, data) -> SimpleNamespace:
+    return SimpleNamespace(
+        encoding=encoding,
+        height=height,
+        width=width,
+        step=step,
+        is_bigendian=is_bigendian,
+        data=data,
+    )
+
+
 def packed(pixels: np.ndarray, padding: int = 0) -> tuple[int, int, int, bytes]:
     """Height, width, step and data of pixels whose rows end in `padding` bytes."""
     rows = pixels.reshape(pixels.shape[0], -1).view(np.uint8)
@@ -35,20 +48,22 @@ def packed(pixels: np.ndarray, padding: int = 0) -> tuple[int, int, int, bytes]:
 )
 def test_colour_channels_come_out_as_rgb(rgb, encoding, channels, padding):
     height, width, step, data = packed(np.ascontiguousarray(rgb[..., channels]), padding)
-    decoded = decode_raw(encoding, height, width, step, False, data)
+    decoded = decode_raw(image(encoding, height, width, step, False, data))
     np.testing.assert_array_equal(decoded, rgb)
     assert decoded.flags.c_contiguous
 
 
 def test_last_row_may_lack_its_padding(rgb):
     height, width, step, data = packed(rgb, 5)
-    np.testing.assert_array_equal(decode_raw("rgb8", height, width, step, False, data[:-5]), rgb)
+    np.testing.assert_array_equal(
+        decode_raw(image("rgb8", height, width, step, False, data[:-5])), rgb
+    )
 
 
 def test_grey_becomes_three_equal_channels(rgb):
     grey = np.ascontiguousarray(rgb[..., 0])
     height, width, step, data = packed(grey)
-    decoded = decode_raw("mono8", height, width, step, False, data)
+    decoded = decode_raw(image("mono8", height, width, step, False, data))
     np.testing.assert_array_equal(decoded, np.repeat(grey[..., None], 3, axis=2))
 
 
@@ -56,7 +71,7 @@ def test_grey_becomes_three_equal_channels(rgb):
 def test_sixteen_bits_keep_the_upper_byte(rgb, order):
     wide = (rgb.astype(np.uint16) << 8 | 37).astype(f"{order}u2")
     height, width, step, data = packed(wide)
-    decoded = decode_raw("rgb16", height, width, step, order == ">", data)
+    decoded = decode_raw(image("rgb16", height, width, step, order == ">", data))
     np.testing.assert_array_equal(decoded, rgb)
 
 
@@ -65,7 +80,7 @@ def test_bayer_patterns_give_back_a_uniform_colour(pattern):
     colour = {"r": 200, "g": 120, "b": 30}
     tile = np.array([colour[c] for c in pattern], np.uint8).reshape(2, 2)
     height, width, step, data = packed(np.tile(tile, (4, 4)))
-    decoded = decode_raw(f"bayer_{pattern}8", height, width, step, False, data)
+    decoded = decode_raw(image(f"bayer_{pattern}8", height, width, step, False, data))
     np.testing.assert_array_equal(decoded[2:-2, 2:-2].reshape(-1, 3)[0], [200, 120, 30])
     assert np.ptp(decoded[2:-2, 2:-2].reshape(-1, 3), axis=0).max() == 0
 
@@ -76,7 +91,7 @@ def test_packed_yuv_follows_bt601(encoding, order):
     values = {"y": 82, "u": 90, "v": 240}
     row = np.array([values[c] for c in order] * 2, np.uint8).reshape(4, 2)
     height, width, step, data = packed(np.stack([row, row]))
-    decoded = decode_raw(encoding, height, width, step, False, data)
+    decoded = decode_raw(image(encoding, height, width, step, False, data))
     assert decoded.shape == (2, 4, 3)
     assert np.abs(decoded.astype(int) - [255, 0, 0]).max() <= 3
 
@@ -84,7 +99,7 @@ def test_packed_yuv_follows_bt601(encoding, order):
 @pytest.mark.parametrize("encoding", sorted(RAW_ENCODINGS))
 def test_every_encoding_gives_the_right_shape(encoding):
     step = 4 * 8
-    decoded = decode_raw(encoding, 4, 4, step, False, bytes(step * 4))
+    decoded = decode_raw(image(encoding, 4, 4, step, False, bytes(step * 4)))
     assert (decoded.shape, decoded.dtype) == ((4, 4, 3), np.uint8)
 
 
@@ -101,7 +116,7 @@ def test_every_encoding_gives_the_right_shape(encoding):
 def test_contradicting_fields_are_refused(fields, message):
     encoding, height, width, step, data = fields
     with pytest.raises(InputError, match=message):
-        decode_raw(encoding, height, width, step, False, data)
+        decode_raw(image(encoding, height, width, step, False, data))
 
 
 def test_compressed_images_come_out_as_rgb(rgb):
@@ -119,20 +134,20 @@ def test_bytes_that_are_no_image_are_refused(data):
 def test_depth_comes_out_in_metres(order):
     millimetres = np.array([[0, 1000], [2345, 65535]], f"{order}u2")
     height, width, step, data = packed(millimetres, 3)
-    depth = decode_depth("16UC1", height, width, step, order == ">", data)
+    depth = decode_depth(image("16UC1", height, width, step, order == ">", data))
     np.testing.assert_allclose(depth, [[0, 1], [2.345, 65.535]], rtol=1e-6)
 
 
 def test_depth_in_metres_has_zeros_for_what_is_unknown():
     metres = np.array([[np.nan, np.inf], [-1, 1.5]], np.float32)
     height, width, step, data = packed(metres)
-    depth = decode_depth("32FC1", height, width, step, False, data)
+    depth = decode_depth(image("32FC1", height, width, step, False, data))
     np.testing.assert_array_equal(depth, [[0, 0], [0, 1.5]])
 
 
 def test_colour_is_no_depth():
     with pytest.raises(InputError, match="'rgb8' is not the encoding of a depth image"):
-        decode_depth("rgb8", 1, 1, 3, False, bytes(3))
+        decode_depth(image("rgb8", 1, 1, 3, False, bytes(3)))
 
 
 @pytest.mark.parametrize("header", [b"", bytes(12)])
