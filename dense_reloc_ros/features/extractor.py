@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
+
+from dense_reloc_ros.geometry.arrays import RgbImage
 
 
 class LevelSignature(BaseModel):
@@ -85,7 +86,7 @@ class FeatureExtractor(ABC):
         """Features of images (B, 3, H, W), RGB in [0, 1]."""
 
 
-def image_to_tensor(image: NDArray[np.uint8], device: torch.device) -> Tensor:
+def image_to_tensor(image: RgbImage, device: torch.device | None = None) -> Tensor:
     """An RGB image (H, W, 3) uint8 as a batch of one (1, 3, H, W) in [0, 1], float32."""
     return (
         torch.from_numpy(np.require(image, requirements=("C", "W")))

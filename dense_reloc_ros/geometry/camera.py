@@ -143,6 +143,10 @@ class Camera:
             cy=(self.cy + 0.5) * sy - 0.5,
         )
 
+    def cut(self, left: int, top: int, width: int, height: int) -> Camera:
+        """The camera of a part of the image, which begins at a whole pixel."""
+        return replace(self, width=width, height=height, cx=self.cx - left, cy=self.cy - top)
+
     def undistort(self, image: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Resamples an image (H, W) or (H, W, 3) of this camera to that of `pinhole()`.
 

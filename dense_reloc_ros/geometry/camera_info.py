@@ -51,16 +51,7 @@ def _cut(camera: Camera, info: CameraInfoFields) -> Camera:
     roi = info.roi
     if roi.width == 0 or roi.height == 0:
         return camera
-    return Camera(
-        roi.width,
-        roi.height,
-        camera.fx,
-        camera.fy,
-        camera.cx - roi.x_offset,
-        camera.cy - roi.y_offset,
-        camera.distortion_model,
-        camera.distortion,
-    )
+    return camera.cut(roi.x_offset, roi.y_offset, roi.width, roi.height)
 
 
 def _binned(camera: Camera, info: CameraInfoFields) -> Camera:

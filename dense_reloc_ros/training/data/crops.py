@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -25,14 +25,8 @@ class Crop:
 
     def camera(self, camera: Camera) -> Camera:
         """The intrinsics of the part that a pinhole camera sees."""
-        moved = replace(
-            camera,
-            width=self.width,
-            height=self.height,
-            cx=camera.cx - self.left,
-            cy=camera.cy - self.top,
-        )
-        return moved.scaled(self.size[1], self.size[0])
+        part = camera.cut(self.left, self.top, self.width, self.height)
+        return part.scaled(self.size[1], self.size[0])
 
     def image(self, image: RgbImage) -> RgbImage:
         """The part of an image (H, W, 3)."""

@@ -11,6 +11,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.arrays import DepthImage
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -27,7 +28,6 @@ from dense_reloc_ros.training.data.depth_source import (
     OVERLAP_TOLERANCE,
     Recording,
 )
-from dense_reloc_ros.training.data.view_pairs import image_tensor
 from dense_reloc_ros.training.scene_queries import SceneQuery
 
 
@@ -121,11 +121,11 @@ class SceneSource:
         scene = [(frame, crop) for frame, crop in zip(views, crops[1:], strict=True)]
         images = [self._camera.expose_source(crop.image(f.image), rng) for f, crop in scene]
         return SceneQuery(
-            image_tensor(exposure.image),
+            image_to_tensor(exposure.image)[0],
             torch.from_numpy(depth),
             _tensor(query.T_map_camera),
             _tensor(crops[0].camera(query.camera).intrinsics),
-            torch.stack([image_tensor(image) for image in images]),
+            torch.stack([image_to_tensor(image)[0] for image in images]),
             torch.from_numpy(np.stack([resampled_depth(*one) for one in scene])),
             _tensor([frame.T_map_camera for frame in views]),
             _tensor([crop.camera(frame.camera).intrinsics for frame, crop in scene]),

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.training.pairs import TrainingPair
@@ -81,8 +82,8 @@ def assemble(views: ViewPair, count: int, camera: RandomCamera, rng: Generator) 
         nothing, unit = np.zeros((len(visible), 3)), np.array([1.0, 1.0, 0.0, 0.0])
         pose = RelativePose(nothing, np.eye(4), unit, unit)
     return TrainingPair(
-        source_image=image_tensor(source_image),
-        target_image=image_tensor(exposure.image),
+        source_image=image_to_tensor(source_image)[0],
+        target_image=image_to_tensor(exposure.image)[0],
         source_pixels=_tensor(views.source_pixels[chosen]),
         target_pixels=_tensor(views.target_pixels[chosen]),
         visible=torch.from_numpy(visible[chosen] & is_first),
@@ -93,12 +94,6 @@ def assemble(views: ViewPair, count: int, camera: RandomCamera, rng: Generator) 
         has_pose=torch.tensor(views.pose is not None),
         place=torch.tensor(views.place, dtype=torch.int64),
     )
-
-
-def image_tensor(image: RgbImage) -> Tensor:
-    """An image (H, W, 3) as (3, H, W) in [0, 1]."""
-    planes = np.ascontiguousarray(image.transpose(2, 0, 1))
-    return torch.from_numpy(planes).float() / 255
 
 
 def _choose(visible: Mask, count: int, rng: Generator) -> NDArray[np.intp]:
