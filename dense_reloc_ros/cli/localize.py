@@ -6,7 +6,6 @@ import argparse
 from pathlib import Path
 
 from dense_reloc_ros.cli.query_source import add_query_options
-from dense_reloc_ros.localization.factory import open_localizer
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -60,6 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.report.report import write_report
     from dense_reloc_ros.evaluation.report.summary import RunInformation
     from dense_reloc_ros.geometry.trajectory import read_tum
+    from dense_reloc_ros.localization.factory import open_localizer
     from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
     from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 

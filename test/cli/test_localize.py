@@ -14,7 +14,7 @@ from dense_reloc_ros.bags.create import create_bag
 from dense_reloc_ros.cli import localize
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization import factory
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 
@@ -66,7 +66,7 @@ def recording(tmp_path: Path) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch):
     """Runs `localize` with options and gives what report.json says."""
-    monkeypatch.setattr(Localizer, "open", staticmethod(lambda *arguments: StandsStill()))
+    monkeypatch.setattr(factory, "open_localizer", lambda *arguments: StandsStill())
     parser = argparse.ArgumentParser()
     localize.register(parser.add_subparsers())
 
@@ -111,9 +111,7 @@ def test_images_need_a_ground_truth_file_to_be_compared(run, recording: Path):
 def test_weights_are_part_of_the_configuration(run, recording: Path, monkeypatch):
     opened = []
     monkeypatch.setattr(
-        Localizer,
-        "open",
-        staticmethod(lambda *arguments: opened.append(arguments) or StandsStill()),
+        factory, "open_localizer", lambda *given: opened.append(given) or StandsStill()
     )
     (recording.parent / "parameters.yaml").write_text("retrieval: {keyframes: 3}")
     info = recording.parent / "camera_info.yaml"
