@@ -82,7 +82,7 @@ class NreConfiguration(Block):
         2, ge=1, le=100, description="Cheapest distinct sampled poses that GNC refines"
     )
     refined_fine: int = Field(
-        1, ge=1, le=20, description="Cheapest coarse poses refined on fine maps"
+        3, ge=1, le=20, description="Cheapest coarse poses refined on fine maps"
     )
     coarse_sigma: float = Field(
         2.0, gt=0.0, le=20.0, description="First smoothing of GNC on coarse maps, in cells"

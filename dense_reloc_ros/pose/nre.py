@@ -13,7 +13,7 @@ from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.msac import best_distinct, cheapest, sample_poses, score
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
-from dense_reloc_ros.pose.reprojection import robust_pose
+from dense_reloc_ros.pose.reprojection import correspondences, robust_pose
 
 SAMPLING_SEED = 0
 CHEAPEST_SHARE = 16
@@ -34,6 +34,10 @@ LEAST_GAIN = 0.1
 """Of the most that a map can gain: the many cells that gain less cost time and change no pose."""
 COARSE_TOLERANCE = 1e-2
 """Of the coarse refinement: the fine maps only need its pose to a fraction of their windows."""
+SURE_GAIN = 0.2
+"""Of the most that a map can gain, on average over the points in sight."""
+INLIER_CELLS = 2.0
+"""Reprojection error of an inlier of RE's pose, in cells of the fine maps."""
 SAME = 0.01
 """Refined poses that differ by fewer radians are the same."""
 
@@ -43,11 +47,45 @@ def estimate_nre(
 ) -> FoundPose | None:
     """The pose whose reprojections fall into the cheap places of all loss maps (eq. 4.6).
 
-    A prior pose (4, 4) competes with the sampled ones. None where no three points match anywhere.
+    RE's pose is refined first. Where its points do not clearly agree with it, the cheapest poses
+    on the coarse maps compete with it, a prior (4, 4) among them. What decides are the fine maps:
+    on coarse ones, wide maps of points that are out of sight can add up to more than the truth.
+    None where no three points match anywhere.
     """
-    return refine_fine(
-        problem, coarse_poses(problem, configuration, prior_T_camera_map), configuration
+    first = refine_fine(
+        problem, _exact_guesses(problem, configuration, prior_T_camera_map), configuration
     )
+    if first is not None and _is_sure(problem, first):
+        return first
+    coarse = coarse_poses(problem, configuration, prior_T_camera_map)
+    found = [pose for pose in (first, refine_fine(problem, coarse, configuration)) if pose]
+    return max(found, key=lambda pose: float(pose.gains(problem).sum()), default=None)
+
+
+def _exact_guesses(
+    problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None
+) -> Tensor:
+    """RE's pose by the best pixels of the fine maps, and the prior: those that exist, (B, 4, 4)."""
+    pixels, known = correspondences(problem, configuration.window)
+    threshold = INLIER_CELLS * problem.fine_level.stride
+    pose = robust_pose(pixels[known], problem.points[known], problem.intrinsics, threshold)
+    return _stacked(problem, pose, prior_T_camera_map)
+
+
+def _stacked(problem: PoseProblem, *poses: Tensor | None) -> Tensor:
+    """Those poses (4, 4) that exist, (B, 4, 4)."""
+    existing = [pose.to(problem.points) for pose in poses if pose is not None]
+    return torch.stack(existing) if existing else problem.points.new_zeros(0, 4, 4)
+
+
+def _is_sure(problem: PoseProblem, found: FoundPose) -> bool:
+    """Whether the points that a pose puts into the image agree with it on the whole."""
+    pixels, _ = project(found.T_camera_map[None], problem.points, problem.intrinsics)
+    height, width = problem.fine_level.values.shape[-2:]
+    cells = problem.fine_level.pixels_to_cells(pixels[0])
+    inside = ((cells >= 0) & (cells <= cells.new_tensor([width - 1, height - 1]))).all(-1)
+    gains = found.gains(problem)[inside]
+    return len(gains) > 0 and float(gains.mean()) > SURE_GAIN * found.fine_maps.outlier_loss
 
 
 def estimate_nre_coarse(
@@ -119,10 +157,7 @@ def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | 
     by_reprojection = robust_pose(
         pixels[surest], problem.points[surest], problem.intrinsics, 1.5 * maps.stride
     )
-    guesses = [pose for pose in (by_reprojection, prior_T_camera_map) if pose is not None]
-    if not guesses:
-        return problem.points.new_zeros(0, 4, 4)
-    return torch.stack([guess.to(problem.points) for guess in guesses])
+    return _stacked(problem, by_reprojection, prior_T_camera_map)
 
 
 def _support(problem: PoseProblem, maps: LossMaps, poses: Tensor, costs: Tensor) -> float:

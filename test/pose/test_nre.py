@@ -21,6 +21,7 @@ from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.pose import nre
 from dense_reloc_ros.pose.msac import sample_poses
 from dense_reloc_ros.pose.nre import (
+    coarse_poses,
     estimate_nre,
     estimate_nre_coarse,
     initial_poses,
@@ -154,7 +155,7 @@ def test_the_more_maps_agree_the_fewer_triplets_are_drawn(wrong, least, most, mo
     view = random_view(250, 16)
     problem = with_outliers(view, wrong, "wrong", 16)
     for prior in (None, view.moved(2.0, 60.0)):
-        assert_close_to_truth(estimate_nre(problem, DEFAULT, prior), view)
+        assert view.error(coarse_poses(problem, DEFAULT, prior)[0]).translation < 0.3
     assert len(drawn) == 2
     assert all(least <= samples <= most for samples in drawn)
 
@@ -185,3 +186,25 @@ def test_starts_that_explain_much_less_than_the_best_are_not_refined():
     starts = initial_poses(problem, problem.coarse_maps, DEFAULT, other)
     assert is_among(starts, view.T_camera_map)
     assert not is_among(starts, other)
+
+
+def test_nothing_is_sampled_where_the_points_in_sight_agree_with_the_best_pixels(monkeypatch):
+    monkeypatch.setattr(nre, "sample_poses", None)
+    view = random_view(250, 17)
+    assert_close_to_truth(estimate_nre(with_outliers(view, 0.3, "uniform", 17), DEFAULT), view)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_fine_maps_decide_between_poses_that_coarse_maps_take_for_another(seed):
+    """Most coarse maps prefer a pose 0.5 m beside the true one; fine maps see only the true one."""
+    view = random_view(250, seed)
+    elsewhere = project(view.moved(0.5, 3.0, seed)[None], view.points, INTRINSICS)[0][0]
+    wrong = random_pixels(250, seed + 100)
+    is_misled = torch.rand(250, generator=torch.Generator().manual_seed(seed)) < 0.6
+    pixels = torch.where(is_misled[:, None], elsewhere, view.pixels)
+    coarse = problem_of(view.points, (pixels, 1.0))
+    fine = problem_of(view.points, (torch.where(is_misled[:, None], wrong, view.pixels), 1.0))
+    problem = replace(coarse, fine_descriptors=fine.fine_descriptors)
+    misled = view.error(estimate_nre_coarse(problem, DEFAULT).T_camera_map)
+    assert misled.translation > 0.3
+    assert_close_to_truth(estimate_nre(problem, DEFAULT), view)
