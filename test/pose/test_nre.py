@@ -200,7 +200,7 @@ def test_fine_maps_decide_between_poses_that_coarse_maps_take_for_another(seed):
     view = random_view(250, seed)
     elsewhere = project(view.moved(0.5, 3.0, seed)[None], view.points, INTRINSICS)[0][0]
     wrong = random_pixels(250, seed + 100)
-    is_misled = torch.rand(250, generator=torch.Generator().manual_seed(seed)) < 0.6
+    is_misled = torch.rand(250, generator=torch.Generator().manual_seed(seed)) < 0.7
     pixels = torch.where(is_misled[:, None], elsewhere, view.pixels)
     coarse = problem_of(view.points, (pixels, 1.0))
     fine = problem_of(view.points, (torch.where(is_misled[:, None], wrong, view.pixels), 1.0))
