@@ -5,7 +5,7 @@
 FOLDER (default: photographs) gets `train/` and `test/`, which share no picture. What is fetched is
 written in tools/photographs: `packages.txt` (name, SHA-256, address) and `files.txt` (train or
 test, package, path in it). Photographs that are there already are not fetched again. Needs
-`dpkg-deb`, but neither root nor an installation. Licences: docs/training_data.md.
+`dpkg-deb`, but neither root nor an installation. Licences: docs/reference/training_data.md.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Wanted = dict[str, Path]
 def main() -> int:
     """Fetches what is missing; 1 if a package could not be had."""
     parser = argparse.ArgumentParser(
-        description="Downloads the photographs of docs/training_data.md"
+        description="Downloads the photographs of docs/reference/training_data.md"
     )
     parser.add_argument("folder", nargs="?", type=Path, default=Path("photographs"))
     folder = parser.parse_args().folder

@@ -1,0 +1,68 @@
+"""The page of topics, services, messages and launch arguments."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+from tools.reference.markdown import code, page, table
+from tools.reference.topics import INTERFACES
+
+ROOT = Path(__file__).parents[2]
+LAUNCH_FILE = ROOT / "launch" / "reloc.launch.py"
+INTRODUCTION = """\
+Names that begin with `~` are below the node: `~/pose` of the relocalizer is `/relocalizer/pose`.
+Every node is a lifecycle node and has the services of one; they are not listed.
+"""
+
+
+def interfaces_page() -> str:
+    """Topics and services by node, message files, launch arguments."""
+    parts = [part for node in ("relocalizer", "temporal_fusion") for part in of_node(node)]
+    return page(
+        "Topics, services, messages, launch",
+        INTRODUCTION,
+        *parts,
+        "## Launch arguments of `reloc.launch.py`",
+        table(["argument", "default", "meaning"], launch_arguments()),
+        "## Messages and services",
+        *(definition(path) for kind in ("msg", "srv") for path in sorted((ROOT / kind).iterdir())),
+    )
+
+
+def of_node(node: str) -> Iterator[str]:
+    """The tables of one node."""
+    yield f"## Node `{node}`"
+    for direction, heading in (
+        ("published", "published topic"),
+        ("subscribed", "subscribed topic"),
+        ("served", "service"),
+    ):
+        yield table(
+            [heading, "type", "content"],
+            [
+                (code(interface.name), code(interface.type), interface.content)
+                for interface in INTERFACES
+                if (interface.node, interface.direction) == (node, direction)
+            ],
+        )
+
+
+def launch_arguments() -> Iterator[tuple[str, str, str]]:
+    """Name, default and meaning of each argument of the launch file."""
+    for node in ast.walk(ast.parse(LAUNCH_FILE.read_text())):
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "DeclareLaunchArgument":
+            given = {keyword.arg: keyword.value for keyword in node.keywords}
+            default = given["default_value"]
+            shown = default.value if isinstance(default, ast.Constant) else "config/reloc.yaml"
+            yield (
+                code(ast.literal_eval(node.args[0])),
+                code(shown) if shown else "none",
+                ast.literal_eval(given["description"]),
+            )
+
+
+def definition(path: Path) -> str:
+    """The text of a message or a service."""
+    return f"### `{path.name}`\n\n```text\n{path.read_text().rstrip()}\n```"

@@ -1,0 +1,155 @@
+"""What the nodes publish, hear and serve; a test compares it with the running nodes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+Direction = Literal["published", "subscribed", "served"]
+
+
+@dataclass(frozen=True)
+class Interface:
+    """A topic or a service of a node."""
+
+    node: Literal["relocalizer", "temporal_fusion"]
+    direction: Direction
+    name: str
+    """As it is remapped: `~/pose`, or `image`."""
+    type: str
+    """package/Type."""
+    content: str
+
+
+def both(direction: Direction, name: str, kind: str, content: str) -> list[Interface]:
+    """The same interface of both nodes."""
+    return [
+        Interface("relocalizer", direction, name, kind, content),
+        Interface("temporal_fusion", direction, name, kind, content),
+    ]
+
+
+INTERFACES = (
+    Interface(
+        "relocalizer",
+        "subscribed",
+        "image",
+        "sensor_msgs/Image",
+        "The camera's images with `image_transport: raw`: RGB, BGR, mono, Bayer or YUV 4:2:2, 8 or "
+        "16 bit. Sensor-data QoS.",
+    ),
+    Interface(
+        "relocalizer",
+        "subscribed",
+        "image/compressed",
+        "sensor_msgs/CompressedImage",
+        "The camera's images with `image_transport: compressed`: JPEG or PNG. Sensor-data QoS.",
+    ),
+    Interface(
+        "relocalizer",
+        "subscribed",
+        "camera_info",
+        "sensor_msgs/CameraInfo",
+        "The intrinsics, with distortion model `plumb_bob`, `rational_polynomial` or "
+        "`equidistant`; region of interest and binning count. Sensor-data QoS.",
+    ),
+    *both("subscribed", "/tf", "tf2_msgs/TFMessage", "The odometry and the moving joints."),
+    *both("subscribed", "/tf_static", "tf2_msgs/TFMessage", "Where the camera is on the robot."),
+    Interface(
+        "relocalizer",
+        "published",
+        "~/pose",
+        "geometry_msgs/PoseWithCovarianceStamped",
+        "The pose of `base_frame` in the map, stamped as the image. Published for localized frames "
+        "whose `base_frame` TF connects to the camera.",
+    ),
+    Interface(
+        "relocalizer",
+        "published",
+        "~/result",
+        "dense_reloc_ros/RelocResult",
+        "Status, reason, poses, score, keyframes and the time of each stage, for every image that "
+        "was worked on.",
+    ),
+    Interface(
+        "relocalizer",
+        "published",
+        "~/debug_image",
+        "sensor_msgs/Image",
+        "The image with the map points that support the pose; drawn only while somebody "
+        "subscribes.",
+    ),
+    Interface(
+        "relocalizer",
+        "published",
+        "~/localized_frame",
+        "dense_reloc_ros/LocalizedFrame",
+        "Result, intrinsics and dense features (2.8 MB at 640×480) for a `temporal_fusion` in "
+        "another process; only while somebody subscribes.",
+    ),
+    Interface(
+        "temporal_fusion",
+        "subscribed",
+        "relocalizer/localized_frame",
+        "dense_reloc_ros/LocalizedFrame",
+        "The frames of a relocalizer in another process (`fusion_process:=separate`).",
+    ),
+    Interface(
+        "temporal_fusion",
+        "published",
+        "~/pose",
+        "geometry_msgs/PoseWithCovarianceStamped",
+        "The pose to act on: `base_frame` in the map, fused with earlier frames and filtered. "
+        "Published for frames whose pose the filter accepts.",
+    ),
+    Interface(
+        "temporal_fusion",
+        "published",
+        "~/raw_pose",
+        "geometry_msgs/PoseWithCovarianceStamped",
+        "The fused pose before the filter, also where the filter rejects it.",
+    ),
+    Interface(
+        "temporal_fusion",
+        "published",
+        "~/result",
+        "dense_reloc_ros/RelocResult",
+        "As the relocalizer's, with the filtered pose; for every frame.",
+    ),
+    Interface(
+        "temporal_fusion",
+        "published",
+        "~/debug_image",
+        "sensor_msgs/Image",
+        "As the relocalizer's; has images only in the relocalizer's process.",
+    ),
+    *both(
+        "published",
+        "/tf",
+        "tf2_msgs/TFMessage",
+        "`map → odom` (see [Frames and covariances](../concepts/frames.md)); only with "
+        "`publish_tf`.",
+    ),
+    *both(
+        "published",
+        "/diagnostics",
+        "diagnostic_msgs/DiagnosticArray",
+        "Once a second: state, counts, rate, latency of each stage, the last rejection.",
+    ),
+    Interface(
+        "relocalizer",
+        "served",
+        "~/relocalize",
+        "dense_reloc_ros/Relocalize",
+        "Localizes the given image or the newest one, with the given intrinsics or the newest "
+        "ones and optionally a prior pose (used by the methods `nre…`), and returns the result. Works while "
+        "the node is inactive, too.",
+    ),
+    *both(
+        "served",
+        "~/load_map",
+        "dense_reloc_ros/LoadMap",
+        "Exchanges the map; the old one stays in use if the new one cannot be loaded. Of "
+        "`temporal_fusion` only in a process of its own.",
+    ),
+)
