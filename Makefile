@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test build parameters lock clean
+.PHONY: demo test build docs reference parameters lock clean
 
 # A ROS installation that is sourced in this shell would be mixed with the one in .venv.
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
@@ -33,6 +33,14 @@ install/.built: .venv/.installed CMakeLists.txt package.xml \
 	colcon --log-level error build --base-paths . tools/tf2_msgs --merge-install --symlink-install \
 		--event-handlers console_cohesion- console_direct-
 	touch $@
+
+# The documentation as a site in output/site; a broken link fails it.
+docs: reference
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build
+
+# The pages of docs/reference that are written from the code.
+reference: .venv/.installed
+	.venv/bin/python -m tools.reference
 
 # After a change of LocalizerConfiguration.
 parameters: build

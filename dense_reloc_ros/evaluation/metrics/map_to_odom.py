@@ -38,15 +38,21 @@ class MapToOdom(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     frames: int
+    """From the first pose on."""
     within: float
     """Share of the frames when it is off by at most 5 cm and 1 degree."""
     worst_translation_m: float
+    """The largest error."""
     worst_rotation_deg: float
+    """The largest error."""
     median_translation_m: float
+    """The median error."""
     median_rotation_deg: float
+    """The median error."""
     drift_translation_m: float
     """The largest error if the transform had stayed as it truly was in the first of the frames."""
     drift_rotation_deg: float
+    """As above."""
 
 
 def with_odometry(records: Sequence[FrameRecord], odometry: Trajectory | None) -> list[FrameRecord]:

@@ -49,12 +49,16 @@ class Accuracy:
     wrong: int | None
     """Published poses outside `WRONG`."""
     median_translation_m: float | None
+    """Of the published poses."""
     median_rotation_deg: float | None
+    """Of the published poses."""
     mean_translation_m: float | None
+    """Of the published poses."""
     mean_rotation_deg: float | None
+    """Of the published poses."""
     recall: Mapping[str, float] | None
     nees_over_6_median: float | None
-    """Median of `FrameRecord.normalized_error`."""
+    """Median squared error in units of the published covariance, divided by 6: 1 where that holds."""
 
 
 def accuracy(records: Sequence[FrameRecord]) -> Accuracy:

@@ -24,6 +24,7 @@ class ReliabilityBin(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     frames: int
+    """How many there are."""
     confidence: float
     """Their mean."""
     right: float

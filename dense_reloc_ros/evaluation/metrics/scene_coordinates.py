@@ -36,6 +36,7 @@ class CoordinateSummary(BaseModel):
     cells: int
     """With a known depth."""
     median_m: float
+    """Of the distances between predicted and true points."""
     within: dict[str, float]
     """Share of the cells with no larger error (Fig. 5)."""
     candidates_m: list[float | None]

@@ -26,8 +26,11 @@ class RunInformation:
     """What was run, for the report."""
 
     method: str
+    """How images were localized."""
     device: str
+    """Where it was computed."""
     map_revision: str
+    """Of the map; another one means another map."""
     map: str
     """The map's folder, for people."""
     queries: str
@@ -42,8 +45,11 @@ class LatencySummary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     median: float | None
+    """Of all frames."""
     p95: float | None
+    """What 95% of the frames do not exceed."""
     per_stage: dict[str, Duration]
+    """The same of undistort, features, retrieval, matching, pose, verification."""
 
 
 class Summary(BaseModel):
@@ -52,7 +58,9 @@ class Summary(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     frames: int
+    """Images."""
     localized: int
+    """Frames with a published pose."""
     evaluated: int
     """Frames with a ground truth."""
     wrong: int | None
@@ -69,6 +77,7 @@ class Summary(BaseModel):
     rejected: dict[str, int]
     """Reasons why frames have no pose, and how many, most frequent first; … for varying numbers."""
     latency_ms: LatencySummary
+    """Time of a frame; in replay from receiving the image to publishing the result."""
     map_to_odom: MapToOdom | None
     """How far map -> odom was off; null without odometry."""
     scene_coordinates: CoordinateSummary | None
