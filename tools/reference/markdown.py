@@ -6,6 +6,7 @@ import ast
 import inspect
 import textwrap
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 NOTICE = "<!-- Written by `make reference`; change the code, not this page. -->"
 
@@ -40,7 +41,7 @@ def attribute_texts(kind: type) -> dict[str, str]:
         except (OSError, TypeError):
             continue
         body = tree.body[0].body if isinstance(tree.body[0], ast.ClassDef) else []
-        for attribute, text in zip(body, body[1:], strict=False):
+        for attribute, text in pairwise(body):
             if (
                 isinstance(attribute, ast.AnnAssign)
                 and isinstance(attribute.target, ast.Name)

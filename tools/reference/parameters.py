@@ -17,16 +17,16 @@ from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
 `config/reloc.yaml` lists all of them with their defaults; copy it, change the copy, and name it
-with `params_file:=…`. `ros2 param describe /relocalizer NAME` says the range of each. The same names, nested, are
-what `dense-reloc localize --config` reads (the localizer's only).
+with `params_file:=…`. `ros2 param describe /relocalizer NAME` says the range of each. The same
+names, nested, are what `dense-reloc localize --config` reads (the localizer's only).
 """
 LOCALIZER = """\
 All of these may change while the node runs, also by `ros2 param set`; the files of weights are read
 when a map is loaded.
 """
 FUSION = """\
-In a process of its own (`fusion_process:=separate`) the node also has `map`, `method`, `device` and the
-parameters of the localizer: give it the values of the relocalizer.
+In a process of its own (`fusion_process:=separate`) the node also has `map`, `method`, `device` and
+the parameters of the localizer: give it the values of the relocalizer.
 """
 BOUNDS: dict[type[Any], tuple[str, str]] = {
     Ge: ("≥", "ge"),

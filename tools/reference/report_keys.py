@@ -12,8 +12,8 @@ from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary
 from tools.reference.markdown import attribute_texts, code, page, table
 
 INTRODUCTION = """\
-`dense-reloc localize` and `dense-reloc replay` write `report.json`. What needs a ground truth is null
-where there is none. [Reading the report](../guides/report.md) explains the numbers.
+`dense-reloc localize` and `dense-reloc replay` write `report.json`. What needs a ground truth is
+null where there is none. [Reading the report](../guides/report.md) explains the numbers.
 """
 
 

@@ -142,8 +142,8 @@ INTERFACES = (
         "~/relocalize",
         "dense_reloc_ros/Relocalize",
         "Localizes the given image or the newest one, with the given intrinsics or the newest "
-        "ones and optionally a prior pose (used by the methods `nre…`), and returns the result. Works while "
-        "the node is inactive, too.",
+        "ones and optionally a prior pose (used by the methods `nre…`), and returns the result. "
+        "Works while the node is inactive, too.",
     ),
     *both(
         "served",

@@ -58,7 +58,7 @@ class Accuracy:
     """Of the published poses."""
     recall: Mapping[str, float] | None
     nees_over_6_median: float | None
-    """Median squared error in units of the published covariance, divided by 6: 1 where that holds."""
+    """Median squared error in units of the published covariance, divided by 6; about 1 is right."""
 
 
 def accuracy(records: Sequence[FrameRecord]) -> Accuracy:

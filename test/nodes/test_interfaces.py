@@ -1,0 +1,81 @@
+"""The documented topics and services are those of the running nodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized
+
+pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
+from nodes.fusion_harness import LoneHarness
+from nodes.harness import Harness
+from nodes.robot import Robot, wait_for
+
+from tools.reference.topics import INTERFACES
+
+pytestmark = pytest.mark.ros
+
+OF_EVERY_NODE = ("rcl_interfaces/", "lifecycle_msgs/", "type_description_interfaces/")
+Interfaces = set[tuple[str, str, str]]
+
+
+@pytest.fixture
+def maps() -> FakeMaps:
+    return FakeMaps(kitchen=FakeLocalizer(lambda image: localized(np.eye(4))))
+
+
+@pytest.mark.parametrize(
+    ("transport", "other"), [("raw", "image/compressed"), ("compressed", "image")]
+)
+def test_relocalizer(
+    run: Callable[..., Harness], maps: FakeMaps, transport: str, other: str
+) -> None:
+    harness = run(Harness, maps, map="/maps/kitchen", image_transport=transport)
+    harness.activate()
+    compare(harness, "relocalizer", documented("relocalizer", without=other))
+
+
+def test_temporal_fusion_alone(run: Callable[..., LoneHarness], maps: FakeMaps) -> None:
+    harness = run(LoneHarness, maps, map="/maps/kitchen")
+    harness.activate()
+    compare(harness, "temporal_fusion", documented("temporal_fusion"))
+
+
+def documented(node: str, without: str = "") -> Interfaces:
+    """The direction, full name and type of each interface in the reference."""
+    return {
+        (
+            interface.direction,
+            f"/{interface.name.removeprefix('/').replace('~', node)}",
+            interface.type,
+        )
+        for interface in INTERFACES
+        if interface.node == node and interface.name != without
+    }
+
+
+def compare(harness: Robot, node: str, expected: Interfaces) -> None:
+    """Waits until the others have heard of the whole node; shows what differs."""
+    try:
+        wait_for(lambda: running(harness.robot, node) == expected, "the documented interfaces")
+    finally:
+        assert running(harness.robot, node) == expected
+
+
+def running(observer: Any, node: str) -> Interfaces:
+    """The same of the node as another node sees it."""
+    found = {
+        "published": observer.get_publisher_names_and_types_by_node(node, "/"),
+        "subscribed": observer.get_subscriber_names_and_types_by_node(node, "/"),
+        "served": observer.get_service_names_and_types_by_node(node, "/"),
+    }
+    return {
+        (direction, name, kind.replace("/msg/", "/").replace("/srv/", "/"))
+        for direction, names in found.items()
+        for name, kinds in names
+        for kind in kinds
+        if not kind.startswith(OF_EVERY_NODE)
+    }
