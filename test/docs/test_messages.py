@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import pytest
+
 from tools.reference.messages import messages
 
 PAGE = Path(__file__).parents[2] / "docs" / "guides" / "messages.md"
@@ -20,15 +22,19 @@ def plain(text: str) -> str:
     return " ".join(text.split())
 
 
-def test_every_message_is_explained() -> None:
-    given = {plain(text): files for text, files in messages().items()}
+@pytest.fixture(scope="module")
+def given() -> dict[str, set[str]]:
+    """Each message, and the files that give it."""
+    return {plain(text): files for text, files in messages().items()}
+
+
+def test_every_message_is_explained(given: dict[str, set[str]]) -> None:
     rows = set(explained())
     missing = {text: files for text, files in given.items() if text not in rows}
     assert not missing, "add these to docs/guides/messages.md"
 
 
-def test_no_message_is_explained_that_does_not_exist() -> None:
-    given = {plain(text) for text in messages()}
+def test_no_message_is_explained_that_does_not_exist(given: dict[str, set[str]]) -> None:
     assert not [text for text in explained() if text not in given], "remove these"
 
 
