@@ -6,7 +6,7 @@ from pathlib import Path
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.mapping.sources.camera_info import load_camera_info
+from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 
 map_path, image_path, camera_path = map(Path, sys.argv[1:])
 localizer = open_localizer(map_path, LocalizerConfiguration())
