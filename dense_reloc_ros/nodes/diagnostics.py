@@ -2,38 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Protocol
+from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from dense_reloc_ros.localization.result import Localization, Status
-from dense_reloc_ros.nodes.results import MapIdentity
-from dense_reloc_ros.nodes.statistics import Statistics
-
-
-class Diagnosed(Protocol):
-    """A pipeline, as far as the diagnostics ask it."""
-
-    @property
-    def statistics(self) -> Statistics:
-        """How the last frames went."""
-
-    @property
-    def identity(self) -> MapIdentity:
-        """The map in use."""
-
-    @property
-    def complaint(self) -> str:
-        """What keeps frames from coming, empty when nothing does."""
-
-    @property
-    def counts(self) -> Mapping[str, int]:
-        """How many frames came, and what became of those that were not answered."""
+from dense_reloc_ros.nodes.pipeline import Pipeline
 
 
 def diagnostic_status(
-    name: str, state: str, map_problem: str, pipeline: Diagnosed | None
+    name: str, state: str, map_problem: str, pipeline: Pipeline[Any] | None
 ) -> DiagnosticStatus:
     """The entry of a node in a lifecycle state; `pipeline` None where it is not configured."""
     values = {"state": state}

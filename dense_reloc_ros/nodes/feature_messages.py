@@ -1,4 +1,4 @@
-"""Answers with their dense features as messages, for a temporal_fusion in another process."""
+"""Results with their dense features as messages, for a temporal_fusion in another process."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from rclpy.qos import QoSProfile
 from torch import Tensor
 
 from dense_reloc_ros.errors import InputError
@@ -16,15 +17,18 @@ from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.msg import FeatureLevel as FeatureLevelMessage
 from dense_reloc_ros.msg import LocalizedFrame as LocalizedFrameMessage
-from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.conversions import nanoseconds, pose_from_message, pose_to_message
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
 
+LOCALIZED_FRAME_QOS = QoSProfile(depth=2)
+"""Messages of several MB: who does not keep up misses some."""
 
-def answer_to_message(answer: Answer) -> LocalizedFrameMessage:
-    """An answer without its image; features in half precision."""
-    message = LocalizedFrameMessage(result=answer.result, camera_info=answer.camera_info)
-    estimate, features = answer.localization.estimate, answer.localization.features
+
+def localized_frame_message(result: FrameResult) -> LocalizedFrameMessage:
+    """A result without its image; features in half precision."""
+    message = LocalizedFrameMessage(result=result.message, camera_info=result.camera_info)
+    estimate, features = result.localization.estimate, result.localization.features
     if estimate is not None:
         message.has_estimate = True
         message.estimate = pose_to_message(estimate.T_map_camera, estimate.covariance)
@@ -37,8 +41,8 @@ def answer_to_message(answer: Answer) -> LocalizedFrameMessage:
     return message
 
 
-def answer_from_message(message: LocalizedFrameMessage, localizer: Localizer | None) -> Answer:
-    """The answer, with its features where `localizer`, the one for its map, computes.
+def result_from_message(message: LocalizedFrameMessage, localizer: Localizer | None) -> FrameResult:
+    """The result, with its features where `localizer`, the one for its map, computes.
 
     Raises:
         InputError: a message that contradicts itself.
@@ -65,7 +69,7 @@ def answer_from_message(message: LocalizedFrameMessage, localizer: Localizer | N
     )
     is_usable = localization.status is not Status.INVALID_INPUT  # nor may be its intrinsics
     camera = camera_from_info(message.camera_info) if is_usable else None
-    return Answer(header, message.camera_info, localization, result, localizer, camera)
+    return FrameResult(header, message.camera_info, localization, result, localizer, camera)
 
 
 def _estimate(message: LocalizedFrameMessage) -> PoseEstimate:

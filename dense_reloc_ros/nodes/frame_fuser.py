@@ -1,4 +1,4 @@
-"""Fuses the answers about single frames over time, and begins anew where a video does not go on."""
+"""Fuses the results of single frames over time, and begins anew where a video does not go on."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Protocol
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
@@ -72,22 +72,22 @@ class FrameFuser:
         """Whether the next frame will begin anew."""
         return bool(self._loss)
 
-    def fuse(self, answer: Answer) -> FusedLocalization | None:
+    def fuse(self, single: FrameResult) -> FusedLocalization | None:
         """The next frame of the video; None for one that is no later than the one before."""
         self._apply_what_was_asked_for()
-        if not self._is_next(answer):
+        if not self._is_next(single):
             return None
-        self._follow_map(answer)
-        single = answer.localization
-        as_it_is = FusedLocalization(single, single, 0.0, is_fused=False)
-        if self._fusion is None or answer.camera is None:
+        self._follow_map(single)
+        localization = single.localization
+        as_it_is = FusedLocalization(localization, localization, 0.0, is_fused=False)
+        if self._fusion is None or single.camera is None:
             return as_it_is
         frame = LocalizedFrame(
-            answer.header.stamp,
-            answer.camera.pinhole(),
-            single.features,
-            single,
-            self._robot.camera_in_odometry(answer.header),
+            single.header.stamp,
+            single.camera.pinhole(),
+            localization.features,
+            localization,
+            self._robot.camera_in_odometry(single.header),
         )
         try:
             fused = self._fusion.fuse(frame)
@@ -114,8 +114,8 @@ class FrameFuser:
         if self._fusion is not None:
             self._fusion.reset()
 
-    def _is_next(self, answer: Answer) -> bool:
-        stamp, newest = answer.header.stamp, self._newest_stamp
+    def _is_next(self, single: FrameResult) -> bool:
+        stamp, newest = single.header.stamp, self._newest_stamp
         if newest is not None and stamp <= newest:
             if stamp > newest - JUMP_NANOSECONDS:
                 return False  # twice the same, or overtaken by a newer one on its way
@@ -123,9 +123,9 @@ class FrameFuser:
         self._newest_stamp = stamp
         return True
 
-    def _follow_map(self, answer: Answer) -> None:
+    def _follow_map(self, single: FrameResult) -> None:
         """Begins anew where the frame was localized in another map, or by another localizer."""
-        localizer, revision = answer.localizer, answer.result.map_revision
+        localizer, revision = single.localizer, single.message.map_revision
         if localizer is self._localizer and revision == self._revision:
             return
         stamp = self._newest_stamp

@@ -1,9 +1,8 @@
-"""From a frame as it came to the answer about it: decoding, localizing, the robot's base."""
+"""From a frame as it came to its result: decoding, localizing, the robot's base."""
 
 from __future__ import annotations
 
 import logging
-import time
 from threading import Lock
 
 import numpy as np
@@ -17,10 +16,10 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
-from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.conversions import image_from_message, pose_from_message
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 
@@ -53,7 +52,7 @@ class FrameLocalizer:
             if self._localizer is not None:
                 self._localizer.configuration = configuration
 
-    def answer(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> Answer:
+    def localize(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> FrameResult:
         """Localizes a frame; never raises for what is wrong with it, but says so."""
         localizer, image, camera, header = self._localizer, None, None, frame.header
         identity = self._identify(localizer)
@@ -67,15 +66,10 @@ class FrameLocalizer:
             localization = self._localize(localizer, image, camera, T_map_camera)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
-        result = result_message(
-            header,
-            localization,
-            identity,
-            self._robot.base_frame(header),
-            self._robot.base_in_camera(header) if localization.is_localized else None,
-            time.monotonic() - header.received,
+        message = result_message(header, localization, identity, self._robot)
+        return FrameResult(
+            header, frame.camera_info, localization, message, localizer, camera, image
         )
-        return Answer(header, frame.camera_info, localization, result, localizer, camera, image)
 
     def _identify(self, localizer: Localizer | None) -> MapIdentity:
         """The map of a localizer; without revision where there is none."""

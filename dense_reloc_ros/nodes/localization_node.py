@@ -6,7 +6,7 @@ import traceback
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from functools import wraps
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from diagnostic_msgs.msg import DiagnosticArray
 from rcl_interfaces.msg import SetParametersResult
@@ -17,27 +17,15 @@ from rclpy.parameter import Parameter
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.nodes.configuration import NEEDS_CONFIGURE
-from dense_reloc_ros.nodes.diagnostics import Diagnosed, diagnostic_status
+from dense_reloc_ros.nodes.diagnostics import diagnostic_status
 from dense_reloc_ros.nodes.parameters import declare_parameters, read_parameters
+from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 
 
-class NodePipeline(Diagnosed, Protocol):
-    """What a configured node consists of."""
-
-    def start(self) -> None:
-        """Begins to work on what comes."""
-
-    def stop(self) -> None:
-        """Returns when the work in hand is done."""
-
-    def close(self) -> None:
-        """Stops and takes all publishers and subscriptions away."""
-
-
-AnyPipeline = TypeVar("AnyPipeline", bound=NodePipeline)
+AnyPipeline = TypeVar("AnyPipeline", bound=Pipeline[Any])
 Transition = Callable[[Any, LifecycleState], TransitionCallbackReturn]
 
 

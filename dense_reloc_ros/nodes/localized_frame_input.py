@@ -1,4 +1,4 @@
-"""Takes the relocalizer's answers from their topic, where it runs in another process."""
+"""Takes the relocalizer's results from their topic, where it runs in another process."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from rclpy.lifecycle import LifecycleNode
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.msg import LocalizedFrame
-from dense_reloc_ros.nodes.answer import Answer
-from dense_reloc_ros.nodes.feature_messages import answer_from_message
-from dense_reloc_ros.nodes.pipeline import LOCALIZED_FRAME_QOS
+from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, result_from_message
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 
 
@@ -27,13 +26,13 @@ class LocalizedFrameInput:
         self,
         node: LifecycleNode,
         localizer: Callable[[], Localizer | None],
-        on_answer: Callable[[Answer], None],
+        on_result: Callable[[FrameResult], None],
         on_loss: Callable[[str], None],
         reporter: ChangeReporter,
     ) -> None:
         self._node = node
         self._localizer = localizer
-        self._on_answer = on_answer
+        self._on_result = on_result
         self._on_loss = on_loss
         self._reporter = reporter
         self._subscription = node.create_subscription(
@@ -54,12 +53,12 @@ class LocalizedFrameInput:
 
     def _take(self, message: LocalizedFrame) -> None:
         try:
-            answer = answer_from_message(message, self._localizer_for(message.result.map_revision))
+            result = result_from_message(message, self._localizer_for(message.result.map_revision))
         except (RelocError, ValueError) as error:  # ValueError: a status or lengths that are none
             self._reporter.problem("frames of the relocalizer", str(error))
             return
         self._reporter.resolved("frames of the relocalizer")
-        self._on_answer(answer)
+        self._on_result(result)
 
     def _localizer_for(self, revision: str) -> Localizer | None:
         """This node's localizer where it has the relocalizer's map."""

@@ -8,7 +8,7 @@ from rclpy.node import Node
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.nodes.answer import Answer
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.transforms import TransformPublisher
 
@@ -29,23 +29,23 @@ class MapTransform:
         """Takes the publisher away."""
         self._publisher.close()
 
-    def publish(self, answer: Answer) -> None:
+    def publish(self, result: FrameResult) -> None:
         """Publishes map -> odom by the odometry at the image's time.
 
         Where a frame gives no pose the odometry still holds: its last place in the map is said
         again, as AMCL does. Without odometry, the base or the camera itself is placed in the map.
         """
-        settings, header = self._robot.settings, answer.header
+        settings, header = self._robot.settings, result.header
         child = settings.odom_frame or self._robot.base_frame(header)
-        T_map_child = self._child_in_map(answer)
-        result = answer.result
+        T_map_child = self._child_in_map(result)
+        message = result.message
         with self._lock:
             if header.stamp < self._image_stamp:  # time was set back
                 self._T_map_odom, self._last_date = None, 0
-            if result.map_revision != self._revision:
+            if message.map_revision != self._revision:
                 self._T_map_odom = None
-            self._image_stamp, self._revision = header.stamp, result.map_revision
-            self._map_frame = result.header.frame_id
+            self._image_stamp, self._revision = header.stamp, message.map_revision
+            self._map_frame = message.header.frame_id
             date = header.stamp + self._tolerance
             if settings.odom_frame:
                 if T_map_child is not None:
@@ -71,9 +71,9 @@ class MapTransform:
         self._last_date = date
         self._publisher.publish(self._map_frame, child, date, T_map_child)
 
-    def _child_in_map(self, answer: Answer) -> FloatArray | None:
+    def _child_in_map(self, result: FrameResult) -> FloatArray | None:
         """`T_map_odom`, or `T_map_base` without odometry, when the frame was taken, if known."""
-        T_map_camera, header = answer.localization.T_map_camera, answer.header
+        T_map_camera, header = result.localization.T_map_camera, result.header
         if T_map_camera is None:
             return None
         if not self._robot.settings.odom_frame:

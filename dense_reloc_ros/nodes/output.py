@@ -1,4 +1,4 @@
-"""Publishes answers: transform, pose, result and debug image."""
+"""Publishes frames' results: transform, pose, result and debug image."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from rclpy.qos import QoSProfile
 from sensor_msgs.msg import Image
 
 from dense_reloc_ros.msg import RelocResult
-from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.conversions import image_to_message, time_message
 from dense_reloc_ros.nodes.debug_image import draw_localization
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.map_transform import MapTransform
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 
@@ -35,25 +35,25 @@ class Output:
             self._node.destroy_lifecycle_publisher(publisher)
         self.transform.close()
 
-    def publish(self, answer: Answer) -> None:
-        """Publishes an answer, the result last: who waits for it finds the rest already there."""
+    def publish(self, result: FrameResult) -> None:
+        """Publishes a result, its message last: who waits for it finds the rest already there."""
         if self._robot.settings.publish_tf:
-            self.transform.publish(answer)
-        if answer.result.base_frame_id:
-            self._pose.publish(stamped_pose(answer.result))
-        self._result.publish(answer.result)
+            self.transform.publish(result)
+        if result.message.base_frame_id:
+            self._pose.publish(stamped_pose(result.message))
+        self._result.publish(result.message)
         if self._debug_image.get_subscription_count() > 0:
-            self._publish_debug_image(answer)
+            self._publish_debug_image(result)
 
-    def _publish_debug_image(self, answer: Answer) -> None:
-        if answer.image is None or answer.camera is None:
+    def _publish_debug_image(self, result: FrameResult) -> None:
+        if result.image is None or result.camera is None:
             return
         drawing = draw_localization(
-            answer.image, answer.camera, answer.localization, answer.supporting_points
+            result.image, result.camera, result.localization, result.supporting_points
         )
         message = image_to_message(drawing)
-        message.header.stamp = time_message(answer.header.stamp)
-        message.header.frame_id = answer.header.frame_id
+        message.header.stamp = time_message(result.header.stamp)
+        message.header.frame_id = result.header.frame_id
         self._debug_image.publish(message)
 
 

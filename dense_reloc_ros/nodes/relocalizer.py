@@ -13,18 +13,18 @@ from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
-from dense_reloc_ros.nodes.answer import Answer
 from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
+from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
-from dense_reloc_ros.nodes.map_keeper import MapKeeper, OpenLocalizer
+from dense_reloc_ros.nodes.map_loader import MapLoader, OpenLocalizer
 from dense_reloc_ros.nodes.parameters import read_parameters
-from dense_reloc_ros.nodes.pipeline import Pipeline
+from dense_reloc_ros.nodes.relocalizer_pipeline import RelocalizerPipeline
 from dense_reloc_ros.nodes.running import run_node
 from dense_reloc_ros.srv import Relocalize
 
 
-class Relocalizer(LocalizationNode[Pipeline]):
-    """Parameters, states and services; `Pipeline` does the work.
+class Relocalizer(LocalizationNode[RelocalizerPipeline]):
+    """Parameters, states and services; `RelocalizerPipeline` does the work.
 
     A map that cannot be loaded fails the transition to inactive, as with Nav2's map server; bad
     images never change the state. `~/load_map` works in every state.
@@ -33,26 +33,28 @@ class Relocalizer(LocalizationNode[Pipeline]):
     def __init__(self, open_localizer: OpenLocalizer = open_localizer, **options: Any) -> None:
         models = (RelocalizerConfiguration, LocalizerConfiguration)
         super().__init__("relocalizer", models, **options)
-        self._maps = MapKeeper(self, open_localizer, self._use)
-        self._listener: Callable[[Answer], None] | None = None
+        self._maps = MapLoader(self, open_localizer, self._use)
+        self._listener: Callable[[FrameResult], None] | None = None
         # A group of its own: images and transforms come in while a caller waits for the answer.
         group = MutuallyExclusiveCallbackGroup()
         self.create_service(Relocalize, "~/relocalize", self._on_relocalize, callback_group=group)
 
-    def hand_answers_to(self, listener: Callable[[Answer], None] | None) -> None:
-        """Also hands each answer to a listener in this process, features and all; None: no more."""
+    def hand_results_to(self, listener: Callable[[FrameResult], None] | None) -> None:
+        """Also hands each result to a listener in this process, features and all; None: no more."""
         self._listener = listener
 
-    def make_pipeline(self) -> Pipeline | None:
+    def make_pipeline(self) -> RelocalizerPipeline | None:
         """What localizes in the map; None where the map cannot be loaded."""
         if not self._maps.load():
             return None
         settings = read_parameters(self, RelocalizerConfiguration)
-        pipeline = Pipeline(self, self._maps.localizer, settings, self.reporter, self._hand_on)
+        pipeline = RelocalizerPipeline(
+            self, self._maps.localizer, settings, self.reporter, self._hand_on
+        )
         self.apply_parameters(pipeline)
         return pipeline
 
-    def apply_parameters(self, pipeline: Pipeline) -> None:
+    def apply_parameters(self, pipeline: RelocalizerPipeline) -> None:
         """Changes the pipeline's settings and those of its localizer."""
         pipeline.reconfigure(
             read_parameters(self, RelocalizerConfiguration),
@@ -74,9 +76,9 @@ class Relocalizer(LocalizationNode[Pipeline]):
         elif self.starts_itself:
             self.start()
 
-    def _hand_on(self, answer: Answer) -> None:
+    def _hand_on(self, result: FrameResult) -> None:
         if (listener := self._listener) is not None:
-            listener(answer)
+            listener(result)
 
     def _on_relocalize(
         self, request: Relocalize.Request, response: Relocalize.Response

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
-from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.conversions import pose_to_message, time_message
-from dense_reloc_ros.nodes.robot_frames import FrameHeader
+from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 
 
 @dataclass(frozen=True)
@@ -22,14 +22,10 @@ class MapIdentity:
 
 
 def result_message(
-    header: FrameHeader,
-    localization: Localization,
-    identity: MapIdentity,
-    base_frame: str,
-    T_camera_base: FloatArray | None,
-    latency_seconds: float,
+    header: FrameHeader, localization: Localization, identity: MapIdentity, robot: RobotFrames
 ) -> RelocResult:
-    """The message for a frame; `T_camera_base` None where TF does not know it."""
+    """The message for a frame; waits for the pose of the base in the camera where it needs it."""
+    T_camera_base = robot.base_in_camera(header) if localization.is_localized else None
     result = RelocResult(
         status=localization.status.value,
         reason=localization.reason,
@@ -38,7 +34,7 @@ def result_message(
         method=identity.method,
         stage_names=list(localization.stage_milliseconds),
         stage_milliseconds=list(localization.stage_milliseconds.values()),
-        latency_milliseconds=1e3 * latency_seconds,
+        latency_milliseconds=1e3 * (time.monotonic() - header.received),
     )
     result.header.stamp = time_message(header.stamp)
     result.header.frame_id = identity.frame_id
@@ -51,7 +47,7 @@ def result_message(
     if localization.is_localized:
         result.camera_pose = pose_to_message(estimate.T_map_camera, estimate.covariance)
         if T_camera_base is not None:
-            result.base_frame_id = base_frame
+            result.base_frame_id = robot.base_frame(header)
             result.pose = pose_to_message(
                 *base_pose(estimate.T_map_camera, estimate.covariance, T_camera_base)
             )

@@ -16,7 +16,7 @@ WINDOW_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
-class TimedAnswer:
+class TimedFrame:
     """How long one frame took, and when (monotonic clock)."""
 
     time: float
@@ -25,26 +25,24 @@ class TimedAnswer:
 
 
 class Statistics:
-    """Counts answers and keeps the times of the last ones. Safe to use from several threads."""
+    """Counts frames and keeps the times of the last ones. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self.last: Localization | None = None
         self._lock = Lock()
-        self._recent: deque[TimedAnswer] = deque()
+        self._recent: deque[TimedFrame] = deque()
         self._counts: Counter[Status] = Counter()
         self._last_reason = ""
 
     def add(self, localization: Localization, latency_seconds: float) -> None:
         """Records what became of a frame."""
-        answer = TimedAnswer(
-            time.monotonic(), 1e3 * latency_seconds, localization.stage_milliseconds
-        )
+        frame = TimedFrame(time.monotonic(), 1e3 * latency_seconds, localization.stage_milliseconds)
         with self._lock:
             self.last = localization
             self._counts[localization.status] += 1
             if not localization.is_localized:
                 self._last_reason = localization.reason
-            self._recent.append(answer)
+            self._recent.append(frame)
 
     def values(self) -> dict[str, str]:
         """Counts, rate, latencies and the last rejection, by what they are called."""
@@ -57,9 +55,9 @@ class Statistics:
             for status in Status
         }
         values["answers per second"] = f"{len(recent) / WINDOW_SECONDS:.1f}"
-        values["latency (median ms)"] = _median([answer.latency_milliseconds for answer in recent])
-        for stage in dict.fromkeys(name for answer in recent for name in answer.stage_milliseconds):
-            times = [answer.stage_milliseconds.get(stage, 0.0) for answer in recent]
+        values["latency (median ms)"] = _median([frame.latency_milliseconds for frame in recent])
+        for stage in dict.fromkeys(name for frame in recent for name in frame.stage_milliseconds):
+            times = [frame.stage_milliseconds.get(stage, 0.0) for frame in recent]
             values[f"latency of {stage} (median ms)"] = _median(times)
         values["last rejection"] = last_reason
         return values

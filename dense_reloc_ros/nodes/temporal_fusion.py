@@ -1,6 +1,6 @@
 """The lifecycle node `temporal_fusion`: where a robot is, from its relocalizer's frames together.
 
-Beside the relocalizer in one process (`relocalizer_with_fusion`) it takes its answers as they are;
+Beside the relocalizer in one process (`relocalizer_with_fusion`) it takes its results as they are;
 in a process of its own from the topic `relocalizer/localized_frame`, and opens the map itself.
 """
 
@@ -18,7 +18,7 @@ from dense_reloc_ros.nodes.frame_fuser import MakeFusion
 from dense_reloc_ros.nodes.fusion_pipeline import FusionPipeline
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
 from dense_reloc_ros.nodes.localized_frame_input import LocalizedFrameInput
-from dense_reloc_ros.nodes.map_keeper import MapKeeper, OpenLocalizer
+from dense_reloc_ros.nodes.map_loader import MapLoader, OpenLocalizer
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.running import run_node
@@ -45,7 +45,7 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
         own_map = () if relocalizer is not None else (MapConfiguration, LocalizerConfiguration)
         super().__init__("temporal_fusion", (*MODELS, *own_map), **options)
         self._relocalizer = relocalizer
-        self._maps = None if relocalizer else MapKeeper(self, open_localizer, self._use)
+        self._maps = None if relocalizer else MapLoader(self, open_localizer, self._use)
         self._input: LocalizedFrameInput | None = None
         self._make_fusion = make_fusion
 
@@ -61,7 +61,7 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
             self._make_fusion,
         )
         if self._relocalizer is not None:
-            self._relocalizer.hand_answers_to(pipeline.take)
+            self._relocalizer.hand_results_to(pipeline.take)
         else:
             self._input = LocalizedFrameInput(
                 self, self._localizer, pipeline.take, pipeline.fuser.forget, self.reporter
@@ -85,7 +85,7 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
     def release(self) -> None:
         """Stops listening, and lets go of the map."""
         if self._relocalizer is not None:
-            self._relocalizer.hand_answers_to(None)
+            self._relocalizer.hand_results_to(None)
         if self._input is not None:
             self._input.close()
             self._input = None

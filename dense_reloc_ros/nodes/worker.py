@@ -10,41 +10,51 @@ Item = TypeVar("Item")
 
 
 class NewestItemWorker(Generic[Item]):
-    """Calls `process` in its own thread with the newest item submitted; one waits, no more."""
+    """Calls `process` in its own thread with the newest item submitted; one waits, no more.
+
+    It works between `start` and `stop`, which may follow each other any number of times.
+    """
 
     def __init__(self, process: Callable[[Item], None]) -> None:
+        self.dropped = 0
+        """How many items were replaced by newer ones before their turn came."""
         self._process = process
         self._changed = Condition()
         self._waiting: Item | None = None
-        self._dropped = 0
-        self._stopped = False
-        self._thread = Thread(target=self._run, name="newest-item-worker", daemon=True)
-        self._thread.start()
+        self._thread: Thread | None = None
 
     @property
-    def dropped(self) -> int:
-        """How many items were replaced by newer ones before their turn came."""
-        return self._dropped
+    def is_running(self) -> bool:
+        """Whether items are taken."""
+        return self._thread is not None
+
+    def start(self) -> None:
+        """Begins to take items."""
+        self._thread = Thread(target=self._run, name="newest-item-worker", daemon=True)
+        self._thread.start()
 
     def submit(self, item: Item) -> None:
         """Hands over an item; replaces the one that still waits."""
         with self._changed:
-            self._dropped += self._waiting is not None
+            if self._thread is None:
+                return
+            self.dropped += self._waiting is not None
             self._waiting = item
             self._changed.notify()
 
     def stop(self) -> None:
         """Forgets the waiting item and returns when the one in work is done."""
         with self._changed:
-            self._stopped = True
+            thread, self._thread, self._waiting = self._thread, None, None
             self._changed.notify()
-        self._thread.join()
+        if thread is not None:
+            thread.join()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopped or self._waiting is not None)
-                if self._stopped or self._waiting is None:
+                self._changed.wait_for(lambda: self._thread is None or self._waiting is not None)
+                if self._waiting is None:
                     return
                 item, self._waiting = self._waiting, None
             self._process(item)

@@ -1,4 +1,4 @@
-"""Answers with their features, over the wire and back."""
+"""Results with their features, over the wire and back."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.localization.result import Localization, Status
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.answers import make_answer
+from nodes.frame_results import make_result
 from rclpy.serialization import deserialize_message, serialize_message
 
 from dense_reloc_ros.msg import LocalizedFrame
-from dense_reloc_ros.nodes.feature_messages import answer_from_message, answer_to_message
+from dense_reloc_ros.nodes.feature_messages import localized_frame_message, result_from_message
 
 pytestmark = pytest.mark.ros
 
@@ -31,7 +31,7 @@ BAD_IMAGE = Localization(Status.INVALID_INPUT, "image is empty")
 
 
 def over_the_wire(localization: Localization) -> LocalizedFrame:
-    message = answer_to_message(make_answer(12.5, localization))
+    message = localized_frame_message(make_result(12.5, localization))
     return deserialize_message(serialize_message(message), LocalizedFrame)
 
 
@@ -42,13 +42,13 @@ def over_the_wire(localization: Localization) -> LocalizedFrame:
 )
 def test_comes_back_as_it_was(localization: Localization) -> None:
     localizer = FakeLocalizer(lambda image: localization)
-    answer = answer_from_message(over_the_wire(localization), localizer)
-    returned = answer.localization
+    result = result_from_message(over_the_wire(localization), localizer)
+    returned = result.localization
     assert (returned.status, returned.reason) == (localization.status, localization.reason)
     assert returned.stage_milliseconds == localization.stage_milliseconds
-    assert (answer.header.stamp, answer.header.frame_id) == (12_500_000_000, "camera_optical_frame")
-    assert answer.localizer is localizer
-    assert answer.image is None
+    assert (result.header.stamp, result.header.frame_id) == (12_500_000_000, "camera_optical_frame")
+    assert result.localizer is localizer
+    assert result.image is None
     expected, estimate = localization.estimate, returned.estimate
     assert (estimate is None) == (expected is None)
     if expected is not None and estimate is not None:  # also of rejected frames
@@ -59,8 +59,8 @@ def test_comes_back_as_it_was(localization: Localization) -> None:
 
 
 def test_features_come_in_half_precision() -> None:
-    answer = answer_from_message(over_the_wire(LOCALIZED), None)
-    sent, received = LOCALIZED.features, answer.localization.features
+    result = result_from_message(over_the_wire(LOCALIZED), None)
+    sent, received = LOCALIZED.features, result.localization.features
     assert sent is not None
     assert received is not None
     assert list(received.levels) == ["coarse", "fine"]
@@ -70,33 +70,33 @@ def test_features_come_in_half_precision() -> None:
         assert other.values.shape == level.values.shape
         np.testing.assert_array_equal(other.values, level.values.half().float())
     np.testing.assert_array_equal(received.global_descriptor, sent.global_descriptor)
-    assert answer.camera == make_answer(12.5, LOCALIZED).camera
+    assert result.camera == make_result(12.5, LOCALIZED).camera
 
 
 def test_latency_goes_on_from_that_of_the_relocalizer() -> None:
     message = over_the_wire(LOCALIZED)
     message.result.latency_milliseconds = 60_000.0
-    answer = answer_from_message(message, None)
-    assert time.monotonic() - answer.header.received >= 60.0
+    result = result_from_message(message, None)
+    assert time.monotonic() - result.header.received >= 60.0
 
 
 def test_contradicting_messages_are_refused() -> None:
     message = over_the_wire(LOCALIZED)
     message.levels[1].width += 1
     with pytest.raises(InputError, match="level 'fine' has 768 bytes, but 816"):
-        answer_from_message(message, None)
+        result_from_message(message, None)
 
 
 def test_methods_without_dense_features_send_none() -> None:
     bare = over_the_wire(replace(LOCALIZED, features=None))
     assert not bare.levels
-    answer = answer_from_message(bare, None)
-    assert answer.localization.features is None
-    assert answer.localization.is_localized
-    assert answer.camera == make_answer(12.5, LOCALIZED).camera
+    result = result_from_message(bare, None)
+    assert result.localization.features is None
+    assert result.localization.is_localized
+    assert result.camera == make_result(12.5, LOCALIZED).camera
 
 
 def test_intrinsics_of_images_that_cannot_be_used_are_not_read() -> None:
     message = over_the_wire(BAD_IMAGE)
     message.camera_info.distortion_model = "fancy"
-    assert answer_from_message(message, None).camera is None
+    assert result_from_message(message, None).camera is None

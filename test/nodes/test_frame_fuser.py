@@ -15,7 +15,7 @@ from dense_reloc_ros.temporal.fused_frames import FusedLocalization
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.answers import make_answer
+from nodes.frame_results import make_result
 from nodes.poses import pose
 
 from dense_reloc_ros.nodes.configuration import FusionConfiguration
@@ -83,7 +83,7 @@ class Followed:
 
     def take(self, seconds: float, localization=SINGLE, localizer=None, revision="revision 0"):
         localizer = self.localizer if localizer is None else localizer
-        return self.fuser.fuse(make_answer(seconds, localization, localizer, revision))
+        return self.fuser.fuse(make_result(seconds, localization, localizer, revision))
 
 
 @pytest.fixture
@@ -113,13 +113,13 @@ def test_frames_without_features_do_as_well(video: Followed) -> None:
 def test_a_broken_image_is_answered(video: Followed) -> None:
     video.take(1.0)
     broken = Localization(Status.INVALID_INPUT, "image is empty")
-    answer = video.fuser.fuse(replace(make_answer(2.0, broken, video.localizer), camera=None))
+    answer = video.fuser.fuse(replace(make_result(2.0, broken, video.localizer), camera=None))
     assert answer.localization is broken
     assert video.fusion.stamps == [1.0]
 
 
 def test_without_a_localizer_frames_stay_as_they_are(video: Followed) -> None:
-    answer = video.fuser.fuse(make_answer(1.0, SINGLE, None))
+    answer = video.fuser.fuse(make_result(1.0, SINGLE, None))
     assert (answer.localization, answer.raw, answer.is_fused) == (SINGLE, SINGLE, False)
     assert not video.fusions
 

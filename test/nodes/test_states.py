@@ -99,7 +99,7 @@ def test_a_transition_that_raises_says_so(
         raise RuntimeError("no type support")
 
     harness = start(maps, map="kitchen")
-    monkeypatch.setattr("dense_reloc_ros.nodes.relocalizer.Pipeline", fail)
+    monkeypatch.setattr("dense_reloc_ros.nodes.relocalizer.RelocalizerPipeline", fail)
     assert not harness.change_state(Transition.TRANSITION_CONFIGURE)
     assert "RuntimeError: no type support" in capfd.readouterr().err
     assert harness.relocalizer.state == "unconfigured"

@@ -12,14 +12,14 @@ from nodes.fake_fusion import features, with_features
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.answers import make_answer
+from nodes.frame_results import make_result
 from nodes.fusion_harness import LoneHarness, PairHarness
 from nodes.poses import matrix, pose
 from nodes.robot import wait_for
 
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
-from dense_reloc_ros.nodes.feature_messages import answer_to_message
+from dense_reloc_ros.nodes.feature_messages import localized_frame_message
 from dense_reloc_ros.srv import LoadMap
 
 pytestmark = pytest.mark.ros
@@ -54,7 +54,7 @@ def frame(
     seconds: float, localization: Localization = SINGLE, revision: str = "revision 0"
 ) -> LocalizedFrame:
     """What a relocalizer publishes about an image."""
-    return answer_to_message(make_answer(seconds, localization, revision=revision))
+    return localized_frame_message(make_result(seconds, localization, revision=revision))
 
 
 def send_and_wait(harness: LoneHarness, seconds: float, *given: Any) -> RelocResult:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from threading import Event
+from threading import Event, Thread
 from time import sleep
 
 from dense_reloc_ros.nodes.worker import NewestItemWorker
@@ -17,6 +17,7 @@ def test_everything_is_processed_when_there_is_time() -> None:
         finished.set()
 
     worker = NewestItemWorker(process)
+    worker.start()
     for item in range(5):
         finished.clear()
         worker.submit(item)
@@ -38,6 +39,7 @@ def test_waiting_items_are_replaced_by_newer_ones() -> None:
             last.set()
 
     worker = NewestItemWorker(process)
+    worker.start()
     worker.submit(0)
     assert began.wait(10)
     for item in range(1, 10):
@@ -49,19 +51,34 @@ def test_waiting_items_are_replaced_by_newer_ones() -> None:
     assert worker.dropped == 8
 
 
-def test_stop_waits_for_the_item_in_work() -> None:
+def test_stop_waits_for_the_item_in_work_and_start_goes_on() -> None:
     done: list[int] = []
-    began = Event()
+    began, go_on = Event(), Event()
 
     def process(item: int) -> None:
         began.set()
-        sleep(0.05)
+        assert go_on.wait(10)
         done.append(item)
 
     worker = NewestItemWorker(process)
+    worker.submit(0)  # nobody works yet
+    worker.start()
     worker.submit(1)
     assert began.wait(10)
-    worker.stop()
-    assert done == [1]
     worker.submit(2)
+    stopping = Thread(target=worker.stop)
+    stopping.start()
+    while worker.is_running:
+        sleep(0.001)
+    assert not done
+    go_on.set()
+    stopping.join()
     assert done == [1]
+    worker.submit(3)
+    began.clear()
+    worker.start()
+    worker.submit(4)
+    assert began.wait(10)
+    worker.stop()
+    assert done == [1, 4]
+    assert worker.dropped == 0

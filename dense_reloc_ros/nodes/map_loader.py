@@ -18,7 +18,7 @@ from dense_reloc_ros.srv import LoadMap
 OpenLocalizer = Callable[[Path, LocalizerConfiguration, str | None, str], Localizer]
 
 
-class MapKeeper:
+class MapLoader:
     """Opens localizers for maps, with the parameters that its node has; keeps the last one.
 
     `on_loaded` is called with each one that ~/load_map brings.

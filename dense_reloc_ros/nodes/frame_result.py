@@ -17,13 +17,14 @@ from dense_reloc_ros.nodes.robot_frames import FrameHeader
 
 
 @dataclass(frozen=True)
-class Answer:
+class FrameResult:
     """A frame and what was found out about it."""
 
     header: FrameHeader
     camera_info: CameraInfo
     localization: Localization
-    result: RelocResult
+    message: RelocResult
+    """What is published about it."""
     localizer: Localizer | None
     """Whose map the pose is about."""
     camera: Camera | None

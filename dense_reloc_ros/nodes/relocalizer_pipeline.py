@@ -1,0 +1,120 @@
+"""From the camera's topics to published results: what a configured relocalizer consists of."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rclpy.lifecycle import LifecycleNode
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.msg import LocalizedFrame, RelocResult
+from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
+from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
+from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localized_frame_message
+from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
+from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.pipeline import Pipeline
+from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.results import MapIdentity
+from dense_reloc_ros.srv import Relocalize
+
+
+class RelocalizerPipeline(Pipeline[Frame]):
+    """Localizes images and publishes the results; `on_result` is called with each of them."""
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        localizer: Localizer | None,
+        settings: RelocalizerConfiguration,
+        reporter: ChangeReporter,
+        on_result: Callable[[FrameResult], None],
+    ) -> None:
+        super().__init__(node, settings, reporter)
+        self._on_result = on_result
+        self.frames = FrameLocalizer(localizer, settings, self._robot)
+        self._localized_frame = node.create_lifecycle_publisher(
+            LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
+        )
+        self._camera = CameraInput(
+            node,
+            settings.image_transport,
+            lambda: self.frames.settings.max_rate,
+            self._worker.submit,
+            self._transforms.clear,
+            reporter,
+        )
+
+    def reconfigure(
+        self, settings: RelocalizerConfiguration, configuration: LocalizerConfiguration
+    ) -> None:
+        """Changes parameters between two frames."""
+        self._robot.settings = self.frames.settings = settings
+        self.frames.reconfigure(configuration)
+
+    def close(self) -> None:
+        """Stops and takes all publishers and subscriptions away."""
+        self.stop()
+        self._camera.close()
+        self._node.destroy_lifecycle_publisher(self._localized_frame)
+        super().close()
+
+    def relocalize(self, request: Relocalize.Request) -> RelocResult:
+        """Answers a service call: with the image in it, or else the camera's newest."""
+        newest = self._camera.newest
+        image = request.image
+        if not image.data and not image.width and not image.height:
+            image = None if newest is None else newest.image
+        given = any(request.camera_info.k)
+        camera_info = request.camera_info if given else self._camera.camera_info
+        if image is None or camera_info is None:
+            missing = self._camera.image_topic if image is None else self._camera.camera_info_topic
+            reason = f"the request has none, and nothing came on {missing} yet"
+            return RelocResult(status=Status.INVALID_INPUT.value, reason=reason)
+        frame = Frame(image, camera_info, time.monotonic())
+        return self.frames.localize(frame, request.prior if request.use_prior else None).message
+
+    @property
+    def identity(self) -> MapIdentity:
+        """The map in use."""
+        return self.frames.identity
+
+    @property
+    def complaint(self) -> str:
+        """What keeps frames from coming, empty when nothing does."""
+        if self.is_silent_since(self._camera.last_received):
+            return f"no images on {self._camera.image_topic}"
+        if self._camera.received and self._camera.camera_info is None:
+            return f"no camera_info on {self._camera.camera_info_topic}"
+        return ""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many images came, and how many of them were not localized."""
+        return {
+            "images received": self._camera.received,
+            "images dropped for newer ones": self._worker.dropped,
+            "images skipped": self._camera.skipped,
+        }
+
+    def process(self, item: Frame) -> FrameResult:
+        """Publishes the result of an image."""
+        result = self.frames.localize(item)
+        self._log(result.localization)
+        self._output.publish(result)
+        self._on_result(result)
+        if self._localized_frame.get_subscription_count() > 0:
+            self._localized_frame.publish(localized_frame_message(result))
+        return result
+
+    def _log(self, localization: Localization) -> None:
+        if localization.is_localized:
+            self._reporter.resolved("localization")
+            return
+        status, reason = localization.status, localization.reason
+        # Reasons of rejection hold numbers that change with every image.
+        state = reason if status is Status.INVALID_INPUT else status.name
+        self._reporter.problem("localization", reason, state)
