@@ -22,8 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     What the user can put right is one line on stderr and exit status 2.
     """
     from dense_reloc_ros.errors import RelocError
+    from dense_reloc_ros.processors import share_processors
 
     arguments = parser().parse_args(argv)
+    share_processors(arguments.threads)
     logging.basicConfig(
         level=logging.INFO if arguments.verbose else logging.WARNING,
         format="dense-reloc: %(levelname)s: %(message)s",
@@ -44,10 +46,24 @@ def parser() -> argparse.ArgumentParser:
         prog="dense-reloc", description="Where a camera is in a place mapped before."
     )
     top.add_argument("--verbose", action="store_true", help="log what is done")
+    top.add_argument(
+        "--threads",
+        type=_threads,
+        metavar="N",
+        help="threads that compute on the processor (default: one for each; OMP_NUM_THREADS in the "
+        "environment wins)",
+    )
     subparsers = top.add_subparsers(metavar="COMMAND", required=True)
     for name in COMMANDS:
         importlib.import_module(f"dense_reloc_ros.cli.{name}").register(subparsers)
     return top
+
+
+def _threads(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least one thread must compute")
+    return number
 
 
 if __name__ == "__main__":

@@ -41,6 +41,13 @@ class MapConfiguration(Block):
     map: str = Field("", description="Folder of the map; empty: wait for ~/load_map")
     method: str = Field("", description="Method of localization; empty: the map's own")
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda or cuda:N")
+    threads: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Threads that compute on the processor; 0: one for each. OMP_NUM_THREADS in "
+        "the environment wins",
+    )
 
 
 class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):

@@ -13,6 +13,7 @@ from dense_reloc_ros.errors import MapError, RelocError
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.nodes.configuration import MapConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
+from dense_reloc_ros.processors import limit_threads
 from dense_reloc_ros.srv import LoadMap
 
 OpenLocalizer = Callable[[Path, LocalizerConfiguration, str | None, str], Localizer]
@@ -61,6 +62,8 @@ class MapLoader:
         """Opens the localizer for a map; raises RelocError whatever goes wrong."""
         settings = read_parameters(self._node, MapConfiguration)
         configuration = read_parameters(self._node, LocalizerConfiguration)
+        if settings.threads:
+            limit_threads(settings.threads)
         try:
             localizer = self._open_localizer(
                 Path(path), configuration, settings.method or None, settings.device

@@ -15,7 +15,7 @@ from dense_reloc_ros.errors import MapError
 def run_with(monkeypatch, function) -> int:
     """Runs a made-up command."""
     parser = argparse.ArgumentParser()
-    parser.set_defaults(run=function, verbose=False)
+    parser.set_defaults(run=function, verbose=False, threads=None)
     monkeypatch.setattr(command, "parser", lambda: parser)
     return command.main([])
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 
-from evaluation.fake_relocalizer import open_localizer
+from evaluation.fake_relocalizer import make_relocalizer
 
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
@@ -36,12 +36,11 @@ class MovingFusion:
 if __name__ == "__main__":
     from rclpy.node import Node
 
-    from dense_reloc_ros.nodes.relocalizer import Relocalizer
     from dense_reloc_ros.nodes.running import run_nodes
     from dense_reloc_ros.nodes.temporal_fusion import TemporalFusion
 
     def make_nodes() -> list[Node]:
-        relocalizer = Relocalizer(open_localizer)
+        relocalizer = make_relocalizer()
         return [TemporalFusion(relocalizer, make_fusion=MovingFusion), relocalizer]
 
     sys.exit(run_nodes(make_nodes))

@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -17,10 +19,17 @@ from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.scene.reader import load_map
 
-REJECTED, SLOW, DEADLY = 0, 200, 250
+if TYPE_CHECKING:
+    from dense_reloc_ros.nodes.relocalizer import Relocalizer
+
+REJECTED, SLOW, HELD, SILENT, DEADLY = 0, 200, 210, 220, 250
 """Brightnesses; all others are localized."""
-SLOW_SECONDS = 3.0
+SLOW_SECONDS = 0.3
+DROPPED_MEANWHILE = 3
+"""A held image is localized when so many later ones have made room for newer ones."""
+PATIENCE_SECONDS = 30.0
 
 
 def pose_of(brightness: int) -> np.ndarray:
@@ -31,8 +40,9 @@ def pose_of(brightness: int) -> np.ndarray:
 
 
 class BrightnessLocalizer:
-    def __init__(self, scene_map: object) -> None:
+    def __init__(self, scene_map: object, count_dropped: Callable[[], int]) -> None:
         self.scene_map = scene_map
+        self._count_dropped = count_dropped
         self.configuration = LocalizerConfiguration()
         self.method = "brightness"
 
@@ -44,25 +54,42 @@ class BrightnessLocalizer:
             return Localization(Status.NO_CANDIDATES, "too dark")
         if brightness == SLOW:
             time.sleep(SLOW_SECONDS)
+        if brightness == HELD:
+            self._wait_for_later_images()
+        if brightness == SILENT:
+            raise SystemExit  # ends the thread, and nobody hears of it
         if brightness == DEADLY:
             print("ERROR: the image was too bright to bear", flush=True)  # noqa: T201
             os._exit(7)
         estimate = PoseEstimate(pose_of(brightness), 1e-4 * np.eye(6), 0.5, np.arange(3), (0,))
         return Localization(Status.LOCALIZED, "", estimate, {"features": 1.0, "pose": 2.0})
 
+    def _wait_for_later_images(self) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while self._count_dropped() < DROPPED_MEANWHILE and time.monotonic() < deadline:
+            time.sleep(0.01)
 
-def open_localizer(
-    path: Path, configuration: LocalizerConfiguration, method: str | None, device: str
-) -> BrightnessLocalizer:
-    from dense_reloc_ros.scene.reader import load_map
 
-    if "broken" in (method, Path(configuration.features.weights).name):
-        raise MapError(f"{path}: the map is broken")
-    return BrightnessLocalizer(load_map(path))
+def make_relocalizer() -> Relocalizer:
+    """The node with such a localizer."""
+    from dense_reloc_ros.nodes.relocalizer import Relocalizer  # here: not everybody has ROS
+
+    def count_dropped() -> int:
+        pipeline = node.pipeline
+        return 0 if pipeline is None else pipeline.counts["images dropped for newer ones"]
+
+    def open_localizer(
+        path: Path, configuration: LocalizerConfiguration, method: str | None, device: str
+    ) -> BrightnessLocalizer:
+        if "broken" in (method, Path(configuration.features.weights).name):
+            raise MapError(f"{path}: the map is broken")
+        return BrightnessLocalizer(load_map(path), count_dropped)
+
+    node = Relocalizer(open_localizer)
+    return node
 
 
 if __name__ == "__main__":
-    from dense_reloc_ros.nodes.relocalizer import Relocalizer
     from dense_reloc_ros.nodes.running import run_node
 
-    sys.exit(run_node(lambda: Relocalizer(open_localizer)))
+    sys.exit(run_node(make_relocalizer))

@@ -9,8 +9,12 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from rclpy.context import Context
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "reloc.launch.py"
 ARGUMENTS = [
@@ -87,33 +91,37 @@ def launch(
 
 
 @pytest.fixture
-def observer(ros_domain: int) -> Iterator[Observer]:
+def observer(ros_domain: int) -> Iterator[LaunchObserver]:
     pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI")
-    observer = Observer(ros_domain)
+    from rclpy.context import Context
+
+    context = Context()
+    context.init(domain_id=ros_domain)
+    observer = LaunchObserver(context)
     yield observer
-    observer.context.try_shutdown()
+    observer.close()
+    context.try_shutdown()
 
 
-class Observer:
-    """A node that sees what was launched."""
+class LaunchObserver:
+    """Sees what was launched."""
 
-    def __init__(self, domain: int) -> None:
-        import rclpy
-        from rclpy.context import Context
-        from rclpy.executors import SingleThreadedExecutor
+    def __init__(self, context: Context) -> None:
+        from nodes.observer import Observer
 
-        self.context = Context()
-        self.context.init(domain_id=domain)
-        self.node = rclpy.create_node("observer", context=self.context)
-        self.executor = SingleThreadedExecutor(context=self.context)
-        self.executor.add_node(self.node)
+        self._observer = Observer(context)
+        self.close = self._observer.close
+
+    @property
+    def node_names(self) -> list[str]:
+        return self._observer.node_names
 
     def wait_for_listeners(self, *topics: str) -> None:
-        from nodes.robot import wait_for
+        from nodes.observer import wait_for
 
         for topic in topics:
             wait_for(
-                lambda topic=topic: self.node.count_subscribers(topic),
+                lambda topic=topic: self._observer.node.count_subscribers(topic),
                 f"a listener on {topic}",
                 TIMEOUT,
             )
@@ -123,27 +131,26 @@ class Observer:
         from rcl_interfaces.srv import GetParameters
         from rclpy.parameter import parameter_value_to_python
 
-        client = self.node.create_client(GetParameters, f"/robot1/{node}/get_parameters")
-        assert client.wait_for_service(TIMEOUT)
-        future = client.call_async(GetParameters.Request(names=names))
-        self.executor.spin_until_future_complete(future, TIMEOUT)
-        return [parameter_value_to_python(value) for value in future.result().values]
+        request = GetParameters.Request(names=names)
+        service = f"/robot1/{node}/get_parameters"
+        response = self._observer.call(GetParameters, service, request, TIMEOUT)
+        return [parameter_value_to_python(value) for value in response.values]
 
 
 @pytest.mark.ros
-def test_starts_the_node_as_told(launch, observer: Observer) -> None:
+def test_starts_the_node_as_told(launch, observer: LaunchObserver) -> None:
     launched = launch()
     observer.wait_for_listeners("/front/image/compressed", "/front/info")
     names = ["use_sim_time", "autostart", "max_rate", "publish_tf", "map"]
     assert observer.parameters("relocalizer", *names) == [True, True, 3.0, True, ""]
-    assert "temporal_fusion" not in observer.node.get_node_names()
+    assert "temporal_fusion" not in observer.node_names
     launched.send_signal(signal.SIGINT)
     assert launched.wait(TIMEOUT) == 0
 
 
 @pytest.mark.ros
 @pytest.mark.parametrize("process", ["shared", "separate"])
-def test_fusion_takes_over_the_transform(launch, observer: Observer, process: str) -> None:
+def test_fusion_takes_over_the_transform(launch, observer: LaunchObserver, process: str) -> None:
     launched = launch("fusion:=true", f"fusion_process:={process}")
     topics = ["/front/image/compressed"]
     if process == "separate":

@@ -8,7 +8,8 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.msg import Transition
 from nodes.fake_fusion import FakeFusion
 from nodes.fake_localizer import FakeMaps
-from nodes.robot import Robot, overrides, wait_for
+from nodes.observer import wait_for
+from nodes.robot import Robot, overrides
 from rclpy.context import Context
 
 from dense_reloc_ros.localization.localizer import Localizer

@@ -7,7 +7,8 @@ from typing import Any
 
 from lifecycle_msgs.msg import Transition
 from nodes.fake_localizer import FakeMaps
-from nodes.robot import Robot, overrides, wait_for
+from nodes.observer import wait_for
+from nodes.robot import Robot, overrides
 from rclpy.context import Context
 from sensor_msgs.msg import Image
 

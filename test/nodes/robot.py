@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from threading import Event, Thread
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
-import rclpy
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
+from nodes.observer import Observer, Spinner, wait_for
 from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParametersAtomically
-from rclpy.client import Client
 from rclpy.context import Context
-from rclpy.executors import Executor, MultiThreadedExecutor, SingleThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.task import Future
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
 
@@ -31,21 +28,15 @@ from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import image_to_message, time_message, transform_to_message
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
 
-Result = TypeVar("Result")
-TIMEOUT_SECONDS = 30.0
+GOALS = {
+    Transition.TRANSITION_CONFIGURE: "inactive",
+    Transition.TRANSITION_ACTIVATE: "active",
+    Transition.TRANSITION_DEACTIVATE: "inactive",
+    Transition.TRANSITION_CLEANUP: "unconfigured",
+    Transition.TRANSITION_ACTIVE_SHUTDOWN: "finalized",
+}
 CAMERA_FRAME = "camera_optical_frame"
 WIDTH, HEIGHT = 64, 48
-
-
-def wait_for(
-    condition: Callable[[], Result], what: str, timeout: float = TIMEOUT_SECONDS
-) -> Result:
-    """The first value of a condition that counts as true."""
-    deadline = time.monotonic() + timeout
-    while not (value := condition()):
-        assert time.monotonic() < deadline, f"waited in vain for {what}"
-        time.sleep(0.01)
-    return value
 
 
 def camera_info(**changes: Any) -> CameraInfo:
@@ -73,7 +64,9 @@ class Robot:
         self.context = context
         self.node = nodes[0]
         self.name = self.node.get_name()
-        self.robot = rclpy.create_node("robot", context=context)
+        self._observer = Observer(context, "robot")
+        self.robot = self._observer.node
+        self.call, self.ask = self._observer.call, self._observer.ask
         latched = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         self.images = self.robot.create_publisher(Image, "image", 10)
         self.compressed = self.robot.create_publisher(CompressedImage, "image/compressed", 10)
@@ -88,52 +81,21 @@ class Robot:
         self.collect(PoseWithCovarianceStamped, f"{self.name}/pose", self.poses)
         self.collect(DiagnosticArray, "/diagnostics", self.diagnostics)
         self.robot.create_subscription(TFMessage, "/tf", self._take_transforms, 100)
-        self._clients: dict[str, Client] = {}
-        self._executors = [
-            MultiThreadedExecutor(4 * len(nodes), context=context),
-            SingleThreadedExecutor(context=context),
-        ]
-        self._nodes = nodes
-        self._threads = []
-        self._stop = Event()
-        for node in nodes:
-            self._executors[0].add_node(node)
-        self._executors[1].add_node(self.robot)
-        for executor in self._executors:
-            self._threads.append(Thread(target=self._spin, args=(executor,), daemon=True))
-            self._threads[-1].start()
-
-    def _spin(self, executor: Executor) -> None:
-        while not self._stop.is_set():
-            executor.spin_once(timeout_sec=0.1)
+        self._nodes = {node.get_name(): node for node in nodes}
+        executor = MultiThreadedExecutor(4 * len(nodes), context=context)
+        self._spinner = Spinner(executor, *nodes)
 
     def close(self) -> None:
-        self._stop.set()
-        for thread in self._threads:
-            thread.join()
-        for executor in self._executors:
-            executor.shutdown()
-        for node in (*self._nodes, self.robot):
-            node.destroy_node()
+        self._spinner.close()
+        self._observer.close()
 
     def change_state(self, transition: int, node: str = "") -> bool:
         """As a lifecycle manager does; of the node that is listened to unless another is named."""
+        name = node or self.name
         request = ChangeState.Request(transition=Transition(id=transition))
-        name = f"{node or self.name}/change_state"
-        return bool(self.call(ChangeState, name, request).success)
-
-    def call(self, kind: Any, name: str, request: Any) -> Any:
-        """The response of a service."""
-        future = self.ask(kind, name, request)
-        wait_for(future.done, f"an answer of {name}")
-        return future.result()
-
-    def ask(self, kind: Any, name: str, request: Any) -> Future:
-        """What will be the response of a service."""
-        if name not in self._clients:
-            self._clients[name] = self.robot.create_client(kind, name)
-        assert self._clients[name].wait_for_service(TIMEOUT_SECONDS), f"no service {name}"
-        return self._clients[name].call_async(request)
+        self.call(ChangeState, f"{name}/change_state", request)
+        # Not the response's word: it is about the second time where the first was lost.
+        return self._nodes[name].state == GOALS[transition]
 
     def show(
         self,

@@ -12,7 +12,8 @@ from sensor_msgs.msg import Image
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.harness import Harness, Start
-from nodes.robot import camera_info, picture, wait_for
+from nodes.observer import wait_for
+from nodes.robot import camera_info, picture
 
 from dense_reloc_ros.nodes.conversions import image_to_message
 

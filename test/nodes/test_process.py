@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-import rclpy
 from ament_index_python import get_package_prefix
 from lifecycle_msgs.srv import GetState
-from nodes.robot import wait_for
+from nodes.observer import Observer, wait_for
 from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.parameter import parameter_value_to_python
 
 from dense_reloc_ros.srv import LoadMap
@@ -33,86 +31,86 @@ def executable(name: str) -> Path:
 
 
 @pytest.fixture
-def executor(ros_domain: int) -> Iterator[SingleThreadedExecutor]:
+def observer(ros_domain: int) -> Iterator[Observer]:
     context = Context()
     context.init(domain_id=ros_domain)
-    executor = SingleThreadedExecutor(context=context)
-    yield executor
-    executor.shutdown()
+    observer = Observer(context)
+    yield observer
+    observer.close()
     context.try_shutdown()
 
 
+class Running:
+    """An executable of the package in the namespace /robot1, and what it logs."""
+
+    def __init__(self, log: Path, name: str, **parameters: object) -> None:
+        self._log = log
+        command = [str(executable(name)), "--ros-args", "-r", "__ns:=/robot1"]
+        command += ["--params-file", str(CONFIG)]
+        for parameter, value in parameters.items():
+            command += ["-p", f"{parameter}:={value}"]
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(command, stderr=output)
+
+    def has_said(self, text: str) -> bool:
+        assert self.process.poll() is None, self.said()
+        return text in self.said()
+
+    def said(self) -> str:
+        return self._log.read_text()
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+        assert self.process.wait(TIMEOUT) == 0
+        assert "Traceback" not in self.said()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Running]]:
+    started: list[Running] = []
+
+    def start(name: str, **parameters: object) -> Running:
+        started.append(Running(tmp_path / "log", name, **parameters))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.process.kill()
+        running.process.wait()
+
+
 def test_broken_map_leaves_it_running_until_it_is_interrupted(
-    executor: SingleThreadedExecutor, tmp_path: Path
+    start: Callable[..., Running], observer: Observer, tmp_path: Path
 ) -> None:
-    log = tmp_path / "log"
     missing = tmp_path / "no_map"
-    command = [
-        str(executable("relocalizer")),
-        *("--ros-args", "-r", "__ns:=/robot1", "--params-file", str(CONFIG)),
-        *("-p", f"map:={missing}", "-p", "autostart:=true"),
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stderr=output, env=os.environ)
-    try:
-        node = rclpy.create_node("manager", context=executor.context)
-        executor.add_node(node)
+    node = start("relocalizer", map=missing, autostart="true")
+    # Importing torch takes a slow machine its time; then the node tries its map.
+    wait_for(lambda: node.has_said(str(missing)), "the complaint", TIMEOUT)
 
-        def call(kind: object, name: str, request: object) -> object:
-            client = node.create_client(kind, f"/robot1/relocalizer/{name}")
-            assert client.wait_for_service(TIMEOUT), log.read_text()
-            future = client.call_async(request)
-            executor.spin_until_future_complete(future, TIMEOUT)
-            return future.result()
+    def call(kind: Any, name: str, request: Any) -> Any:
+        return observer.call(kind, f"/robot1/relocalizer/{name}", request, TIMEOUT)
 
-        # Importing torch takes a slow machine its time; then the node tries its map.
-        wait_for(
-            lambda: str(missing) in log.read_text() or process.poll() is not None,
-            "the complaint",
-            TIMEOUT,
-        )
-        assert process.poll() is None, log.read_text()
-        assert call(GetState, "get_state", GetState.Request()).current_state.label == "unconfigured"
-        response = call(LoadMap, "load_map", LoadMap.Request(map_path=str(missing)))
-        assert not response.success
-        assert str(missing) in response.message
-        process.send_signal(signal.SIGINT)
-        assert process.wait(TIMEOUT) == 0
-        assert "Traceback" not in log.read_text()
-    finally:
-        process.kill()
+    assert call(GetState, "get_state", GetState.Request()).current_state.label == "unconfigured"
+    response = call(LoadMap, "load_map", LoadMap.Request(map_path=str(missing)))
+    assert not response.success
+    assert str(missing) in response.message
+    node.interrupt()
 
 
 def test_both_nodes_in_one_process_keep_their_own_parameters(
-    executor: SingleThreadedExecutor, tmp_path: Path
+    start: Callable[..., Running], observer: Observer
 ) -> None:
-    log = tmp_path / "log"
-    command = [
-        str(executable("relocalizer_with_fusion")),
-        *("--ros-args", "-r", "__ns:=/robot1", "--params-file", str(CONFIG)),
-        *("-p", "transform_timeout:=0.25"),
-    ]
-    with log.open("wb") as output:
-        process = subprocess.Popen(command, stderr=output, env=os.environ)
-    try:
-        observer = rclpy.create_node("observer", context=executor.context)
-        executor.add_node(observer)
-        for name, publishes, tolerance in (
-            ("relocalizer", False, 1.0),
-            ("temporal_fusion", True, 0.1),
-        ):
-            client = observer.create_client(GetParameters, f"/robot1/{name}/get_parameters")
-            assert client.wait_for_service(TIMEOUT), log.read_text()
-            names = ["publish_tf", "transform_tolerance", "transform_timeout"]
-            future = client.call_async(GetParameters.Request(names=names))
-            executor.spin_until_future_complete(future, TIMEOUT)
-            values = [parameter_value_to_python(value) for value in future.result().values]
-            assert values == [publishes, tolerance, 0.25]
-        process.send_signal(signal.SIGINT)
-        assert process.wait(TIMEOUT) == 0
-        assert "Traceback" not in log.read_text()
-    finally:
-        process.kill()
+    nodes = start("relocalizer_with_fusion", transform_timeout=0.25)
+    names = ["publish_tf", "transform_tolerance", "transform_timeout"]
+    for name, publishes, tolerance in (
+        ("relocalizer", False, 1.0),
+        ("temporal_fusion", True, 0.1),
+    ):
+        request = GetParameters.Request(names=names)
+        service = f"/robot1/{name}/get_parameters"
+        values = observer.call(GetParameters, service, request, TIMEOUT).values
+        assert [parameter_value_to_python(v) for v in values] == [publishes, tolerance, 0.25]
+    nodes.interrupt()
 
 
 def test_parameters_that_make_no_sense_end_it_with_one_line(ros_domain: int) -> None:

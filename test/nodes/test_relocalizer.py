@@ -13,8 +13,8 @@ from dense_reloc_ros.geometry.se3 import inverse, rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.harness import Start
+from nodes.observer import wait_for
 from nodes.poses import matrix, pose
-from nodes.robot import wait_for
 from rclpy.qos import ReliabilityPolicy
 
 from dense_reloc_ros.msg import LocalizedFrame

@@ -10,7 +10,8 @@ from scipy.spatial.transform import Rotation
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.harness import Harness, Start
-from nodes.robot import CAMERA_FRAME, camera_info, picture, wait_for
+from nodes.observer import wait_for
+from nodes.robot import CAMERA_FRAME, camera_info, picture
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.geometry.se3 import rigid

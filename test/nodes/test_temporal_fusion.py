@@ -15,8 +15,9 @@ from dense_reloc_ros.geometry.se3 import inverse
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.fusion_harness import PairHarness
+from nodes.observer import wait_for
 from nodes.poses import matrix, pose
-from nodes.robot import CAMERA_FRAME, wait_for
+from nodes.robot import CAMERA_FRAME
 
 from dense_reloc_ros.srv import LoadMap
 

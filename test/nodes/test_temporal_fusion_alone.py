@@ -14,8 +14,8 @@ from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.frame_results import make_result
 from nodes.fusion_harness import LoneHarness, PairHarness
+from nodes.observer import wait_for
 from nodes.poses import matrix, pose
-from nodes.robot import wait_for
 
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult

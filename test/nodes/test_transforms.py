@@ -14,7 +14,8 @@ from dense_reloc_ros.geometry.se3 import inverse, rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy
-from nodes.robot import transform, wait_for
+from nodes.observer import wait_for
+from nodes.robot import transform
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from evaluation.fake_fusing_relocalizer import STEP
-from evaluation.fake_relocalizer import DEADLY, REJECTED, SLOW, pose_of
+from evaluation.fake_relocalizer import DEADLY, HELD, REJECTED, SILENT, SLOW, pose_of
 from scene.small_map import make_map
 
 from dense_reloc_ros.bags.bag_writer import BagWriter
@@ -94,15 +94,15 @@ def test_with_fusion_what_the_fusion_publishes_counts(replay, tmp_path: Path, od
 
 
 def test_at_a_rate_a_busy_node_takes_the_newest_image(replay, tmp_path: Path):
-    summary = replay(write_bag(tmp_path / "bag", [SLOW, 10, 20, 30, 40]), rate=1.0)
-    # While the first image takes 3 s, four come and only the last of them waits its turn.
+    summary = replay(write_bag(tmp_path / "bag", [HELD, 10, 20, 30, 40]), rate=0.1)
+    # While the first image is held, four come and only the last of them waits its turn.
     assert summary.localized == 2
     assert list(summary.rejected.values()) == [3]
     assert "no answer" in next(iter(summary.rejected))
 
 
 def test_an_image_without_answer_is_not_localized(replay, tmp_path: Path):
-    summary = replay(write_bag(tmp_path / "bag", [10, 20, SLOW]), rate=None, timeout=1.5)
+    summary = replay(write_bag(tmp_path / "bag", [10, 20, SILENT]), rate=None, timeout=5.0)
     assert (summary.frames, summary.localized) == (3, 2)
 
 
