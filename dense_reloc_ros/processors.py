@@ -11,9 +11,8 @@ import os
 
 THREADS = "OMP_NUM_THREADS"
 WAITING = {
-    "OMP_WAIT_POLICY": "passive",  # of every OpenMP
-    "GOMP_SPINCOUNT": "300",  # GNU's, which PyTorch brings: turns of a loop, about a microsecond
-    "KMP_BLOCKTIME": "0",  # Intel's and LLVM's: milliseconds
+    "OMP_WAIT_POLICY": "passive",  # GNU's, which PyTorch brings
+    "KMP_BLOCKTIME": "0",  # Intel's and LLVM's: milliseconds of spinning
 }
 
 

@@ -62,7 +62,7 @@ def test_the_environment_wins(monkeypatch: pytest.MonkeyPatch) -> None:
     torch_threads, _, environment = in_command("--threads", "1")
     assert torch_threads == 2
     assert environment["OMP_WAIT_POLICY"] == "active"
-    assert "GOMP_SPINCOUNT" not in environment
+    assert "KMP_BLOCKTIME" not in environment
 
 
 @pytest.mark.usefixtures("clean_environment")
