@@ -74,7 +74,8 @@ class Tf2Transforms:
     """What tf2_ros knows."""
 
     def __init__(self, node: Node) -> None:
-        self._buffer = tf2_ros.Buffer(node=node)
+        # Given the node, it would leave a service tf2_frames there that nobody can take away.
+        self._buffer = tf2_ros.Buffer()
         self._listener = tf2_ros.TransformListener(self._buffer, node)
 
     def lookup(self, target: str, source: str, stamp: int) -> FloatArray:

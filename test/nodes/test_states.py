@@ -9,6 +9,7 @@ from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized
 from scipy.spatial.transform import Rotation
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
+from nodes import fake_tf2_ros
 from nodes.harness import Harness, Start
 from nodes.observer import wait_for
 from nodes.robot import CAMERA_FRAME, camera_info, picture
@@ -72,6 +73,24 @@ def test_lifecycle_there_and_back(start: Start, maps: FakeMaps) -> None:
     harness.show_and_wait(4.0)
     assert harness.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
     assert harness.relocalizer.state == "finalized"
+
+
+def test_configured_again_and_again_it_leaves_nothing_behind(
+    start: Start, maps: FakeMaps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dense_reloc_ros.nodes.transforms.tf2_ros", fake_tf2_ros)
+    node = start(maps, map="kitchen").relocalizer
+
+    def held() -> list[int]:
+        return [len(list(kind)) for kind in (node.services, node.subscriptions, node.publishers)]
+
+    before = held()
+    for _ in range(10):
+        node.trigger_configure()
+        assert node.state == "inactive"
+        node.trigger_cleanup()
+    assert node.state == "unconfigured"
+    assert held() == before
 
 
 def test_broken_map_fails_the_transition_and_can_be_replaced(

@@ -10,12 +10,14 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import inverse, rigid
+from dense_reloc_ros.geometry.se3 import FloatArray, rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy
+from nodes import fake_tf2_ros
 from nodes.observer import wait_for
 from nodes.robot import transform
+from nodes.tf_cases import TfCase, cases
 from rclpy.context import Context
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
@@ -26,15 +28,20 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes import transforms
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.nodes.transforms import (
-    Tf2Transforms,
-    TopicTransforms,
     TransformPublisher,
     TransformReader,
+    open_transforms,
     wait_for_transform,
 )
 
 pytestmark = pytest.mark.ros
 SECOND = 1_000_000_000
+WAYS = {
+    "topics": None,
+    "like tf2_ros": fake_tf2_ros,
+    "tf2_ros": transforms.tf2_ros,
+}
+"""What TF is read with: a library, or nothing but the topics."""
 needs_tf2 = pytest.mark.skipif(transforms.tf2_ros is None, reason="tf2_ros is not installed")
 
 
@@ -61,9 +68,17 @@ def node(ros_domain: int) -> Iterator[Node]:
     context.try_shutdown()
 
 
-@pytest.fixture(params=[TopicTransforms, pytest.param(Tf2Transforms, marks=needs_tf2)])
-def reader(request: pytest.FixtureRequest, node: Node) -> Iterator[TransformReader]:
-    reader = request.param(node)
+@pytest.fixture(params=["topics", "like tf2_ros", pytest.param("tf2_ros", marks=needs_tf2)])
+def open_reader(
+    request: pytest.FixtureRequest, node: Node, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[], TransformReader]:
+    monkeypatch.setattr(transforms, "tf2_ros", WAYS[request.param])
+    return lambda: open_transforms(node)
+
+
+@pytest.fixture
+def reader(open_reader: Callable[[], TransformReader]) -> Iterator[TransformReader]:
+    reader = open_reader()
     yield reader
     reader.close()
 
@@ -93,45 +108,22 @@ def when_known(reader: TransformReader, *question: Any) -> FloatArray:
     return wait_for_transform(reader, *question, timeout=10)
 
 
-def test_interpolates_and_chains(reader: TransformReader, say: Callable[..., None]) -> None:
-    T_start, T_base_camera = pose(1), pose(2)
-    turn = Rotation.from_rotvec([0.4, -0.8, 0.2])
-    shift = np.array([1.0, 2.0, -3.0])
-    first = Rotation.from_matrix(T_start[:3, :3])
-    T_end = rigid((first * turn).as_matrix(), T_start[:3, 3] + shift)
-    say("base", "camera", None, T_base_camera)
-    say("odom", "base", 10.0, T_start)
-    say("odom", "base", 11.0, T_end)
-    quarter_turn = Rotation.from_rotvec([0.1, -0.2, 0.05])
-    T_quarter = rigid((first * quarter_turn).as_matrix(), T_start[:3, 3] + 0.25 * shift)
-    found = when_known(reader, "camera", "odom", 10 * SECOND + SECOND // 4)
-    np.testing.assert_allclose(found, inverse(T_quarter @ T_base_camera), atol=1e-7)
-    newest = when_known(reader, "odom", "camera", 0)
-    np.testing.assert_allclose(newest, T_end @ T_base_camera, atol=1e-9)
-    static = when_known(reader, "base", "camera", 1234 * SECOND)
-    np.testing.assert_allclose(static, T_base_camera, atol=1e-9)
-
-
-@pytest.mark.parametrize(
-    ("target", "source", "stamp"),
-    [
-        ("odom", "base", 10 * SECOND - 1),
-        ("odom", "base", 11 * SECOND + 1),
-        ("odom", "nobody", 10 * SECOND),
-        ("nobody", "odom", 10 * SECOND),
-        ("door", "base", 10 * SECOND),
-    ],
-)
-def test_refuses_what_is_not_known(
-    reader: TransformReader, say: Callable[..., None], target: str, source: str, stamp: int
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name)
+def test_the_same_questions_get_the_same_answers(
+    reader: TransformReader, say: Callable[..., None], case: TfCase
 ) -> None:
-    say("map", "door", None, pose(3))
-    say("odom", "base", 10.0, pose(1))
-    say("odom", "base", 11.0, pose(2))
-    when_known(reader, "odom", "base", 11 * SECOND)
-    when_known(reader, "map", "door", 0)
-    with pytest.raises(TransformError):
-        reader.lookup(target, source, stamp)
+    for said in case.said:
+        say(*said)
+    say("end", "of static", None, np.eye(4))
+    say("end", "of moving", 1.0, np.eye(4))
+    when_known(reader, "of static", "of moving", SECOND)
+    stamp = round(case.seconds * SECOND)
+    if case.expected is None:
+        with pytest.raises(TransformError):
+            reader.lookup(case.target, case.source, stamp)
+    else:
+        found = reader.lookup(case.target, case.source, stamp)
+        np.testing.assert_allclose(found, case.expected, atol=1e-7)
 
 
 def test_clear_keeps_the_static(reader: TransformReader, say: Callable[..., None]) -> None:
@@ -180,3 +172,14 @@ def test_published_transforms_are_heard(reader: TransformReader, node: Node) -> 
 def test_waiting_ends_with_the_reason(reader: TransformReader) -> None:
     with pytest.raises(TransformError, match="nowhere"):
         wait_for_transform(reader, "nowhere", "odom", 0, timeout=0.05)
+
+
+def test_nothing_stays_on_the_node(open_reader: Callable[[], TransformReader], node: Node) -> None:
+    def held() -> list[int]:
+        kinds = (node.services, node.subscriptions, node.publishers, node.timers, node.clients)
+        return [len(list(kind)) for kind in kinds]
+
+    before = held()
+    for _ in range(10):
+        open_reader().close()
+    assert held() == before
