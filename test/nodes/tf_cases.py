@@ -77,14 +77,14 @@ def cases() -> list[TfCase]:
         TfCase("in any order", tuple(reversed(DRIVE[:9])), "odom", "base", 6.5, straight(6.5)),
         TfCase(
             "said again",
-            (*TREE, ("odom", "base", 10.0, straight(7.0))),
+            (*TREE, ("odom", "base", 12.0, straight(7.0))),
             "odom",
             "base",
-            10.0,
+            12.0,
             straight(7.0),
         ),
         TfCase("ten seconds ago", DRIVE, "odom", "base", 20.0, straight(20.0)),
-        TfCase("longer ago", DRIVE, "odom", "base", 19.9, None),
+        TfCase("longer ago", DRIVE, "odom", "base", 18.9, None),
         TfCase(
             "late by more than is kept",
             (*DRIVE, ("odom", "base", 5.0, straight(5.0))),
