@@ -15,7 +15,7 @@ from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import Stores, get_typestore
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import to_quaternion
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS
 
 
 class BagWriter:

@@ -9,9 +9,9 @@ from tqdm import tqdm
 from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.stamps import NANOSECONDS
 
 IMAGE_FORMATS = {".png": "png", ".jpg": "jpeg"}
 

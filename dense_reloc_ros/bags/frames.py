@@ -14,7 +14,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
-from dense_reloc_ros.geometry.trajectory import DEFAULT_TOLERANCE, NANOSECONDS, format_stamp
+from dense_reloc_ros.geometry.trajectory import DEFAULT_TOLERANCE, format_stamp
 from dense_reloc_ros.images.encodings import (
     DEPTH_ENCODINGS,
     decode_compressed,
@@ -23,6 +23,7 @@ from dense_reloc_ros.images.encodings import (
     decode_raw,
 )
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.stamps import NANOSECONDS
 
 RAW_TYPE = "sensor_msgs/msg/Image"
 COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"

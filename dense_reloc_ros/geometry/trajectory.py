@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import from_quaternion, rigid, to_quaternion
+from dense_reloc_ros.stamps import NANOSECONDS
 
-NANOSECONDS = 1_000_000_000
 DEFAULT_TOLERANCE = NANOSECONDS // 200
 """How far apart, in nanoseconds, an image and the pose that belongs to it may be stamped (5 ms)."""
 

@@ -14,8 +14,9 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from dense_reloc_ros.nodes.conversions import nanoseconds
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
+from dense_reloc_ros.stamps import NANOSECONDS
 
-JUMP_NANOSECONDS = 1_000_000_000
+JUMP_NANOSECONDS = NANOSECONDS
 """Images older than the newest by more than this mean that time was set back, not a detour."""
 
 

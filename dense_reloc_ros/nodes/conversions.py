@@ -11,16 +11,17 @@ from sensor_msgs.msg import CompressedImage, Image
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import from_quaternion, to_quaternion
 from dense_reloc_ros.images.encodings import decode_compressed, decode_raw
+from dense_reloc_ros.stamps import NANOSECONDS
 
 
 def nanoseconds(stamp: TimeMessage) -> int:
     """A stamp as nanoseconds since the epoch."""
-    return int(stamp.sec) * 1_000_000_000 + int(stamp.nanosec)
+    return int(stamp.sec) * NANOSECONDS + int(stamp.nanosec)
 
 
 def time_message(stamp: int) -> TimeMessage:
     """Nanoseconds since the epoch as a stamp."""
-    return TimeMessage(sec=stamp // 1_000_000_000, nanosec=stamp % 1_000_000_000)
+    return TimeMessage(sec=stamp // NANOSECONDS, nanosec=stamp % NANOSECONDS)
 
 
 def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:

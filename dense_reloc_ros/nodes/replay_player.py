@@ -31,10 +31,10 @@ from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay.answers import Answer, write_answers
 from dense_reloc_ros.evaluation.replay.replay import BAD_INPUT, NODE_FAILED
 from dense_reloc_ros.evaluation.replay.replay_steps import Step, played_topic, steps
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import nanoseconds
+from dense_reloc_ros.stamps import NANOSECONDS
 
 START_SECONDS = 60.0
 """For the node to appear and its topics to be matched."""

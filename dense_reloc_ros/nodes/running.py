@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from collections.abc import Callable, Sequence
 
@@ -45,6 +46,8 @@ def run_nodes(
         if rclpy.ok():  # what it does while ROS is being shut down under it does not matter
             raise
     finally:
+        # Ctrl-C reaches a launched process twice: by the terminal, and by ros2 launch.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         executor.shutdown()
         for node in nodes:
             node.destroy_node()

@@ -12,8 +12,9 @@ from scipy.spatial.transform import Rotation, Slerp
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, rigid
+from dense_reloc_ros.stamps import NANOSECONDS
 
-KEPT_NANOSECONDS = 10_000_000_000
+KEPT_NANOSECONDS = 10 * NANOSECONDS
 """How much history is kept, as in tf2."""
 
 

@@ -21,7 +21,7 @@ from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse, transformed
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS, read_tum
+from dense_reloc_ros.geometry.trajectory import read_tum
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.overview import overview_figure
 from dense_reloc_ros.rendering.paths import drifting_odometry, mapping_motion, query_motion
@@ -31,6 +31,7 @@ from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping,
 from dense_reloc_ros.rendering.room import Room
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.stamps import NANOSECONDS
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 KEYFRAMES = 60

@@ -17,9 +17,9 @@ from dense_reloc_ros.bags.topics import BASE_FRAME, CAMERA_FRAME, ODOMETRY_FRAME
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.rendering.paths import Motion
 from dense_reloc_ros.rendering.raycaster import Raycaster
+from dense_reloc_ros.stamps import NANOSECONDS
 
 CAMERA_INFO_FILE = "camera_info.yaml"
 SENSOR_NOISE = 2.0

@@ -14,7 +14,7 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, project_to_so3, rigid
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 
 POSE, TWIST, COMMON = slice(0, 6), slice(6, 12), slice(12, 18)

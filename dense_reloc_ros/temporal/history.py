@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 import torch
 
 from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS
 
 Frame = TypeVar("Frame")
 """What is remembered of a frame whose pose was accepted."""

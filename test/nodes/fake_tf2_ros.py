@@ -20,7 +20,8 @@ from rclpy.time import Time
 from scipy.spatial.transform import Rotation, Slerp
 from tf2_msgs.msg import TFMessage
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.nodes.conversions import nanoseconds, transform_to_message
 
 CACHE_NANOSECONDS = 10 * 10**9

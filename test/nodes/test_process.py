@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,9 @@ class Running:
         return self._log.read_text()
 
     def interrupt(self) -> None:
+        """As Ctrl-C does under ros2 launch, which passes on what the terminal has sent already."""
+        self.process.send_signal(signal.SIGINT)
+        time.sleep(0.2)
         self.process.send_signal(signal.SIGINT)
         assert self.process.wait(TIMEOUT) == 0
         assert "Traceback" not in self.said()

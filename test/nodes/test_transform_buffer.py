@@ -10,7 +10,8 @@ from nodes.poses import pose
 from nodes.tf_cases import TfCase, cases
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.nodes.transform_buffer import TransformError, TransformHistory
 
 SECOND = 1_000_000_000

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import rigid
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy
@@ -24,7 +25,6 @@ from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from tf2_msgs.msg import TFMessage
 
-from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes import transforms
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.nodes.transforms import (

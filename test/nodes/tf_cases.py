@@ -8,7 +8,8 @@ import numpy as np
 from nodes.poses import pose
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.geometry.se3 import FloatArray, inverse, rigid
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse, rigid
 
 Said = tuple[str, str, float | None, FloatArray]
 """Parent, child, seconds (None: static) and `T_parent_child`."""

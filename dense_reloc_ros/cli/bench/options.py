@@ -129,7 +129,8 @@ def open_bench(arguments: argparse.Namespace, devices: Sequence[str]) -> Iterato
 
 def with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame]:
     """The frames with the poses in a TUM file, or as they are."""
-    from dense_reloc_ros.geometry.trajectory import NANOSECONDS, read_tum
+    from dense_reloc_ros.geometry.trajectory import read_tum
+    from dense_reloc_ros.stamps import NANOSECONDS
 
     if file is None:
         return frames

@@ -22,8 +22,8 @@ from dense_reloc_ros.evaluation.benchmarks.stress_video import StressVideo, stre
 from dense_reloc_ros.evaluation.metrics.metrics import Duration
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.replay.offline import LocalizesImages
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.stamps import NANOSECONDS
 from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer

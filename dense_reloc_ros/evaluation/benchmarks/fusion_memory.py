@@ -18,12 +18,13 @@ from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.stamps import NANOSECONDS
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
 SAMPLES = 20
 """How often the memory is looked at, at equal distances."""
-FRAME_NANOSECONDS = 1_000_000_000 // 15
+FRAME_NANOSECONDS = NANOSECONDS // 15
 _MEGABYTE = 1e6
 
 

@@ -22,12 +22,12 @@ from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.methods import find_method
 from dense_reloc_ros.localization.sparse_to_dense import ESTIMATORS, SparseToDenseLocalizer
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.stamps import NANOSECONDS
 from dense_reloc_ros.stopwatch import Stopwatch
 
 MEGABYTE = 1e6

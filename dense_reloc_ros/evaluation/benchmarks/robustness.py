@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.geometry.arrays import Float32Array, RgbImage
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.images.encodings import decode_compressed
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.stamps import NANOSECONDS
 
 CLEAN = "clean"
 """The name of the level at which images stay as they were recorded."""

@@ -18,9 +18,9 @@ from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
 from dense_reloc_ros.evaluation.benchmarks.memory import peak_memory
 from dense_reloc_ros.evaluation.metrics.metrics import Duration, stage_durations
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.summary import summarize_map
+from dense_reloc_ros.stamps import NANOSECONDS
 
 BASELINE = "sift_pnp"
 """The method that the others' time is compared with."""

@@ -15,9 +15,10 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import coordinate_errors
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS, Trajectory
+from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.stamps import NANOSECONDS
 
 
 class LocalizesImages(Protocol):

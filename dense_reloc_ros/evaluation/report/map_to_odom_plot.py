@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from dense_reloc_ros.evaluation.metrics.map_to_odom import BOUND, Correction
 from dense_reloc_ros.evaluation.report.plots import ESTIMATE, GROUND_TRUTH, WITHIN
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS
 
 MAP_TO_ODOM_CAPTION = (
     "Error of the transform from the map to the odometry, as published after each frame, and what "

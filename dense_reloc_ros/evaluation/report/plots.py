@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from dense_reloc_ros.evaluation.metrics.metrics import RECALL_THRESHOLDS, WRONG
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS
 
 # Okabe and Ito's palette, which colour-blind people can tell apart.
 GROUND_TRUTH = "#404040"

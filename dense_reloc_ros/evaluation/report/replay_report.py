@@ -19,9 +19,10 @@ from dense_reloc_ros.evaluation.replay.replay import ReplayOptions, replay
 from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
 from dense_reloc_ros.evaluation.report.report import write_report
 from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary
-from dense_reloc_ros.geometry.trajectory import NANOSECONDS, Trajectory
+from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.reader import load_map
+from dense_reloc_ros.stamps import NANOSECONDS
 
 LOG_FILE = "relocalizer.log"
 
