@@ -13,6 +13,11 @@ INTRODUCTION = """\
 command with one line on stderr and exit status 2; Ctrl-C gives exit status 130. The messages are
 explained in [Every message](../guides/messages.md). `dense-reloc --verbose COMMAND` logs what is
 done.
+
+`dense-reloc --threads N COMMAND` computes with N threads on the processor instead of one for each
+core. `OMP_NUM_THREADS` in the environment wins. Threads that wait for each other sleep, so that a
+busy machine does not slow them down by more than its share; `OMP_WAIT_POLICY=active` lets them
+spin.
 """
 
 
