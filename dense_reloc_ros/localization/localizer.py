@@ -15,7 +15,12 @@ from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import (
+    FeatureView,
+    Localization,
+    PoseEstimate,
+    Status,
+)
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -30,6 +35,8 @@ class PoseCandidates:
     estimates: Sequence[PoseEstimate]
     features: DenseFeatures | None = None
     """Of the image, where the method has dense ones."""
+    view: FeatureView | None = None
+    """Of the features; None is the undistorted image itself."""
 
 
 class Localizer(ABC):
@@ -72,15 +79,16 @@ class Localizer(ABC):
 
     def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
         """The pose of the highest score, if that is enough to believe it."""
-        features, milliseconds = candidates.features, stopwatch.milliseconds
+        milliseconds = stopwatch.milliseconds
+        features, view = candidates.features, candidates.view
         best = max(candidates.estimates, key=lambda estimate: estimate.score, default=None)
         if best is None:
             reason = "too little of the map matches the image"
-            return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features)
+            return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features, view)
         if best.score < self.score_threshold:
             reason = f"score {best.score:.2f} is below the threshold {self.score_threshold:.2f}"
-            return Localization(Status.REJECTED, reason, best, milliseconds, features)
-        return Localization(Status.LOCALIZED, "", best, milliseconds, features)
+            return Localization(Status.REJECTED, reason, best, milliseconds, features, view)
+        return Localization(Status.LOCALIZED, "", best, milliseconds, features, view)
 
     @property
     def score_threshold(self) -> float:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
 
 
 class Status(Enum):
@@ -56,6 +57,16 @@ class SceneCoordinates:
 
 
 @dataclass(frozen=True)
+class FeatureView:
+    """The camera that features are those of: it may be turned, and of other intrinsics."""
+
+    camera: Camera
+    """Without distortion."""
+    T_camera_view: FloatArray
+    """(4, 4): a rotation about the optical axis of the camera that took the image."""
+
+
+@dataclass(frozen=True)
 class Localization:
     """What the localizer says about one frame."""
 
@@ -68,6 +79,8 @@ class Localization:
     """Wall time of each step of the pipeline."""
     features: DenseFeatures | None = field(default=None, repr=False, compare=False)
     """Of the image, for those who fuse frames; None where the method has no dense features."""
+    view: FeatureView | None = field(default=None, repr=False, compare=False)
+    """Of the features; None is the undistorted image itself."""
     coordinates: SceneCoordinates | None = field(default=None, repr=False, compare=False)
     """Of the image, where the method predicts them (DSM)."""
 

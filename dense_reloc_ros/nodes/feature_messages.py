@@ -7,14 +7,16 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from geometry_msgs.msg import Pose, Quaternion
 from rclpy.qos import QoSProfile
 from torch import Tensor
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera_info import camera_from_info
+from dense_reloc_ros.geometry.se3 import to_quaternion
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import FeatureView, Localization, PoseEstimate, Status
 from dense_reloc_ros.msg import FeatureLevel as FeatureLevelMessage
 from dense_reloc_ros.msg import LocalizedFrame as LocalizedFrameMessage
 from dense_reloc_ros.nodes.conversions import nanoseconds, pose_from_message, pose_to_message
@@ -35,6 +37,8 @@ def localized_frame_message(result: FrameResult) -> LocalizedFrameMessage:
         message.supporting_points.extend(estimate.supporting_points.tolist())
     if features is not None:
         message.levels = [_level_to_message(*level) for level in features.levels.items()]
+        if result.localization.view is not None:
+            _set_view(message, result.localization.view)
         message.global_descriptor.frombytes(
             features.global_descriptor[0].float().cpu().numpy().tobytes()
         )
@@ -66,6 +70,7 @@ def result_from_message(message: LocalizedFrameMessage, localizer: Localizer | N
         _estimate(message) if message.has_estimate else None,
         dict(zip(result.stage_names, map(float, result.stage_milliseconds), strict=True)),
         features,
+        _view(message) if message.view.width else None,
     )
     is_usable = localization.status is not Status.INVALID_INPUT  # nor may be its intrinsics
     camera = camera_from_info(message.camera_info) if is_usable else None
@@ -80,6 +85,20 @@ def _estimate(message: LocalizedFrameMessage) -> PoseEstimate:
         np.array(message.supporting_points, dtype=np.int64),
         tuple(message.result.keyframes),
     )
+
+
+def _set_view(message: LocalizedFrameMessage, view: FeatureView) -> None:
+    camera = view.camera
+    message.view.width, message.view.height = camera.width, camera.height
+    message.view.distortion_model = camera.distortion_model
+    message.view.k = camera.matrix.ravel()
+    x, y, z, w = map(float, to_quaternion(view.T_camera_view))
+    message.view_orientation = Quaternion(x=x, y=y, z=z, w=w)
+
+
+def _view(message: LocalizedFrameMessage) -> FeatureView:
+    turned = Pose(orientation=message.view_orientation)
+    return FeatureView(camera_from_info(message.view), pose_from_message(turned))
 
 
 def _level_to_message(name: str, level: FeatureLevel) -> FeatureLevelMessage:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import torch
+from torch import Tensor
+
 from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
@@ -21,12 +24,24 @@ def retrieve_places(
 
     Those `excluded` are not among them: so the map's own images can be used as queries.
     """
+    ranked, _ = ranked_keyframes(features, scene_map, options, excluded)
+    if not len(ranked):
+        return []
+    best = distinct_views(scene_map, ranked.tolist(), options.keyframes, options.baseline_share)
+    return covisibility_clusters(scene_map, best, options.common_points)[: options.clusters]
+
+
+def ranked_keyframes(
+    features: DenseFeatures,
+    scene_map: SceneMap,
+    options: RetrievalConfiguration,
+    excluded: frozenset[int] = frozenset(),
+) -> tuple[Tensor, Tensor]:
+    """The retrieved keyframes (N,), but those excluded, with their evidence (N,), best first."""
     candidates = nearest_keyframes(
         features, scene_map.retrieval, options.descriptor, options.candidates + len(excluded)
     )
     candidates = candidates[[k not in excluded for k in candidates.tolist()]]
     if not len(candidates):
-        return []
-    ranked, _ = rank_by_evidence(features, scene_map, candidates, options.evidence_points)
-    best = distinct_views(scene_map, ranked.tolist(), options.keyframes, options.baseline_share)
-    return covisibility_clusters(scene_map, best, options.common_points)[: options.clusters]
+        return candidates, torch.zeros(0)
+    return rank_by_evidence(features, scene_map, candidates, options.evidence_points)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.result import Localization, PoseEstimate
+from dense_reloc_ros.localization.result import FeatureView, Localization, PoseEstimate
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,33 @@ class LocalizedFrame:
     T_odom_camera: FloatArray | None = None
     """(4, 4) by odometry, None where there is none."""
 
+    @property
+    def view(self) -> FeatureView:
+        """The camera of the features."""
+        return self.localization.view or FeatureView(self.camera, np.eye(4))
+
+    def in_view(self) -> LocalizedFrame:
+        """The same frame as if the camera of the features had taken it."""
+        single, view = self.localization, self.view
+        if single.estimate is not None:
+            estimate = moved(single.estimate, view.T_camera_view)
+            single = replace(single, estimate=estimate)
+        return replace(self, camera=view.camera, localization=single)
+
+
+def moved(estimate: PoseEstimate, T_camera_other: FloatArray) -> PoseEstimate:
+    """The estimate of another camera with the same centre, whose pose in the first is given."""
+    return replace(estimate, T_map_camera=estimate.T_map_camera @ T_camera_other)
+
 
 @dataclass(frozen=True)
 class AcceptedFrame:
-    """An earlier frame whose pose was accepted."""
+    """An earlier frame whose pose was accepted, as the camera of its features saw it."""
 
     camera: Camera
     features: DenseFeatures
     estimate: PoseEstimate
-    """As it was published."""
+    """As it was published, of that camera."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,9 @@ class CorrelationFusion:
             else:
                 return None
         milliseconds = {**frame.localization.stage_milliseconds, **stopwatch.milliseconds}
-        return Localization(Status.LOCALIZED, "", estimate, milliseconds, frame.features)
+        return Localization(
+            Status.LOCALIZED, "", estimate, milliseconds, frame.features, frame.localization.view
+        )
 
     def _gain_of(self, single: PoseEstimate | None, matches: Matches) -> float:
         """That of the single frame's pose on the map's own maps."""

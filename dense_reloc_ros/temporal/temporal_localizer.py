@@ -10,12 +10,18 @@ import torch
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.retrieval.distinct_views import median_depth
-from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, FusedLocalization, LocalizedFrame
+from dense_reloc_ros.temporal.fused_frames import (
+    AcceptedFrame,
+    FusedLocalization,
+    LocalizedFrame,
+    moved,
+)
 from dense_reloc_ros.temporal.fusion import CorrelationFusion, is_near
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.history import History
@@ -92,7 +98,8 @@ class TemporalLocalizer:
             self.reset()
             return FusedLocalization(single, single, confidence, is_fused=False)
         if published.is_localized and published.estimate is not None and frame.features is not None:
-            accepted = AcceptedFrame(frame.camera, frame.features, published.estimate)
+            seen = moved(published.estimate, frame.view.T_camera_view)
+            accepted = AcceptedFrame(frame.view.camera, frame.features, seen)
             self._history.accept(frame.stamp, accepted)
         return FusedLocalization(published, raw, confidence, is_fused=fused is not None)
 
@@ -105,8 +112,12 @@ class TemporalLocalizer:
             return None
         if frame.features is None or confidence >= self.configuration.sure:
             return None
-        share = map_share(confidence)
-        return self._fusion.localize(frame, previous, predicted.T_map_body, share)
+        share, T_camera_view = map_share(confidence), frame.view.T_camera_view
+        T_map_view = predicted.T_map_body @ T_camera_view
+        fused = self._fusion.localize(frame.in_view(), previous, T_map_view, share)
+        if fused is None or fused.estimate is None:
+            return None
+        return replace(fused, estimate=moved(fused.estimate, inverse(T_camera_view)))
 
     def _filtered(
         self,

@@ -12,8 +12,9 @@ from nodes.fake_localizer import FakeLocalizer, localized, rejected
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import rigid
-from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.localization.result import FeatureView, Localization, Status
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.frame_results import make_result
@@ -56,6 +57,19 @@ def test_comes_back_as_it_was(localization: Localization) -> None:
         np.testing.assert_array_equal(estimate.covariance, expected.covariance)
         np.testing.assert_array_equal(estimate.supporting_points, expected.supporting_points)
         assert (estimate.score, estimate.keyframes) == (0.75, expected.keyframes)
+
+
+def test_the_view_of_the_features_comes_along() -> None:
+    sent = FeatureView(
+        Camera(30, 40, 35.0, 36.0, 14.5, 20.0),
+        rigid(Rotation.from_euler("z", 90, degrees=True).as_matrix(), np.zeros(3)),
+    )
+    message = over_the_wire(replace(LOCALIZED, view=sent))
+    received = answer_from_message(message, None).localization.view
+    assert received is not None
+    assert received.camera == sent.camera
+    np.testing.assert_allclose(received.T_camera_view, sent.T_camera_view, atol=1e-12)
+    assert answer_from_message(over_the_wire(LOCALIZED), None).localization.view is None
 
 
 def test_features_come_in_half_precision() -> None:

@@ -1,0 +1,90 @@
+"""How a localized view shows the scene, compared with the keyframes that it was matched with."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.query_view import focal_length
+from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.retrieval.nearest_poses import nearest_poses
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+NEAREST = 4
+"""Keyframes that say how an image from a known pose must be turned."""
+
+
+@dataclass(frozen=True)
+class RelativeView:
+    """What descriptors have to bear with: they are neither free of roll nor of scale."""
+
+    roll: float
+    """Radians that the view must be turned counterclockwise to be like the keyframes."""
+    magnification: float
+    """How much larger things appear in the view than in the keyframes."""
+
+    @property
+    def quarters(self) -> int:
+        """The quarter turns counterclockwise that leave the least roll: -2 to 2."""
+        return _quarters(self.roll)
+
+
+def relative_view(scene_map: SceneMap, estimate: PoseEstimate, camera: Camera) -> RelativeView:
+    """The mean over the keyframes and the points that support a pose `T_map_view` of a camera."""
+    pose = torch.from_numpy(estimate.T_map_camera)
+    is_supporting = torch.zeros(len(scene_map.points), dtype=torch.bool)
+    is_supporting[torch.from_numpy(estimate.supporting_points)] = True
+    sizes, counts = [], []
+    for keyframe in estimate.keyframes:
+        seen = scene_map.observation_points[scene_map.observations(keyframe)].long()
+        points = scene_map.points[seen[is_supporting[seen]]].double()
+        size = focal_length(camera) / _depths(points, pose)
+        focal_length_there = focal_length(scene_map.cameras[keyframe])
+        sizes.append(
+            size * _depths(points, scene_map.keyframe_poses[keyframe]) / focal_length_there
+        )
+        counts.append(len(points))
+    if not sum(counts):
+        return RelativeView(0.0, 1.0)
+    roll = _mean_roll(scene_map, estimate.T_map_camera, estimate.keyframes, counts)
+    return RelativeView(roll, float(torch.cat(sizes).median()))
+
+
+def quarters_at(scene_map: SceneMap, T_map_camera: FloatArray) -> int:
+    """The quarter turns that make an image from a pose (4, 4) like the keyframes nearest to it."""
+    depth = float(median_depth(scene_map, 0)) or 1.0
+    nearest = nearest_poses(scene_map, torch.from_numpy(T_map_camera), depth, NEAREST)
+    return _quarters(_mean_roll(scene_map, T_map_camera, nearest, [1] * len(nearest)))
+
+
+def _quarters(roll: float) -> int:
+    return round(roll / (math.pi / 2))
+
+
+def _mean_roll(
+    scene_map: SceneMap,
+    T_map_camera: FloatArray,
+    keyframes: Sequence[int],
+    weights: Sequence[float],
+) -> float:
+    """What a camera must turn by about its axis to be like the keyframes, as the weights say."""
+    turns = np.swapaxes(T_map_camera[:3, :3], 0, 1) @ (
+        scene_map.keyframe_poses[list(keyframes), :3, :3].numpy()
+    )
+    # The rotation about z that is nearest to a rotation in the Frobenius norm.
+    rolls = np.arctan2(turns[:, 1, 0] - turns[:, 0, 1], turns[:, 0, 0] + turns[:, 1, 1])
+    return float(np.angle(np.sum(np.array(weights) * np.exp(1j * rolls))))
+
+
+def _depths(points: Tensor, T_map_camera: Tensor) -> Tensor:
+    """Along the optical axis, (N,), of points (N, 3)."""
+    depths = (points - T_map_camera[:3, 3]) @ T_map_camera[:3, 2]
+    return depths.clamp(min=1e-6)
