@@ -49,7 +49,10 @@ class Gallery:
         self._raycaster = Raycaster(room)
 
     def render(self, T_map_camera: np.ndarray) -> Rendering:
-        return self._raycaster.render(CAMERA, T_map_camera)
+        return self.render_with(CAMERA, T_map_camera)
+
+    def render_with(self, camera: Camera, T_map_camera: np.ndarray) -> Rendering:
+        return self._raycaster.render(camera, T_map_camera)
 
     def keyframes(self) -> list[SourceFrame]:
         """Once around."""

@@ -28,8 +28,10 @@ LARGEST_ROLL = math.radians(50.0)
 """Of a pose relative to its keyframes, from which on a turned view is better."""
 LARGEST_MAGNIFICATION = 1.5
 """Of things in a view relative to its keyframes, from which on another scale is better."""
-REDUCED = 0.7
-"""Factor on the size of views that only have to tell which turn is right."""
+REDUCED_PIXELS = 150_000
+"""Of views that only have to tell which turn is right."""
+LEAST_REDUCTION = 0.6
+"""Factor on their size that descriptors still bear with."""
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,9 @@ class ViewSearch:
 
     def _likeliest_turn(self, original: QueryView, choice: ViewChoice) -> ViewChoice:
         """The quarter turn that looks most like any keyframe, at a reduced size."""
-        small = magnified(self.view(original, choice), REDUCED, self._pixels)
+        view = self.view(original, choice)
+        factor = math.sqrt(REDUCED_PIXELS / (view.camera.width * view.camera.height))
+        small = magnified(view, float(np.clip(factor, LEAST_REDUCTION, 1.0)), self._pixels)
         evidence = [self._evidence_in(turned(small, quarters)) for quarters in range(4)]
         return ViewChoice(choice.magnification, (choice.quarters + int(np.argmax(evidence))) % 4)
 
