@@ -28,7 +28,6 @@ from dense_reloc_ros.localization.estimators import (
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.query_view import QueryView
-from dense_reloc_ros.localization.relative_view import quarters_at
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
 from dense_reloc_ros.matching.correlation import match_all
@@ -36,7 +35,7 @@ from dense_reloc_ros.pose.covariance import pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.retrieval.evidence import distinctiveness
-from dense_reloc_ros.retrieval.places import ranked_keyframes, retrieve_places
+from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations, best_observations
 from dense_reloc_ros.scene.validation import check_signature
@@ -82,23 +81,18 @@ class SparseToDenseLocalizer(Localizer):
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
-        """The image in the view of it that is most like the keyframes.
-
-        For each place that it may show: matching, pose, verification.
-        """
+        """The poses in the view of the image that is most like the keyframes."""
 
         def localize(view: QueryView) -> LocalizedView:
             return self.estimate_view(view, prior_T_map_camera, stopwatch)
 
         def evidence_in(view: QueryView) -> float:
             with stopwatch.stage("view"):
-                return self.evidence(self.extractor(image_to_tensor(view.image, self.device)))
+                features = self.extractor(image_to_tensor(view.image, self.device))
+                return place_evidence(features, self.scene_map, self.configuration.retrieval)
 
         search = ViewSearch(self.scene_map, localize, evidence_in, self.score_threshold)
-        quarters = 0
-        if prior_T_map_camera is not None:
-            quarters = quarters_at(self.scene_map, prior_T_map_camera)
-        return search(image, camera, quarters).candidates()
+        return search(image, camera, prior_T_map_camera).candidates()
 
     def estimate_view(
         self, view: QueryView, prior_T_map_camera: FloatArray | None, stopwatch: Stopwatch
@@ -138,11 +132,6 @@ class SparseToDenseLocalizer(Localizer):
     ) -> list[list[int]]:
         """Keyframes that the query may show, but those excluded: one or more places, best first."""
         return retrieve_places(features, self.scene_map, self.configuration.retrieval, excluded)
-
-    def evidence(self, features: DenseFeatures) -> float:
-        """How much an image looks like the keyframe that it resembles most, 1 at most."""
-        _, scores = ranked_keyframes(features, self.scene_map, self.configuration.retrieval)
-        return float(scores[0]) if len(scores) else 0.0
 
     def match(
         self, features: DenseFeatures, keyframes: list[int], camera: Camera

@@ -1,7 +1,7 @@
 """Which view of a query to localize: only what is unsure in the first one is looked at again.
 
 Dense descriptors bear with about 45 degrees of roll and a factor of 1.4 in scale between the view
-and the keyframes (`scene_map`'s images); views make up for the rest.
+and the keyframes; views make up for the rest.
 """
 
 from __future__ import annotations
@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.query_view import QueryView, focal_length, magnified, turned
-from dense_reloc_ros.localization.relative_view import relative_view
+from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
 from dense_reloc_ros.scene.scene_map import SceneMap
 
@@ -30,6 +31,10 @@ LARGEST_MAGNIFICATION = 1.5
 """Of things in a view relative to its keyframes, from which on another scale is better."""
 REDUCED_PIXELS = 150_000
 """Of views that only have to tell which turn is right."""
+SIMILAR_EVIDENCE = 0.03
+"""By how much the evidence of the right turn may be lower than that of a wrong one."""
+MOST_TURNS = 2
+"""That are looked at in full."""
 LEAST_REDUCTION = 0.6
 """Factor on their size that descriptors still bear with."""
 
@@ -101,21 +106,24 @@ class ViewSearch:
         self._pixels = round(MOST_PIXELS * max(c.width * c.height for c in cameras))
 
     def __call__(
-        self, image: NDArray[np.uint8], camera: Camera, quarters: int = 0
+        self, image: NDArray[np.uint8], camera: Camera, prior_T_map_camera: FloatArray | None = None
     ) -> LocalizedView:
         """The view of an undistorted image that scores best among those that were tried.
 
-        `quarters` are the turns that are likely to make the image like the keyframes.
+        A prior pose (4, 4) tells how the image is turned.
         """
-        original = QueryView.of(image, camera)
+        original, quarters = QueryView.of(image, camera), 0
+        if prior_T_map_camera is not None:
+            quarters = quarters_at(self._scene_map, prior_T_map_camera)
         choice = ViewChoice(map_magnification(self._scene_map, camera), quarters)
         found = self._localize(self.view(original, choice))
         if found.score < self._sure:
-            likelier = self._likeliest_turn(original, choice)
-            if likelier != choice:
-                other = self._localize(self.view(original, likelier))
-                if other.score > found.score:
-                    found, choice = other, likelier
+            for other in self._likely_turns(original, choice):
+                turned_view = self._localize(self.view(original, other))
+                if turned_view.score > found.score:
+                    found, choice = turned_view, other
+                if found.score >= self._sure:
+                    break
         return self._at_its_scale_and_roll(original, choice, found)
 
     def view(self, original: QueryView, choice: ViewChoice) -> QueryView:
@@ -123,13 +131,22 @@ class ViewSearch:
         whole = magnified(original, choice.magnification, self._pixels)
         return turned(whole, choice.quarters)
 
-    def _likeliest_turn(self, original: QueryView, choice: ViewChoice) -> ViewChoice:
-        """The quarter turn that looks most like any keyframe, at a reduced size."""
+    def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[ViewChoice]:
+        """The other quarter turns that look most, or almost most, like any keyframe.
+
+        A reduced size is enough to tell them from the others.
+        """
         view = self.view(original, choice)
         factor = math.sqrt(REDUCED_PIXELS / (view.camera.width * view.camera.height))
         small = magnified(view, float(np.clip(factor, LEAST_REDUCTION, 1.0)), self._pixels)
-        evidence = [self._evidence_in(turned(small, quarters)) for quarters in range(4)]
-        return ViewChoice(choice.magnification, (choice.quarters + int(np.argmax(evidence))) % 4)
+        evidence = np.array([self._evidence_in(turned(small, quarters)) for quarters in range(4)])
+        likely = evidence >= evidence.max() - SIMILAR_EVIDENCE
+        order = [int(quarters) for quarters in np.argsort(-evidence) if likely[quarters]]
+        return [
+            ViewChoice(choice.magnification, choice.quarters + quarters)
+            for quarters in order[:MOST_TURNS]
+            if quarters
+        ]
 
     def _at_its_scale_and_roll(
         self, original: QueryView, choice: ViewChoice, found: LocalizedView

@@ -45,3 +45,11 @@ def ranked_keyframes(
     if not len(candidates):
         return candidates, torch.zeros(0)
     return rank_by_evidence(features, scene_map, candidates, options.evidence_points)
+
+
+def place_evidence(
+    features: DenseFeatures, scene_map: SceneMap, options: RetrievalConfiguration
+) -> float:
+    """How much an image looks like the keyframe that it resembles most: 1 at most."""
+    _, evidence = ranked_keyframes(features, scene_map, options)
+    return float(evidence[0]) if len(evidence) else 0.0

@@ -17,16 +17,18 @@ from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
-from dense_reloc_ros.localization.query_view import focal_length
+from dense_reloc_ros.localization.query_view import QueryView, focal_length
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.localization.view_search import map_magnification
+from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
+
+NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 
 
 class CountingExtractor(FeatureExtractor):
@@ -154,3 +156,46 @@ def test_focal_lengths_within_those_of_the_keyframes_are_left_alone():
     for focal, expected in ((51.0, 1.0), (102.0, longest / 102.0), (25.0, shortest / 25.0)):
         camera = Camera(64, 48, focal, focal, 31.5, 23.5)
         assert map_magnification(scene_map, camera) == pytest.approx(expected)
+
+
+class PlannedViews:
+    """Scores and evidence by the quarter turns of a view; remembers what was localized."""
+
+    def __init__(self, scores: list[float], evidence: list[float]) -> None:
+        self._scores, self._evidence = scores, evidence
+        self.localized: list[int] = []
+
+    def localize(self, view: QueryView) -> LocalizedView:
+        turn = quarters_of(view)
+        self.localized.append(turn)
+        # Without supporting points nothing is known of the relative view.
+        nothing = np.zeros(0, dtype=np.int64)
+        estimate = PoseEstimate(np.eye(4), np.eye(6), self._scores[turn], nothing, (0,))
+        return LocalizedView(view, NO_FEATURES, [estimate])
+
+    def evidence_in(self, view: QueryView) -> float:
+        return self._evidence[quarters_of(view)]
+
+
+def quarters_of(view: QueryView) -> int:
+    right = view.T_camera_view[:2, 0]
+    return round(np.degrees(np.arctan2(right[1], right[0])) / 90) % 4
+
+
+@pytest.mark.parametrize(
+    ("scores", "evidence", "looked_at"),
+    [
+        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [0]),
+        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [0, 2]),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [0, 2, 3]),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [0, 2]),
+        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], [0]),
+    ],
+)
+def test_turns_are_looked_at_by_their_evidence_until_one_is_sure(scores, evidence, looked_at):
+    views = PlannedViews(scores, evidence)
+    search = ViewSearch(make_map(), views.localize, views.evidence_in, sure=0.5)
+    camera = Camera(64, 48, 51.0, 51.0, 31.5, 23.5)
+    best = search(np.zeros((48, 64, 3), np.uint8), camera)
+    assert views.localized == looked_at
+    assert best.score == max(scores[turn] for turn in looked_at)
