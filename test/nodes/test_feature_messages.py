@@ -65,11 +65,11 @@ def test_the_view_of_the_features_comes_along() -> None:
         rigid(Rotation.from_euler("z", 90, degrees=True).as_matrix(), np.zeros(3)),
     )
     message = over_the_wire(replace(LOCALIZED, view=sent))
-    received = answer_from_message(message, None).localization.view
+    received = result_from_message(message, None).localization.view
     assert received is not None
     assert received.camera == sent.camera
     np.testing.assert_allclose(received.T_camera_view, sent.T_camera_view, atol=1e-12)
-    assert answer_from_message(over_the_wire(LOCALIZED), None).localization.view is None
+    assert result_from_message(over_the_wire(LOCALIZED), None).localization.view is None
 
 
 def test_features_come_in_half_precision() -> None:
