@@ -5,7 +5,6 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -68,15 +67,10 @@ class BagWriter:
             raise InputError(f"{self._path}: the bag cannot be written: {error}") from None
         return self
 
-    def __exit__(
-        self,
-        error_type: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: Any) -> None:
         try:
-            self._writer.__exit__(error_type, error, traceback)
-            if error_type is None:
+            self._writer.__exit__(*error)
+            if error[0] is None:
                 (self._temporary / self._path.name).rename(self._path)
         except OSError as failure:
             raise InputError(f"{self._path}: the bag cannot be written: {failure}") from None
@@ -90,16 +84,7 @@ class BagWriter:
             InputError: an image of another size than the camera's.
         """
         self._camera.check_image(image)
-        message = self._type("sensor_msgs/msg/Image")(
-            header=self._header(stamp, CAMERA_FRAME),
-            height=image.shape[0],
-            width=image.shape[1],
-            encoding="rgb8",
-            is_bigendian=0,
-            step=image.shape[1] * 3,
-            data=np.ascontiguousarray(image).ravel(),
-        )
-        self._write(IMAGE_TOPIC, stamp, message)
+        self._write_pixels(IMAGE_TOPIC, stamp, image, "rgb8")
         self._write_camera_info(stamp)
 
     def write_compressed_image(self, stamp: int, data: bytes, image_format: str) -> None:
@@ -120,16 +105,7 @@ class BagWriter:
         limit = np.iinfo(np.uint16).max
         millimetres = np.rint(depth * 1000.0)
         millimetres = np.where(millimetres < limit, millimetres, 0).astype("<u2")
-        message = self._type("sensor_msgs/msg/Image")(
-            header=self._header(stamp, CAMERA_FRAME),
-            height=depth.shape[0],
-            width=depth.shape[1],
-            encoding="16UC1",
-            is_bigendian=0,
-            step=depth.shape[1] * 2,
-            data=millimetres.view(np.uint8).ravel(),
-        )
-        self._write(DEPTH_TOPIC, stamp, message)
+        self._write_pixels(DEPTH_TOPIC, stamp, millimetres, "16UC1")
 
     def write_ground_truth(self, stamp: int, T_map_camera: FloatArray) -> None:
         """Writes the true pose (4, 4) of the camera's optical frame."""
@@ -156,6 +132,19 @@ class BagWriter:
         """Writes a transform (4, 4) that holds all the time: where the camera sits on the robot."""
         message = self._transform(stamp, parent, child, T_parent_child)
         self._write(TF_STATIC_TOPIC, stamp, message)
+
+    def _write_pixels(self, topic: str, stamp: int, pixels: NDArray[Any], encoding: str) -> None:
+        data = np.ascontiguousarray(pixels)
+        message = self._type("sensor_msgs/msg/Image")(
+            header=self._header(stamp, CAMERA_FRAME),
+            height=data.shape[0],
+            width=data.shape[1],
+            encoding=encoding,
+            is_bigendian=0,
+            step=data.strides[0],
+            data=data.view(np.uint8).ravel(),
+        )
+        self._write(topic, stamp, message)
 
     def _write_camera_info(self, stamp: int) -> None:
         camera = self._camera
