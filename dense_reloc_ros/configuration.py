@@ -198,19 +198,29 @@ def block_from_mapping(kind: type[AnyBlock], values: dict[str, Any]) -> AnyBlock
         raise ConfigurationError(where + first["msg"]) from None
 
 
+def read_yaml(path: Path) -> Any:
+    """The plain values of a YAML file.
+
+    Raises:
+        ConfigurationError: a file that cannot be read or is not YAML; names the file.
+    """
+    try:
+        return yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise ConfigurationError(f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(f"{path}: not YAML ({reason})") from None
+
+
 def load_block(kind: type[AnyBlock], path: Path) -> AnyBlock:
     """Parameters of any kind in a YAML file.
 
     Raises:
         ConfigurationError: a file that cannot be read or is not valid; names the file.
     """
+    values = read_yaml(path) or {}
     try:
-        values = yaml.safe_load(path.read_text()) or {}
         return block_from_mapping(kind, values)
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{path}: not YAML ({reason})") from None
     except ConfigurationError as error:
         raise ConfigurationError(f"{path}: {error}") from None

@@ -9,10 +9,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
-from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.configuration import Block, block_from_mapping, read_yaml
 from dense_reloc_ros.dsm.variants import VARIANTS
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.training.batches import LARGEST_SEED
@@ -131,34 +130,17 @@ def load_training_configuration(
     Raises:
         ConfigurationError: a file that cannot be read, is not valid or names what is not set.
     """
+    values = read_yaml(path)
     try:
-        values = _filled(read_yaml(path), {**os.environ, **paths})
-        return TrainingConfiguration.model_validate(values)
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"parameter '{name}': " if name else ""
-        raise ConfigurationError(f"{path}: {where}{first['msg']}") from None
+        filled = _filled(values, {**os.environ, **paths})
+        return block_from_mapping(TrainingConfiguration, filled)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{path}: {error}") from None
     except KeyError as error:
         name = error.args[0]
         raise ConfigurationError(
             f"{path}: ${{{name}}} stands for nothing; give --path {name}=PATH"
         ) from None
-
-
-def read_yaml(path: Path) -> Any:
-    """The plain values of a YAML file.
-
-    Raises:
-        ConfigurationError: a file that cannot be read or is not YAML; names the file.
-    """
-    try:
-        return yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise ConfigurationError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise ConfigurationError(f"{path}: not YAML ({reason})") from None
 
 
 def _filled(value: Any, variables: Mapping[str, str]) -> Any:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
-import yaml
 from pydantic import BaseModel, ValidationError
 
-from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.configuration import read_yaml
+from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.geometry.camera import Camera
 
 
@@ -31,8 +30,7 @@ def load_camera_info(path: Path) -> Camera:
         InputError: a file that is missing, is not such YAML, or describes no usable camera.
     """
     try:
-        content: Any = yaml.safe_load(path.read_text())
-        info = _CameraInfoFile.model_validate(content)
+        info = _CameraInfoFile.model_validate(read_yaml(path))
         return Camera.from_matrix(
             info.image_width,
             info.image_height,
@@ -40,11 +38,8 @@ def load_camera_info(path: Path) -> Camera:
             info.distortion_model,
             info.distortion_coefficients.data,
         )
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(f"{path}: not YAML ({reason})") from None
+    except ConfigurationError as error:
+        raise InputError(str(error)) from None
     except ValidationError as error:
         first = error.errors()[0]
         name = ".".join(str(part) for part in first["loc"]) or "file"
