@@ -7,10 +7,10 @@ from itertools import count
 from typing import Any, Protocol
 
 import torch
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset
 
 from dense_reloc_ros.errors import RelocError
-from dense_reloc_ros.training.example import Example
+from dense_reloc_ros.training.examples import Example
 from dense_reloc_ros.training.interruption import ignore_interruption
 
 NUMBERS_OF_A_SEED = 1 << 32
@@ -73,25 +73,15 @@ class _Batches(Dataset["tuple[list[int], Any]"]):
         return list(numbers), Example.batch(pairs)
 
 
-class _Numbers(Sampler[list[int]]):
-    """Numbers of pairs, batch by batch."""
-
-    def __init__(self, numbers: Iterator[list[int]]) -> None:
-        self._numbers = numbers
-
-    def __iter__(self) -> Iterator[list[int]]:
-        return self._numbers
-
-
 def _load(
     source: Source, numbers: Iterator[list[int]], workers: int
 ) -> Iterator[tuple[list[int], Any]]:
     loader = DataLoader(
         _Batches(source),
-        sampler=_Numbers(numbers),
+        sampler=numbers,
         batch_size=None,
         num_workers=workers,
-        worker_init_fn=_begin_worker,
+        worker_init_fn=ignore_interruption,
         # Without its own it would draw a seed from the generator that dropout uses.
         generator=torch.Generator(),
     )
@@ -99,7 +89,3 @@ def _load(
         if isinstance(batch, RelocError):
             raise batch
         yield batch_numbers, batch
-
-
-def _begin_worker(worker: int) -> None:
-    ignore_interruption()

@@ -14,35 +14,15 @@ FORMAT = 1
 
 
 class Checkpoints:
-    """`last.pt` and `best.pt` in a folder, each either whole or as it was before.
-
-    They hold tensors and plain values only and are read as such: a file from a stranger cannot
-    run code.
-    """
+    """The files `last.pt` and `best.pt` in the folder of a run."""
 
     def __init__(self, folder: Path) -> None:
         self.last = folder / "last.pt"
         self.best = folder / "best.pt"
 
-    def save_last(self, state: dict[str, Any]) -> None:
-        """Replaces the last checkpoint.
-
-        Raises:
-            TrainingError: it cannot be written; the one before is still there.
-        """
-        _write(self.last, state)
-
-    def save_best(self, state: dict[str, Any]) -> None:
-        """Replaces the best checkpoint.
-
-        Raises:
-            TrainingError: it cannot be written; the one before is still there.
-        """
-        _write(self.best, state)
-
 
 def read_checkpoint(path: Path) -> dict[str, Any]:
-    """What was saved, on the CPU.
+    """What was saved, on the CPU: tensors and plain values, so that no file can run code.
 
     Raises:
         InputError: there is no such file, or it is not a checkpoint of this version.
@@ -61,7 +41,12 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     return state
 
 
-def _write(path: Path, state: dict[str, Any]) -> None:
+def write_checkpoint(path: Path, state: dict[str, Any]) -> None:
+    """Saves tensors and plain values to a file that is whole, or as it was before.
+
+    Raises:
+        TrainingError: it cannot be written; the one before is still there.
+    """
     temporary = path.with_suffix(".writing")
     try:
         with temporary.open("wb") as file:

@@ -12,7 +12,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.matching.correlation import correlate
 from dense_reloc_ros.matching.filters import best_cells, best_matches
-from dense_reloc_ros.training.pairs import PairBatch
+from dense_reloc_ros.training.examples import PairBatch
 
 
 def features_of_pairs(

@@ -31,7 +31,7 @@ def interruption() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def ignore_interruption() -> None:
-    """For helper processes: the one that started them says when they end."""
+def ignore_interruption(worker: int) -> None:
+    """For helper processes of any number: the one that started them says when they end."""
     for number in SIGNALS:
         signal.signal(number, signal.SIG_IGN)

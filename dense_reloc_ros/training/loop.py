@@ -14,7 +14,7 @@ import torch
 from dense_reloc_ros.errors import TrainingError
 from dense_reloc_ros.features.network import TrainableNetwork
 from dense_reloc_ros.training.batches import Source, training_batches
-from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
+from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from dense_reloc_ros.training.curve import CurvePoint, best_point, validations_since_best
 from dense_reloc_ros.training.logs import TrainingLog
 from dense_reloc_ros.training.objective import Objective
@@ -91,15 +91,14 @@ class Trainer:
 
     def save(self) -> None:
         """Writes the last checkpoint."""
-        self._checkpoints.save_last(
-            {
-                "network": self.network.state_dict(),
-                "objective": self._objective.state_dict(),
-                "optimizer": self._optimizer.state_dict(),
-                "scaler": self._scaler.state_dict(),
-                "progress": self.progress.state(),
-            }
-        )
+        state = {
+            "network": self.network.state_dict(),
+            "objective": self._objective.state_dict(),
+            "optimizer": self._optimizer.state_dict(),
+            "scaler": self._scaler.state_dict(),
+            "progress": asdict(self.progress),
+        }
+        write_checkpoint(self._checkpoints.last, state)
 
     def resume(self) -> None:
         """Goes on from the last checkpoint.
@@ -187,7 +186,7 @@ class Trainer:
         log.validation(progress.curve)
         if best_point(progress.curve, validation.metric) is point:
             state = {"network": self.network.state_dict(), "point": asdict(point)}
-            self._checkpoints.save_best(state)
+            write_checkpoint(self._checkpoints.best, state)
 
     def _ending(self, interrupted: Callable[[], bool]) -> Ending | None:
         run, validation = self._configuration.run, self._configuration.validation

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
@@ -29,12 +29,8 @@ class Progress:
     """Of all parts of the run together."""
     curve: list[CurvePoint] = field(default_factory=list)
 
-    def state(self) -> dict[str, Any]:
-        """As plain values."""
-        return asdict(self)
-
     @classmethod
     def of_state(cls, state: Mapping[str, Any]) -> Progress:
-        """What `state` gave."""
+        """Of the plain values that `asdict` gives."""
         curve = [CurvePoint(**point) for point in state["curve"]]
         return cls(state["step"], state["seconds"], curve)

@@ -17,8 +17,8 @@ from dense_reloc_ros.dsm.coordinate_pyramid import (
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, SceneViews
 from dense_reloc_ros.pose.reprojection import robust_pose
+from dense_reloc_ros.training.examples import SceneBatch
 from dense_reloc_ros.training.losses.scene_coordinate_loss import seen_in_views
-from dense_reloc_ros.training.scene_queries import SceneBatch
 
 CERTAIN_SHARE = 0.5
 """Of the pixels, the most certain ones, that poses are computed from."""

@@ -12,7 +12,7 @@ from dense_reloc_ros.training.batches import (
     training_numbers,
     validation_batches,
 )
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 
 class Recording(TinySource):

@@ -7,13 +7,13 @@ import pytest
 import torch
 
 from dense_reloc_ros.errors import InputError, TrainingError
-from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
+from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 
 
 def test_what_was_saved_is_read(tmp_path):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save_last({"step": 3, "weights": torch.arange(4.0)})
-    checkpoints.save_best({"step": 2})
+    write_checkpoint(checkpoints.last, {"step": 3, "weights": torch.arange(4.0)})
+    write_checkpoint(checkpoints.best, {"step": 2})
     state = read_checkpoint(tmp_path / "last.pt")
     assert state["step"] == 3
     assert torch.equal(state["weights"], torch.arange(4.0))
@@ -23,7 +23,7 @@ def test_what_was_saved_is_read(tmp_path):
 
 def test_writing_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
     checkpoints = Checkpoints(tmp_path)
-    checkpoints.save_last({"step": 3})
+    write_checkpoint(checkpoints.last, {"step": 3})
 
     def fail(state, file):
         file.write(b"half of it")
@@ -31,7 +31,7 @@ def test_writing_that_fails_leaves_the_checkpoint_before(tmp_path, monkeypatch):
 
     monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(TrainingError, match=r"last\.pt: cannot be written \(No space"):
-        checkpoints.save_last({"step": 4})
+        write_checkpoint(checkpoints.last, {"step": 4})
     assert read_checkpoint(tmp_path / "last.pt")["step"] == 3
 
 
@@ -44,7 +44,7 @@ class RunsCode:
 
 
 def test_checkpoints_cannot_run_code(tmp_path):
-    Checkpoints(tmp_path).save_last({"bad": RunsCode(tmp_path / "made")})
+    write_checkpoint(tmp_path / "last.pt", {"bad": RunsCode(tmp_path / "made")})
     with pytest.raises(InputError, match=r"last.pt: not a readable checkpoint"):
         read_checkpoint(tmp_path / "last.pt")
     assert not (tmp_path / "made").exists()
@@ -54,7 +54,7 @@ def test_what_is_no_checkpoint_is_an_error_of_one_line(tmp_path):
     path = tmp_path / "last.pt"
     with pytest.raises(InputError, match=r"last.pt: no such checkpoint"):
         read_checkpoint(path)
-    Checkpoints(tmp_path).save_last({"weights": torch.zeros(1000)})
+    write_checkpoint(tmp_path / "last.pt", {"weights": torch.zeros(1000)})
     whole = path.read_bytes()
     for content in (b"", b"text", whole[: len(whole) // 2]):
         path.write_bytes(content)

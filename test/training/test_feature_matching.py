@@ -9,8 +9,8 @@ from torch.nn.functional import normalize
 from training.tiny import HEIGHT, WIDTH, TinySource
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
+from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.feature_matching import Matches, refined_best_cells
-from dense_reloc_ros.training.pairs import PairBatch
 
 COARSE, FINE = 8, 2
 

@@ -8,7 +8,7 @@ import torch
 from training.tiny import TinyLoss, TinyNetwork, TinySource
 
 from dense_reloc_ros.errors import ConfigurationError, InputError, TrainingError
-from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
+from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
 from dense_reloc_ros.training.feature_matching import Matches, features_of_pairs
 from dense_reloc_ros.training.logs import TrainingLog
 from dense_reloc_ros.training.loop import Trainer
@@ -190,7 +190,7 @@ def test_a_step_is_the_accumulated_gradient(tmp_path):
     train(trainer, tmp_path)
 
     from dense_reloc_ros.training.batches import training_numbers
-    from dense_reloc_ros.training.pairs import PairBatch
+    from dense_reloc_ros.training.examples import PairBatch
     from dense_reloc_ros.training.reproducibility import seed_step
 
     seed_step(3, 0)
@@ -291,6 +291,6 @@ def test_checkpoints_of_other_runs_are_refused(tmp_path):
     train(make_trainer(configuration, tmp_path), tmp_path)
     state = read_checkpoint(tmp_path / "last.pt")
     del state["network"]["fine.weight"], state["format"]
-    Checkpoints(tmp_path).save_last(state)
+    write_checkpoint(tmp_path / "last.pt", state)
     with pytest.raises(TrainingError, match=r"last.pt: not a checkpoint of this run .*fine.weight"):
         make_trainer(configuration, tmp_path).resume()

@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
 from dense_reloc_ros.features.network import FeatureNetwork
+from dense_reloc_ros.training.examples import PairBatch, TrainingPair
 from dense_reloc_ros.training.losses.value import LossValue
-from dense_reloc_ros.training.pairs import PairBatch, TrainingPair
 
 HEIGHT, WIDTH, POINTS = 32, 48, 6
 SHIFT = 8.0

@@ -30,7 +30,7 @@ from dense_reloc_ros.training.data.view_pairs import (
     assemble,
     is_inside,
 )
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 ATTEMPTS = 50
 

@@ -22,7 +22,7 @@ from dense_reloc_ros.training.data.depth_frames import (
     thinned,
 )
 from dense_reloc_ros.training.data.view_pairs import FEWEST_VISIBLE, ViewPair, assemble
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 ATTEMPTS = 50
 OVERLAP_TOLERANCE = 0.1

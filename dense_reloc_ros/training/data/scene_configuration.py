@@ -6,27 +6,16 @@ from typing import Literal
 
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block
-from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
 from dense_reloc_ros.training.data.scene_source import (
+    SceneImagesConfiguration,
     SceneRecording,
-    SceneSelection,
     SceneSource,
 )
 
 
-class SceneImagesConfiguration(Block):
-    """Which scene images a query gets."""
-
-    scene_images: int = Field(5, ge=1, description="Scene images of a query")
-    strangers: float = Field(
-        0.0, ge=0, le=1, description="Share of scene images that may show something else"
-    )
-
-
-class RoomScenesConfiguration(SceneImagesConfiguration, RoomsConfiguration):
+class RoomScenesConfiguration(RoomsConfiguration, SceneImagesConfiguration):
     """Queries and scene images from rooms that the project renders itself."""
 
     kind: Literal["room_scenes"] = "room_scenes"  # type: ignore[assignment]
@@ -35,7 +24,7 @@ class RoomScenesConfiguration(SceneImagesConfiguration, RoomsConfiguration):
     )
 
 
-class RgbdScenesConfiguration(SceneImagesConfiguration, RgbdConfiguration):
+class RgbdScenesConfiguration(RgbdConfiguration, SceneImagesConfiguration):
     """Queries and scene images from the frames of RGB-D recordings."""
 
     kind: Literal["rgbd_scenes"] = "rgbd_scenes"  # type: ignore[assignment]
@@ -59,6 +48,4 @@ def create_scene_source(
             SceneRecording(recording, *(range(len(recording.frames)),) * 2)
             for recording in rgbd_recordings(c)
         ]
-    selection = SceneSelection(c.scene_images, c.overlap, c.strangers)
-    camera = RandomCamera(c.photometric)
-    return SceneSource(scenes, size, c.zoom, selection, camera, c.memory_mb)
+    return SceneSource(scenes, c, size)

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.random import Generator
 from numpy.typing import NDArray
+from pydantic import Field
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.features.extractor import image_to_tensor
@@ -26,21 +27,19 @@ from dense_reloc_ros.training.data.depth_frames import (
 from dense_reloc_ros.training.data.depth_source import (
     OVERLAP_STEP,
     OVERLAP_TOLERANCE,
+    DepthDataConfiguration,
     Recording,
 )
-from dense_reloc_ros.training.scene_queries import SceneQuery
+from dense_reloc_ros.training.examples import SceneQuery
 
 
-@dataclass(frozen=True)
-class SceneSelection:
-    """Which scene images a query gets."""
+class SceneImagesConfiguration(DepthDataConfiguration):
+    """Which scene images a query gets; each of them sees the share `overlap` of the query."""
 
-    count: int
-    """N."""
-    overlap: float
-    """Share of the query that each of them sees."""
-    strangers: float
-    """Probability that one, other than the first, is any other frame instead."""
+    scene_images: int = Field(5, ge=1, description="Scene images of a query")
+    strangers: float = Field(
+        0.0, ge=0, le=1, description="Share of scene images that may show something else"
+    )
 
 
 @dataclass(frozen=True)
@@ -65,15 +64,14 @@ class SceneSource:
     def __init__(
         self,
         recordings: Sequence[SceneRecording],
+        configuration: SceneImagesConfiguration,
         size: tuple[int, int],
-        zoom: float,
-        selection: SceneSelection,
-        camera: RandomCamera,
-        memory_mb: int,
     ) -> None:
-        self._recordings, self._size, self._zoom = recordings, size, zoom
-        self._selection, self._camera = selection, camera
-        self._loaded: BoundedMemory[DepthFrame] = BoundedMemory(memory_mb, lambda f: f.nbytes)
+        self._recordings, self._configuration, self._size = recordings, configuration, size
+        self._camera = RandomCamera(configuration.photometric)
+        self._loaded: BoundedMemory[DepthFrame] = BoundedMemory(
+            configuration.memory_mb, lambda frame: frame.nbytes
+        )
         self._overlapping = [self._find_overlapping(recording) for recording in recordings]
 
     @property
@@ -98,23 +96,22 @@ class SceneSource:
 
     def _views(self, place: int, query: int, rng: Generator) -> list[int]:
         """Frames for a query: first those that see a part of it, without repetition if possible."""
-        near, count = self._overlapping[place][query], self._selection.count
+        near, count = self._overlapping[place][query], self._configuration.scene_images
         chosen = [int(index) for index in rng.permutation(near)[:count]]
         others = [index for index in self._recordings[place].views if index != query]
         strangers = [int(index) for index in rng.permutation(others)]
         for position in range(count):
             if position == len(chosen):
                 chosen.append(strangers.pop() if strangers else chosen[0])
-            elif position and strangers and rng.random() < self._selection.strangers:
+            elif position and strangers and rng.random() < self._configuration.strangers:
                 chosen[position] = strangers.pop()
         return chosen
 
     def _assemble(
         self, query: DepthFrame, views: Sequence[DepthFrame], place: int, rng: Generator
     ) -> SceneQuery:
-        crops = [
-            random_crop(frame.camera, self._size, self._zoom, rng) for frame in (query, *views)
-        ]
+        zoom = self._configuration.zoom
+        crops = [random_crop(frame.camera, self._size, zoom, rng) for frame in (query, *views)]
         exposure = self._camera.expose_target(crops[0].image(query.image), rng)
         depth = resampled_depth(query, crops[0])
         depth[exposure.covered] = 0
@@ -137,7 +134,7 @@ class SceneSource:
         frames = [
             thinned(load_depth_frame(frame), OVERLAP_STEP) for frame in scene.recording.frames
         ]
-        pairs = overlapping_pairs(frames, self._selection.overlap, OVERLAP_TOLERANCE)
+        pairs = overlapping_pairs(frames, self._configuration.overlap, OVERLAP_TOLERANCE)
         pairs = pairs[np.isin(pairs[:, 0], scene.queries) & np.isin(pairs[:, 1], scene.views)]
         if not len(pairs):
             raise InputError(f"{scene.recording.name}: no two frames see enough of the same")

@@ -13,7 +13,7 @@ from torch import Tensor
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.images.photometric import RandomCamera
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 VISIBLE_SHARE = 0.85
 """Of a pair's points at most, where it has enough others: losses want to see misses as well."""

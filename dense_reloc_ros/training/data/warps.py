@@ -23,7 +23,7 @@ from dense_reloc_ros.training.data.view_pairs import (
     candidate_count,
     is_inside,
 )
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 ATTEMPTS = 50
 FINEST = 0.7

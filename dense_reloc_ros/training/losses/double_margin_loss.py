@@ -14,6 +14,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.features.s2dhm import LAYERS as S2DHM_LAYERS
 from dense_reloc_ros.matching.correlation import chunks
+from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.sampling import (
     at_most,
     counted_points,
@@ -23,7 +24,6 @@ from dense_reloc_ros.training.losses.sampling import (
 )
 from dense_reloc_ros.training.losses.steps import StepCounter
 from dense_reloc_ros.training.losses.value import LossValue
-from dense_reloc_ros.training.pairs import PairBatch
 
 
 class DoubleMarginLossConfiguration(Block):

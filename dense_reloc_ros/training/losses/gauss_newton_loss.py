@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.s2dhm import LAYERS as S2DHM_LAYERS
+from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.sampling import (
     at_most,
     counted_points,
@@ -21,7 +22,6 @@ from dense_reloc_ros.training.losses.sampling import (
 )
 from dense_reloc_ros.training.losses.steps import StepCounter
 from dense_reloc_ros.training.losses.value import LossValue
-from dense_reloc_ros.training.pairs import PairBatch
 
 
 class GaussNewtonLossConfiguration(Block):

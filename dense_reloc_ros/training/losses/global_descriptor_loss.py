@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.features.precision import at_least_single
+from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.value import LossValue
-from dense_reloc_ros.training.pairs import PairBatch
 
 
 class GlobalDescriptorLossConfiguration(Block):

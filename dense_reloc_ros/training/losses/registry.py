@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from pydantic import Field
 from torch import nn
@@ -36,19 +37,16 @@ LossConfiguration = Annotated[
     Field(discriminator="name"),
 ]
 
+LOSSES: dict[str, Callable[[Any], nn.Module]] = {
+    "nre": NreLoss,
+    "s2dnet": S2DNetLoss,
+    "global_descriptor": GlobalDescriptorLoss,
+    "double_margin": DoubleMarginLoss,
+    "gauss_newton": GaussNewtonLoss,
+    "scene_coordinates": SceneCoordinateLoss,
+}
+
 
 def create_loss(configuration: LossConfiguration) -> nn.Module:
     """The loss of a configuration: what its network gave for a batch to a `LossValue`."""
-    match configuration:
-        case NreLossConfiguration():
-            return NreLoss(configuration)
-        case S2DNetLossConfiguration():
-            return S2DNetLoss(configuration)
-        case GlobalDescriptorLossConfiguration():
-            return GlobalDescriptorLoss(configuration)
-        case DoubleMarginLossConfiguration():
-            return DoubleMarginLoss(configuration)
-        case GaussNewtonLossConfiguration():
-            return GaussNewtonLoss(configuration)
-        case SceneCoordinateLossConfiguration():
-            return SceneCoordinateLoss(configuration)
+    return LOSSES[configuration.name](configuration)

@@ -15,6 +15,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.hypercolumn import interpolation_matrix
 from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.matching.correlation import BYTES_PER_CELL, chunks
+from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.recomputation import call
 from dense_reloc_ros.training.losses.sampling import (
     counted_points,
@@ -23,7 +24,6 @@ from dense_reloc_ros.training.losses.sampling import (
 )
 from dense_reloc_ros.training.losses.temperature import Temperature
 from dense_reloc_ros.training.losses.value import LossValue
-from dense_reloc_ros.training.pairs import PairBatch
 
 
 class S2DNetLossConfiguration(Block):

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.precision import at_least_single
-from dense_reloc_ros.training.pairs import PairBatch
+from dense_reloc_ros.training.examples import PairBatch
 
 
 def find_level(features: DenseFeatures, name: str) -> FeatureLevel:

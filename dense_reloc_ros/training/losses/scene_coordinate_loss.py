@@ -17,9 +17,8 @@ from dense_reloc_ros.dsm.coordinate_pyramid import (
 )
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, SceneViews
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.training.losses.average_precision import average_precision
+from dense_reloc_ros.training.examples import SceneBatch
 from dense_reloc_ros.training.losses.value import LossValue
-from dense_reloc_ros.training.scene_queries import SceneBatch
 
 
 class SceneCoordinateLossConfiguration(Block):
@@ -125,6 +124,22 @@ def ranking_loss(certainty: Tensor, correct: Tensor, known: Tensor, bins: int) -
         if (correct[image] & known[image]).any()
     ]
     return torch.stack(losses).mean() if losses else 0 * certainty.sum()
+
+
+def average_precision(scores: Tensor, correct: Tensor, bins: int) -> Tensor:
+    """The average precision () of scores (P,) in [0, 1] that should rank `correct` first.
+
+    It can be learned, as scores are quantized (Revaud et al., 2019): one belongs to the two bins
+    between whose centres it lies, as the linear interpolation says; bins are ranked, the highest
+    first. Some entry of `correct` (P,) is true.
+    """
+    centres = torch.linspace(1, 0, bins, dtype=scores.dtype, device=scores.device)
+    membership = (1 - (scores - centres[:, None]).abs() * (bins - 1)).clamp(min=0)
+    in_bin = membership.sum(1)
+    correct_in_bin = membership @ correct.to(scores.dtype)
+    # An empty first bin has no precision, and no recall to weigh it with.
+    precision = correct_in_bin.cumsum(0) / in_bin.cumsum(0).clamp(min=1e-12)
+    return (precision * correct_in_bin).sum() / correct_in_bin.sum()
 
 
 def _masked_mean(values: Tensor, mask: Tensor) -> Tensor:

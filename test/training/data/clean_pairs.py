@@ -8,7 +8,7 @@ from torch import Tensor
 
 from dense_reloc_ros.images.photometric import PhotometricConfiguration
 from dense_reloc_ros.rendering.room import Box, Room, Walkway
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 CLEAN = PhotometricConfiguration(
     gamma=1,

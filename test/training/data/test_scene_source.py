@@ -12,7 +12,6 @@ from training.scenes import small_scenes
 from dense_reloc_ros.dsm.coordinate_pyramid import coordinates_of_depth
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data import rooms
 from dense_reloc_ros.training.data.rgbd import rgbd_recordings
@@ -20,8 +19,8 @@ from dense_reloc_ros.training.data.scene_configuration import (
     RgbdScenesConfiguration,
     create_scene_source,
 )
-from dense_reloc_ros.training.data.scene_source import SceneSelection, SceneSource
-from dense_reloc_ros.training.scene_queries import SceneQuery
+from dense_reloc_ros.training.data.scene_source import SceneSource
+from dense_reloc_ros.training.examples import SceneQuery
 
 SIZE = (48, 64)
 
@@ -155,8 +154,7 @@ def test_queries_of_a_batch_are_stacked(cache):
 def test_recordings_in_which_queries_see_nothing_of_the_scene_are_refused(cache):
     recording = replace(create(cache)._recordings[0], views=())
     with pytest.raises(InputError, match="no two frames"):
-        selection = SceneSelection(2, 0.2, 0.0)
-        SceneSource([recording], SIZE, 1.0, selection, RandomCamera(CLEAN), 64)
+        SceneSource([recording], small_scenes(cache), SIZE)
 
 
 def test_rgbd_folders(cache):

@@ -7,7 +7,7 @@ from training.data.clean_pairs import equal
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration
 from dense_reloc_ros.training.data.sources import DataConfiguration, MixedSource, create_source
 from dense_reloc_ros.training.data.warps import WarpsConfiguration, WarpsSource
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 ADAPTER: TypeAdapter = TypeAdapter(DataConfiguration)
 SIZE = (60, 80)

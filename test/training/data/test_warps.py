@@ -15,7 +15,7 @@ from dense_reloc_ros.training.data.warps import (
     random_part,
     view,
 )
-from dense_reloc_ros.training.pairs import TrainingPair
+from dense_reloc_ros.training.examples import TrainingPair
 
 SIZE = (120, 160)
 PICTURES = ("chelsea", "coffee", "astronaut")

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
-from dense_reloc_ros.training.pairs import PairBatch
+from dense_reloc_ros.training.examples import PairBatch
 
 STRIDES = {"coarse": (4, 1.5), "fine": (2, 0.5)}
 HEIGHT, WIDTH = 24, 32

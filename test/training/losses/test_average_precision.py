@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from dense_reloc_ros.training.losses.average_precision import average_precision
+from dense_reloc_ros.training.losses.scene_coordinate_loss import average_precision
 
 
 def random_scores(count: int, seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
