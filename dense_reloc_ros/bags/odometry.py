@@ -15,12 +15,10 @@ from dense_reloc_ros.geometry.trajectory import Trajectory
 logger = logging.getLogger(__name__)
 
 
-def read_odometry(
-    bag: BagReader, image_topic: str | None = None, odom_frame: str = ODOMETRY_FRAME
-) -> Trajectory | None:
+def read_odometry(bag: BagReader, image_topic: str | None = None) -> Trajectory | None:
     """T_odom_camera of the camera behind an image topic (None: the only one).
 
-    It is what /tf says of a child of `odom_frame`, brought to the camera through /tf_static. None
+    It is what /tf says of a child of the frame odom, brought to the camera through /tf_static. None
     where there is no odometry, or none that can be used; that is logged.
 
     Raises:
@@ -31,19 +29,19 @@ def read_odometry(
     topic = find_image_topic(bag) if image_topic is None else image_topic
     camera_frame = bag.decode(next(bag.messages([topic]))).header.frame_id
     try:
-        poses = _poses(bag, camera_frame, odom_frame)
+        poses = _poses(bag, camera_frame)
     except InputError as error:
         logger.warning("the odometry in the bag is not used: %s", error)
         return None
     return Trajectory.from_poses(list(poses), list(poses.values())) if poses else None
 
 
-def _poses(bag: BagReader, camera_frame: str, odom_frame: str) -> dict[int, FloatArray]:
+def _poses(bag: BagReader, camera_frame: str) -> dict[int, FloatArray]:
     poses: dict[int, FloatArray] = {}
     mounts: dict[str, FloatArray] = {}
     for message in bag.messages([TF_TOPIC]):
         for transform in bag.decode(message).transforms:
-            if transform.header.frame_id.lstrip("/") != odom_frame:
+            if transform.header.frame_id.lstrip("/") != ODOMETRY_FRAME:
                 continue
             body = transform.child_frame_id
             if body not in mounts:

@@ -8,7 +8,7 @@ other keyframes that should see it, and placed where its matches, its own pixel 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -42,8 +42,7 @@ ROBUST_PIXELS = 2.0
 ITERATIONS = 5
 
 
-@dataclass(frozen=True)
-class Matches:
+class Matches(NamedTuple):
     """N places where keyframes see points: indices (N,) of both, pixels (N, 2), deviations (N,)."""
 
     points: Tensor
@@ -55,7 +54,6 @@ class Matches:
 def refine_points(
     scene_map: SceneMap,
     features_of: Callable[[int], DenseFeatures],
-    seed: int = 0,
     progress: Progress = silent,
 ) -> SceneMap:
     """The map with its points moved to agree with what all keyframes see.
@@ -63,22 +61,16 @@ def refine_points(
     Args:
         scene_map: a map with the level `fine`.
         features_of: dense features of the undistorted image of a keyframe.
-        seed: of the choice of points.
         progress: is shown the keyframes.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     reference = _reference_observations(scene_map)
     found = [_own_observations(scene_map)]
     for keyframe in progress(range(scene_map.keyframe_count), "placing points"):
         wanted = _expected_points(scene_map, reference, keyframe)
         wanted = wanted[torch.randperm(len(wanted), generator=generator)[:POINTS_PER_KEYFRAME]]
         found.append(_find(scene_map, features_of(keyframe), reference, wanted, keyframe))
-    matches = Matches(
-        torch.cat([m.points for m in found]),
-        torch.cat([m.keyframes for m in found]),
-        torch.cat([m.pixels for m in found]),
-        torch.cat([m.sigmas for m in found]),
-    )
+    matches = Matches(*(torch.cat(column) for column in zip(*found, strict=True)))
     return with_points(scene_map, _place(scene_map, reference, matches))
 
 

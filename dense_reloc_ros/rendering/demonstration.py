@@ -44,41 +44,24 @@ Progress = Callable[[FloatArray, str], Iterable[FloatArray]]
 """Passes poses (N, 4, 4) on under a label and shows how far it is."""
 
 
-@dataclass(frozen=True)
 class DemonstrationFolder:
-    """Where everything lies in the folder of a demonstration."""
+    """Where everything lies in the folder of a demonstration.
 
-    path: Path
+    Attributes:
+        mapping: keyframes of the mapping walk, in the layout of 7-Scenes.
+        camera_info: intrinsics of the keyframes.
+        map: what is built of them.
+        bag: the query video.
+        report: how well it was localized.
+        picture: the outcome at a glance.
+    """
 
-    @property
-    def mapping(self) -> Path:
-        """Keyframes of the mapping walk, in the layout of 7-Scenes."""
-        return self.path / "mapping"
-
-    @property
-    def camera_info(self) -> Path:
-        return self.mapping / CAMERA_INFO_FILE
-
-    @property
-    def map(self) -> Path:
-        return self.path / "map"
-
-    @property
-    def bag(self) -> Path:
-        """The query video."""
-        return self.path / "query"
-
-    @property
-    def report(self) -> Path:
-        return self.path / "report"
-
-    @property
-    def picture(self) -> Path:
-        return self.path / "demo.png"
-
-    @property
-    def _marker(self) -> Path:
-        return self.path / ".dense-reloc-demo"
+    def __init__(self, path: Path) -> None:
+        self.path, self._marker = path, path / ".dense-reloc-demo"
+        self.mapping = path / "mapping"
+        self.camera_info = self.mapping / CAMERA_INFO_FILE
+        self.map, self.bag = path / "map", path / "query"
+        self.report, self.picture = path / "report", path / "demo.png"
 
     def clear(self) -> None:
         """Makes the folder, or empties that of an earlier demonstration.

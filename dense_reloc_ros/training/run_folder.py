@@ -18,6 +18,7 @@ class RunFolder:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.checkpoints = Checkpoints(path)
+        self._configuration, self._revision = path / "config.yaml", path / "revision.txt"
 
     def check_new(self) -> None:
         """Makes sure that no run is overwritten.
@@ -85,11 +86,3 @@ class RunFolder:
             curve=[CurvePoint(**point) for point in progress["curve"]],
             validation=point["metrics"],
         )
-
-    @property
-    def _configuration(self) -> Path:
-        return self.path / "config.yaml"
-
-    @property
-    def _revision(self) -> Path:
-        return self.path / "revision.txt"

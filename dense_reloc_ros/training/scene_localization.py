@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median_low
 
 import torch
 from torch import Tensor
@@ -16,6 +17,7 @@ from dense_reloc_ros.dsm.coordinate_pyramid import (
 )
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, SceneViews
+from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.pose.reprojection import robust_pose
 from dense_reloc_ros.training.examples import SceneBatch
 from dense_reloc_ros.training.losses.scene_coordinate_loss import seen_in_views
@@ -90,9 +92,12 @@ class Localizations:
         self.errors.append(distance[distance.isfinite()].cpu())
         for image, true in enumerate(batch.T_map_camera):
             pose = pose_of(finest, image, batch.intrinsics[image])
-            metres, degrees = (math.inf, 180.0) if pose is None else _apart(pose, true)
-            self.metres.append(metres)
-            self.degrees.append(degrees)
+            error = PoseError(math.inf, math.pi)
+            if pose is not None:
+                found = torch.linalg.inv(pose.double()).cpu().numpy()
+                error = pose_error(true.double().cpu().numpy(), found)
+            self.metres.append(error.translation)
+            self.degrees.append(math.degrees(error.rotation))
 
     def metrics(self) -> Mapping[str, float]:
         """By name."""
@@ -102,8 +107,8 @@ class Localizations:
             "coordinates_median_m": float(errors.median()) if len(errors) else math.nan,
             "coordinates_10cm": float((errors < NEAR_METRES).float().mean()),
             "pose_5cm_5deg": sum(good) / len(good),
-            "pose_median_m": _median(self.metres),
-            "pose_median_deg": _median(self.degrees),
+            "pose_median_m": median_low(self.metres),
+            "pose_median_deg": median_low(self.degrees),
         }
 
 
@@ -116,16 +121,3 @@ def pose_of(prediction: LevelPrediction, image: int, intrinsics: Tensor) -> Tens
     centres = cell_centres(height, width, prediction.stride, intrinsics).flatten(0, 1)
     points = prediction.coordinates[image].flatten(1).T
     return robust_pose(centres[chosen], points[chosen], intrinsics, INLIER_PIXELS)
-
-
-def _apart(T_camera_map: Tensor, T_map_camera: Tensor) -> tuple[float, float]:
-    """Metres and degrees between a pose and the true one."""
-    found = torch.linalg.inv(T_camera_map.double())
-    metres = float((found[:3, 3] - T_map_camera[:3, 3]).norm())
-    turned = found[:3, :3].T @ T_map_camera[:3, :3].double()
-    cosine = (turned.diagonal().sum() - 1) / 2
-    return metres, math.degrees(math.acos(float(cosine.clamp(-1, 1))))
-
-
-def _median(values: Sequence[float]) -> float:
-    return float(torch.tensor(values).median())

@@ -76,15 +76,10 @@ class ColmapSource:
         self._scenes = [
             _Scene(folder, configuration.common_points) for folder in configuration.scenes
         ]
-        self._folders = configuration.scenes
+        self._folders, self.places = configuration.scenes, len(self._scenes)
         self._images: BoundedMemory[RgbImage] = BoundedMemory(
             configuration.memory_mb, lambda image: image.nbytes
         )
-
-    @property
-    def places(self) -> int:
-        """Pairs have places from 0 up to this."""
-        return len(self._scenes)
 
     def pair(self, number: int) -> TrainingPair:
         """The pair of a number, always the same.

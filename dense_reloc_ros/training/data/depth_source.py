@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 from pydantic import Field
 
 from dense_reloc_ros.configuration import Block
@@ -53,6 +54,11 @@ class Recording:
     relit: Sequence[SourceFrame] = ()
     """The same frames in other light; targets are taken from both."""
 
+    def overlapping_pairs(self, least: float) -> NDArray[np.intp]:
+        """Pairs (P, 2) of indices (source, target): the target sees this share of the source."""
+        frames = [thinned(load_depth_frame(frame), OVERLAP_STEP) for frame in self.frames]
+        return overlapping_pairs(frames, least, OVERLAP_TOLERANCE)
+
 
 class DepthSource:
     """Pairs of overlapping frames; a place is a recording.
@@ -75,7 +81,7 @@ class DepthSource:
         size: tuple[int, int],
         points: int,
     ) -> None:
-        self._recordings = recordings
+        self._recordings, self.places = recordings, len(recordings)
         self._views = DepthViews(size, points, configuration.zoom, configuration.tolerance)
         self._camera = RandomCamera(configuration.photometric)
         self._loaded: BoundedMemory[DepthFrame] = BoundedMemory(
@@ -83,15 +89,9 @@ class DepthSource:
         )
         self._pairs = []
         for recording in recordings:
-            frames = [thinned(load_depth_frame(frame), OVERLAP_STEP) for frame in recording.frames]
-            self._pairs.append(overlapping_pairs(frames, configuration.overlap, OVERLAP_TOLERANCE))
+            self._pairs.append(recording.overlapping_pairs(configuration.overlap))
             if not len(self._pairs[-1]):
                 raise InputError(f"{recording.name}: no two frames see enough of the same")
-
-    @property
-    def places(self) -> int:
-        """Pairs have places from 0 up to this."""
-        return len(self._recordings)
 
     def pair(self, number: int) -> TrainingPair:
         """The pair of a number, always the same.

@@ -18,18 +18,8 @@ from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.crops import Crop, random_crop
-from dense_reloc_ros.training.data.depth_frames import (
-    DepthFrame,
-    load_depth_frame,
-    overlapping_pairs,
-    thinned,
-)
-from dense_reloc_ros.training.data.depth_source import (
-    OVERLAP_STEP,
-    OVERLAP_TOLERANCE,
-    DepthDataConfiguration,
-    Recording,
-)
+from dense_reloc_ros.training.data.depth_frames import DepthFrame, load_depth_frame
+from dense_reloc_ros.training.data.depth_source import DepthDataConfiguration, Recording
 from dense_reloc_ros.training.examples import SceneQuery
 
 
@@ -67,17 +57,13 @@ class SceneSource:
         configuration: SceneImagesConfiguration,
         size: tuple[int, int],
     ) -> None:
-        self._recordings, self._configuration, self._size = recordings, configuration, size
+        self._recordings, self.places = recordings, len(recordings)
+        self._configuration, self._size = configuration, size
         self._camera = RandomCamera(configuration.photometric)
         self._loaded: BoundedMemory[DepthFrame] = BoundedMemory(
             configuration.memory_mb, lambda frame: frame.nbytes
         )
         self._overlapping = [self._find_overlapping(recording) for recording in recordings]
-
-    @property
-    def places(self) -> int:
-        """Queries have places from 0 up to this."""
-        return len(self._recordings)
 
     def pair(self, number: int) -> SceneQuery:
         """The query of a number with its scene images, always the same.
@@ -131,10 +117,7 @@ class SceneSource:
 
     def _find_overlapping(self, scene: SceneRecording) -> dict[int, NDArray[np.intp]]:
         """For each query that has any, the scene images that see enough of it."""
-        frames = [
-            thinned(load_depth_frame(frame), OVERLAP_STEP) for frame in scene.recording.frames
-        ]
-        pairs = overlapping_pairs(frames, self._configuration.overlap, OVERLAP_TOLERANCE)
+        pairs = scene.recording.overlapping_pairs(self._configuration.overlap)
         pairs = pairs[np.isin(pairs[:, 0], scene.queries) & np.isin(pairs[:, 1], scene.views)]
         if not len(pairs):
             raise InputError(f"{scene.recording.name}: no two frames see enough of the same")

@@ -68,11 +68,7 @@ class MixedSource:
         self._sources = sources
         self._shares = np.cumsum(weights) / np.sum(weights)
         self._first_places = np.cumsum([0, *(source.places for source in sources)])
-
-    @property
-    def places(self) -> int:
-        """Pairs have places from 0 up to this."""
-        return int(self._first_places[-1])
+        self.places = int(self._first_places[-1])
 
     def pair(self, number: int) -> Any:
         """The example of a number, always the same, from a source drawn by the number."""

@@ -68,11 +68,7 @@ class WarpsSource:
         self._library = PhotographLibrary(
             configuration.folders, configuration.pictures, configuration.memory_mb
         )
-
-    @property
-    def places(self) -> int:
-        """Pairs have places from 0 up to this."""
-        return len(self._library)
+        self.places = len(self._library)
 
     def pair(self, number: int) -> TrainingPair:
         """The pair of a number, always the same.
