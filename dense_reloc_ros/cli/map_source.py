@@ -62,11 +62,11 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
     camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
     if arguments.bag:
         from dense_reloc_ros.bags.bag_reader import BagReader
-        from dense_reloc_ros.bags.mapping_frames import read_bag
+        from dense_reloc_ros.bags.frames import read_mapping_frames
 
         with BagReader(arguments.bag) as bag:
             topics = (arguments.pose_topic, arguments.depth_topic, arguments.image_topic)
-            frames = read_bag(bag, *topics, camera)
+            frames = read_mapping_frames(bag, *topics, camera)
             yield MapSource(frames, f"bag {arguments.bag}", has_depth=bool(arguments.depth_topic))
     elif arguments.colmap:
         from dense_reloc_ros.mapping.sources.colmap import read_colmap

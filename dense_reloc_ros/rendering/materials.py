@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from itertools import pairwise
 
 import cv2
@@ -29,38 +30,22 @@ Material = Callable[[float, float, Generator], Texture]
 
 def plaster(colour: Colour) -> Material:
     """A painted wall: a little grain, some stains."""
-
-    def material(width: float, height: float, rng: Generator) -> Texture:
-        return tinted(photograph("gravel"), colour, 0.10, 0.5, width, height, rng)
-
-    return material
+    return _tinted(partial(photograph, "gravel"), colour, 0.10, 0.5)
 
 
 def fabric(colour: Colour) -> Material:
     """A woven cover."""
-
-    def material(width: float, height: float, rng: Generator) -> Texture:
-        return tinted(photograph("grass"), colour, 0.45, 0.7, width, height, rng)
-
-    return material
+    return _tinted(partial(photograph, "grass"), colour, 0.45, 0.7)
 
 
 def brick(colour: Colour) -> Material:
     """A brick wall."""
-
-    def material(width: float, height: float, rng: Generator) -> Texture:
-        return tinted(brick_courses(), colour, 0.9, 1.3, width, height, rng)
-
-    return material
+    return _tinted(brick_courses, colour, 0.9, 1.3)
 
 
 def stone(colour: Colour) -> Material:
     """Ground of coarse pebbles, as in washed concrete."""
-
-    def material(width: float, height: float, rng: Generator) -> Texture:
-        return tinted(photograph("gravel"), colour, 0.5, 1.3, width, height, rng)
-
-    return material
+    return _tinted(partial(photograph, "gravel"), colour, 0.5, 1.3)
 
 
 def wood(colour: Colour) -> Material:
@@ -201,8 +186,13 @@ def rug(width: float, height: float, rng: Generator) -> Texture:
 
 def plain(colour: Colour) -> Material:
     """Lacquer or metal: nearly one colour."""
+    return _tinted(partial(photograph, "moon"), colour, 0.15, 0.8)
 
+
+def _tinted(
+    tile: Callable[[], Texture], colour: Colour, contrast: float, tile_width: float
+) -> Material:
     def material(width: float, height: float, rng: Generator) -> Texture:
-        return tinted(photograph("moon"), colour, 0.15, 0.8, width, height, rng)
+        return tinted(tile(), colour, contrast, tile_width, width, height, rng)
 
     return material

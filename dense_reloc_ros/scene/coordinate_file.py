@@ -11,9 +11,8 @@ from torch import Tensor
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import inverse_tensor
-from dense_reloc_ros.scene.layout import coordinate_path
+from dense_reloc_ros.scene.layout import coordinate_path, open_tensors
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.tensor_file import open_tensors
 
 TENSOR = "coordinates"
 REVISION = "revision"

@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
+from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.scene.scene_map import MapInformation, SceneMap
 
@@ -84,6 +86,22 @@ def assemble(information: MapInformation, tensors: Mapping[str, Tensor]) -> Scen
         descriptors=_with_prefix(tensors, DESCRIPTORS),
         retrieval=_with_prefix(tensors, RETRIEVAL),
     )
+
+
+def open_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """All tensors by name, whose pages are read when they are used, and the file's metadata.
+
+    Raises:
+        MapError: a file that is missing or damaged; does not name it.
+    """
+    try:
+        with safe_open(file, framework="pt", device="cpu") as content:
+            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+            return tensors, content.metadata() or {}
+    except OSError as error:
+        raise MapError(error.strerror or "no such file") from None
+    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
+        raise MapError(f"truncated or altered ({' '.join(str(error).split())})") from None
 
 
 def content_revision(tensor_file: Path) -> str:

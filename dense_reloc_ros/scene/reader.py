@@ -21,9 +21,9 @@ from dense_reloc_ros.scene.layout import (
     assemble,
     content_revision,
     image_path,
+    open_tensors,
 )
 from dense_reloc_ros.scene.scene_map import FORMAT_VERSION, MapInformation, SceneMap
-from dense_reloc_ros.scene.tensor_file import open_tensors
 from dense_reloc_ros.scene.validation import check_tensors
 
 

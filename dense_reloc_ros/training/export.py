@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from dense_reloc_ros.errors import TrainingError
-from dense_reloc_ros.training.curve import CurvePoint, curve_as_csv
+from dense_reloc_ros.training.run_progress import CurvePoint, curve_as_csv
 
 
 @dataclass(frozen=True)

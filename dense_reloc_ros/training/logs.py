@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from tqdm import tqdm
 
-from dense_reloc_ros.training.curve import CurvePoint, curve_as_csv
+from dense_reloc_ros.training.run_progress import CurvePoint, curve_as_csv
 
 if TYPE_CHECKING:
     from torch.utils.tensorboard import SummaryWriter

@@ -15,7 +15,6 @@ from dense_reloc_ros.errors import TrainingError
 from dense_reloc_ros.features.network import TrainableNetwork
 from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint, write_checkpoint
-from dense_reloc_ros.training.curve import CurvePoint, best_point, validations_since_best
 from dense_reloc_ros.training.logs import TrainingLog
 from dense_reloc_ros.training.objective import Objective
 from dense_reloc_ros.training.optimization import (
@@ -25,7 +24,13 @@ from dense_reloc_ros.training.optimization import (
     set_learning_rates,
 )
 from dense_reloc_ros.training.reproducibility import deterministic_sums, seed_step
-from dense_reloc_ros.training.run_progress import Ending, Progress
+from dense_reloc_ros.training.run_progress import (
+    CurvePoint,
+    Ending,
+    Progress,
+    best_point,
+    validations_since_best,
+)
 from dense_reloc_ros.training.training_configuration import TrainingConfiguration
 from dense_reloc_ros.training.validator import Validator
 

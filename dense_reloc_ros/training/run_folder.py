@@ -8,8 +8,8 @@ from typing import Any
 from dense_reloc_ros.configuration import read_yaml
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
-from dense_reloc_ros.training.curve import CurvePoint
 from dense_reloc_ros.training.export import TrainedNetwork, git_revision
+from dense_reloc_ros.training.run_progress import CurvePoint
 
 
 class RunFolder:

@@ -12,7 +12,7 @@ from scene.wall import CAMERA, PixelDescriber, wall_frame
 
 from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.bag_writer import BagWriter
-from dense_reloc_ros.bags.mapping_frames import read_bag
+from dense_reloc_ros.bags.frames import read_mapping_frames
 from dense_reloc_ros.bags.topics import DEPTH_TOPIC, GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -42,7 +42,7 @@ def test_the_map_of_a_bag_is_that_of_its_frames(tmp_path):
     path = write_bag(tmp_path / "bag", posed=[0, 1, 2, 3], with_depth=[0, 1, 2, 3])
     expected = build_from_depth(frames(), PixelDescriber())
     with BagReader(path) as bag:
-        read = read_bag(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
+        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
         scene_map = build_from_depth(read, PixelDescriber())
     torch.testing.assert_close(scene_map.keyframe_poses, expected.keyframe_poses)
     assert torch.equal(scene_map.observation_pixels, expected.observation_pixels)
@@ -55,8 +55,8 @@ def test_the_map_of_a_bag_is_that_of_its_frames(tmp_path):
 def test_incomplete_images_are_left_out_and_counted(tmp_path, caplog):
     path = write_bag(tmp_path / "bag", posed=[1, 2, 3], with_depth=[0, 1, 3])
     with BagReader(path) as bag, caplog.at_level(logging.WARNING):
-        read = read_bag(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
-        without_depth = read_bag(bag, GROUND_TRUTH_TOPIC)
+        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
+        without_depth = read_mapping_frames(bag, GROUND_TRUTH_TOPIC)
     np.testing.assert_allclose(
         [frame.T_map_camera for frame in read],
         [frames()[index].T_map_camera for index in (1, 3)],
@@ -78,7 +78,7 @@ def test_incomplete_images_are_left_out_and_counted(tmp_path, caplog):
 def test_bags_without_a_complete_image_are_refused(tmp_path, posed, with_depth, reason):
     path = write_bag(tmp_path / "bag", posed, with_depth)
     with BagReader(path) as bag, pytest.raises(InputError, match=reason):
-        read_bag(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
+        read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
 
 
 def test_poses_of_another_time_are_refused(tmp_path):
@@ -89,4 +89,4 @@ def test_poses_of_another_time_are_refused(tmp_path):
     with BagReader(tmp_path / "bag") as bag:
         reason = "no pose on /ground_truth/pose belongs to any of the 1 images"
         with pytest.raises(InputError, match=reason):
-            read_bag(bag, GROUND_TRUTH_TOPIC)
+            read_mapping_frames(bag, GROUND_TRUTH_TOPIC)

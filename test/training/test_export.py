@@ -10,8 +10,8 @@ from training.tiny import TinyNetwork
 
 from dense_reloc_ros.errors import TrainingError
 from dense_reloc_ros.features.weights import load_weights
-from dense_reloc_ros.training.curve import CurvePoint
 from dense_reloc_ros.training.export import TrainedNetwork, export
+from dense_reloc_ros.training.run_progress import CurvePoint
 
 CONFIGURATION = "network: tiny\ndata: [{source: {kind: warps, pictures: [coffee]}}]\n"
 

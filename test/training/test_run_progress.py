@@ -5,7 +5,7 @@ import math
 import pytest
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.training.curve import (
+from dense_reloc_ros.training.run_progress import (
     CurvePoint,
     best_point,
     curve_as_csv,
