@@ -16,25 +16,22 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Writes images, camera_info, the true poses (on /ground_truth/pose, of the "
         "camera's optical frame) and /tf_static into a rosbag2 in mcap format.",
     )
-    create.add_argument(
+    add = create.add_argument
+    add(
         "--seven-scenes",
         type=Path,
         required=True,
         metavar="DIR",
         help="folder with frame-XXXXXX.color.jpg or .png and .pose.txt",
     )
-    create.add_argument(
-        "--camera-info", type=Path, required=True, metavar="FILE", help="intrinsics, ROS YAML"
-    )
-    create.add_argument(
-        "--output", type=Path, required=True, metavar="BAG", help="folder to make; must not exist"
-    )
-    create.add_argument(
+    add("--camera-info", type=Path, required=True, metavar="FILE", help="intrinsics, ROS YAML")
+    add("--output", type=Path, required=True, metavar="BAG", help="folder to make; must not exist")
+    add(
         "--compressed",
         action="store_true",
         help="copy the image files as they are onto the compressed topic",
     )
-    create.add_argument("--depth", action="store_true", help="write the depth images, too")
+    add("--depth", action="store_true", help="write the depth images, too")
     create.set_defaults(run=run_create)
 
 

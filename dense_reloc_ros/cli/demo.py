@@ -25,13 +25,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "bag, which fuse its frames over time, and reports how well they localized it. Takes two "
         "to three minutes.",
     )
-    parser.add_argument("--output", type=Path, required=True, metavar="DIR", help="folder for all")
-    parser.add_argument(
-        "--seed", type=int, default=0, help="which room and which walks (default 0)"
-    )
-    parser.add_argument(
-        "--frames", type=_positive, default=100, metavar="N", help="length of the video (100)"
-    )
+    add = parser.add_argument
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for all")
+    add("--seed", type=int, default=0, help="which room and which walks (default 0)")
+    add("--frames", type=_positive, default=100, metavar="N", help="length of the video (100)")
     parser.set_defaults(run=run)
 
 

@@ -15,26 +15,25 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="localize recorded images against a map, and report how well",
         description="Writes poses.tum, report.json, report.html, errors.csv and plots.",
     )
-    parser.add_argument("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
+    add = parser.add_argument
+    add("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
     add_query_options(parser)
-    parser.add_argument(
+    add(
         "--ground-truth",
         type=Path,
         metavar="TUM",
         help="true camera poses to compare with; those beside the images, if not given",
     )
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for the report"
-    )
-    parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument(
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the report")
+    add("--method", metavar="M", help="how to localize; the map's own by default")
+    add("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    add(
         "--fusion",
         action="store_true",
         help="fuse the frames over time, as the node temporal_fusion does",
     )
-    parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
-    parser.add_argument(
+    add("--config", type=Path, metavar="YAML", help="parameters of the localizer")
+    add(
         "--weights",
         type=Path,
         metavar="FILE",

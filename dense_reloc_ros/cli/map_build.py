@@ -20,24 +20,19 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "already is replaced once the new one is complete.",
     )
     add_source_options(parser)
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="MAP", help="folder of the map to write"
-    )
-    parser.add_argument(
-        "--method", metavar="M", help="what to build the map for; the default method, if not given"
-    )
-    parser.add_argument("--network", metavar="N", help="features; the method's own, if not given")
-    parser.add_argument(
+    add = parser.add_argument
+    add("--output", type=Path, required=True, metavar="MAP", help="folder of the map to write")
+    add("--method", metavar="M", help="what to build the map for; the default method, if not given")
+    add("--network", metavar="N", help="features; the method's own, if not given")
+    add(
         "--weights",
         type=Path,
         metavar="FILE",
         help="weights of the network; those that it brings along, if not given",
     )
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    parser.add_argument(
-        "--every", type=int, default=1, metavar="N", help="take every Nth frame (default: all)"
-    )
-    parser.add_argument(
+    add("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    add("--every", type=int, default=1, metavar="N", help="take every Nth frame (default: all)")
+    add(
         "--keyframe-distance",
         type=float,
         default=0.0,
@@ -45,20 +40,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="skip frames nearer than this to a keyframe that looks the same way (default: 0, "
         "none)",
     )
-    parser.add_argument(
+    add(
         "--keyframe-angle",
         type=float,
         default=10.0,
         metavar="DEGREES",
         help="directions that differ by less are the same way (default: 10)",
     )
-    parser.add_argument(
-        "--frame-id", default="map", metavar="NAME", help="name of the map's frame (default: map)"
-    )
-    parser.add_argument(
-        "--store-images", action="store_true", help="keep the keyframes' images, for people"
-    )
-    parser.add_argument(
+    add("--frame-id", default="map", metavar="NAME", help="name of the map's frame (default: map)")
+    add("--store-images", action="store_true", help="keep the keyframes' images, for people")
+    add(
         "--coordinates",
         action="store_true",
         help="store the coordinates of the keyframes' pixels, and their images: the methods dsm... "

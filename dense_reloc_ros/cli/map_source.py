@@ -27,24 +27,21 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         "--bag", type=Path, metavar="BAG", help="rosbag2 (mcap or sqlite3); needs --pose-topic"
     )
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--camera-info",
         type=Path,
         metavar="FILE",
         help="intrinsics, ROS YAML; bags and COLMAP models bring their own",
     )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="images of the COLMAP model")
-    parser.add_argument(
-        "--pose-topic", metavar="TOPIC", help="camera or robot poses in the map frame, in the bag"
-    )
-    parser.add_argument(
+    add("--images", type=Path, metavar="DIR", help="images of the COLMAP model")
+    add("--pose-topic", metavar="TOPIC", help="camera or robot poses in the map frame, in the bag")
+    add(
         "--depth-topic",
         metavar="TOPIC",
         help="depth registered to the images, in the bag; without it, points are triangulated",
     )
-    parser.add_argument(
-        "--image-topic", metavar="TOPIC", help="images in the bag, where there are several"
-    )
+    add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
 
 
 @contextmanager

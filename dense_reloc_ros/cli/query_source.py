@@ -21,15 +21,14 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
     )
     source.add_argument("--bag", type=Path, metavar="BAG", help="rosbag2 (mcap or sqlite3)")
     source.add_argument("--images", type=Path, metavar="DIR", help="folder of image files")
-    parser.add_argument(
+    add = parser.add_argument
+    add(
         "--camera-info",
         type=Path,
         metavar="FILE",
         help="intrinsics, ROS YAML; bags bring their own",
     )
-    parser.add_argument(
-        "--image-topic", metavar="TOPIC", help="images in the bag, where there are several"
-    )
+    add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
 
 
 @contextmanager

@@ -14,22 +14,17 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Starts the relocalizer node as a process of its own, in a ROS domain of its "
         "own, plays the bag into it and evaluates what it publishes. Needs ROS 2.",
     )
-    parser.add_argument("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
-    parser.add_argument(
-        "--bag", type=Path, required=True, metavar="BAG", help="rosbag2 (mcap or sqlite3)"
-    )
-    parser.add_argument(
-        "--image-topic", metavar="TOPIC", help="images in the bag, where there are several"
-    )
-    parser.add_argument(
+    add = parser.add_argument
+    add("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
+    add("--bag", type=Path, required=True, metavar="BAG", help="rosbag2 (mcap or sqlite3)")
+    add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
+    add(
         "--ground-truth",
         type=Path,
         metavar="TUM",
         help="true camera poses to compare with; those in the bag, if not given",
     )
-    parser.add_argument(
-        "--output", type=Path, required=True, metavar="DIR", help="folder for the report"
-    )
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the report")
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(
         "--rate", type=_positive, default=1.0, metavar="R", help="speed of playing (default 1)"
@@ -39,28 +34,28 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="send each image when the one before is answered, so that none is dropped",
     )
-    parser.add_argument(
+    add(
         "--timeout",
         type=_positive,
         default=30.0,
         metavar="S",
         help="seconds after which an image counts as not localized (default 30)",
     )
-    parser.add_argument(
+    add(
         "--params-file",
         type=Path,
         metavar="YAML",
         help="instead of the package's config/reloc.yaml",
     )
-    parser.add_argument("--method", metavar="M", help="how to localize; the map's own by default")
-    parser.add_argument("--device", help="auto, cpu, cuda or cuda:N; overrides the parameter file")
-    parser.add_argument(
+    add("--method", metavar="M", help="how to localize; the map's own by default")
+    add("--device", help="auto, cpu, cuda or cuda:N; overrides the parameter file")
+    add(
         "--weights",
         type=Path,
         metavar="FILE",
         help="weights that the map was built with, where these are not the network's own",
     )
-    parser.add_argument(
+    add(
         "--fusion",
         action="store_true",
         help="run the node temporal_fusion, too, and evaluate what that one publishes",

@@ -17,8 +17,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         description="Writes checkpoints, TensorBoard logs and the validation curve. Ctrl-C ends "
         "after the step that is going on; --resume goes on exactly there.",
     )
-    parser.add_argument("config", type=Path, metavar="CONFIG.yaml", help="see config/training")
-    parser.add_argument(
+    add = parser.add_argument
+    add("config", type=Path, metavar="CONFIG.yaml", help="see config/training")
+    add(
         "--path",
         action="append",
         default=[],
@@ -26,20 +27,16 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="NAME=PATH",
         help="what ${NAME} in CONFIG stands for; else the environment variable NAME. Repeatable",
     )
-    parser.add_argument(
+    add(
         "--output",
         type=Path,
         metavar="DIR",
         help="folder of the run; output/training/CONFIG by default",
     )
-    parser.add_argument("--resume", action="store_true", help="go on with the run in that folder")
-    parser.add_argument("--device", metavar="D", help="auto, cpu, cuda or cuda:N; CONFIG's own")
-    parser.add_argument(
-        "--export", type=Path, metavar="DIR", help="write the best weights there in the end"
-    )
-    parser.add_argument(
-        "--half", action="store_true", help="export weights as float16, half as large"
-    )
+    add("--resume", action="store_true", help="go on with the run in that folder")
+    add("--device", metavar="D", help="auto, cpu, cuda or cuda:N; CONFIG's own")
+    add("--export", type=Path, metavar="DIR", help="write the best weights there in the end")
+    add("--half", action="store_true", help="export weights as float16, half as large")
     parser.set_defaults(run=run)
 
 
