@@ -15,11 +15,11 @@ from dense_reloc_ros.configuration import Block, block_from_mapping, read_yaml
 from dense_reloc_ros.dsm.variants import VARIANTS
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.training.batches import LARGEST_SEED
-from dense_reloc_ros.training.data.scene_configuration import (
+from dense_reloc_ros.training.data.sources import (
+    DataConfiguration,
     RgbdScenesConfiguration,
     RoomScenesConfiguration,
 )
-from dense_reloc_ros.training.data.sources import DataConfiguration
 from dense_reloc_ros.training.losses.registry import LossConfiguration
 from dense_reloc_ros.training.losses.scene_coordinate_loss import SceneCoordinateLossConfiguration
 from dense_reloc_ros.training.optimization import (

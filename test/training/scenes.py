@@ -9,7 +9,7 @@ from torch import Tensor
 
 from dense_reloc_ros.dsm.coordinate_pyramid import coordinate_pyramid, coordinates_of_depth
 from dense_reloc_ros.dsm.scene_views import SceneViews
-from dense_reloc_ros.training.data.scene_configuration import RoomScenesConfiguration
+from dense_reloc_ros.training.data.sources import RoomScenesConfiguration
 from dense_reloc_ros.training.examples import SceneBatch
 
 STRIDES = (8, 4)

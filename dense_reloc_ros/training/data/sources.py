@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Any, Protocol
+from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
 from pydantic import Field
@@ -14,12 +14,28 @@ from dense_reloc_ros.training.data.colmap_pairs import ColmapConfiguration, Colm
 from dense_reloc_ros.training.data.depth_source import DepthSource
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
-from dense_reloc_ros.training.data.scene_configuration import (
-    RgbdScenesConfiguration,
-    RoomScenesConfiguration,
-    create_scene_source,
+from dense_reloc_ros.training.data.scene_source import (
+    SceneImagesConfiguration,
+    SceneRecording,
+    SceneSource,
 )
 from dense_reloc_ros.training.data.warps import WarpsConfiguration, WarpsSource
+
+
+class RoomScenesConfiguration(RoomsConfiguration, SceneImagesConfiguration):
+    """Queries and scene images from rooms that the project renders itself."""
+
+    kind: Literal["room_scenes"] = "room_scenes"  # type: ignore[assignment]
+    apart: bool = Field(
+        False, description="Queries from the walk of a visitor, scene images from the mapping one"
+    )
+
+
+class RgbdScenesConfiguration(RgbdConfiguration, SceneImagesConfiguration):
+    """Queries and scene images from the frames of RGB-D recordings."""
+
+    kind: Literal["rgbd_scenes"] = "rgbd_scenes"  # type: ignore[assignment]
+
 
 DataConfiguration = Annotated[
     WarpsConfiguration
@@ -59,6 +75,27 @@ def create_source(
     if isinstance(configuration, RoomsConfiguration):
         return DepthSource(room_recordings(configuration), configuration, size, points)
     return WarpsSource(configuration, size, points)
+
+
+def create_scene_source(
+    configuration: RoomScenesConfiguration | RgbdScenesConfiguration, size: tuple[int, int]
+) -> SceneSource:
+    """Queries and scene images of `size` (height, width).
+
+    Raises:
+        InputError: as `SceneSource`, or what the recordings raise.
+    """
+    c = configuration
+    if isinstance(c, RoomScenesConfiguration):
+        mapped = c.frames - c.frames // 2
+        parts = (range(mapped, c.frames), range(mapped)) if c.apart else (range(c.frames),) * 2
+        scenes = [SceneRecording(recording, *parts) for recording in room_recordings(c)]
+    else:
+        scenes = [
+            SceneRecording(recording, *(range(len(recording.frames)),) * 2)
+            for recording in rgbd_recordings(c)
+        ]
+    return SceneSource(scenes, c, size)
 
 
 class MixedSource:

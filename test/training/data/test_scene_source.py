@@ -15,11 +15,11 @@ from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.training.data import rooms
 from dense_reloc_ros.training.data.rgbd import rgbd_recordings
-from dense_reloc_ros.training.data.scene_configuration import (
+from dense_reloc_ros.training.data.scene_source import SceneSource
+from dense_reloc_ros.training.data.sources import (
     RgbdScenesConfiguration,
     create_scene_source,
 )
-from dense_reloc_ros.training.data.scene_source import SceneSource
 from dense_reloc_ros.training.examples import SceneQuery
 
 SIZE = (48, 64)
