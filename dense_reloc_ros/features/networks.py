@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from importlib import import_module
 from types import MappingProxyType
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.network import FeatureNetwork
 
-
-def _from(module: str, name: str) -> Callable[[], FeatureNetwork]:
-    """Makes the network of a class that is imported when it is wanted: each is heavy."""
-
-    def create() -> FeatureNetwork:
-        network: FeatureNetwork = getattr(import_module(module), name)()
-        return network
-
-    return create
-
-
-NETWORKS: Mapping[str, Callable[[], FeatureNetwork]] = MappingProxyType(
+NETWORKS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
-        "compact": _from("dense_reloc_ros.features.compact", "Compact"),
-        "s2dhm": _from("dense_reloc_ros.features.s2dhm", "S2dhm"),
-        "s2dnet": _from("dense_reloc_ros.features.s2dnet", "S2dNet"),
-        "nre": _from("dense_reloc_ros.features.nre_network", "NreNetwork"),
+        "compact": ("compact", "Compact"),
+        "s2dhm": ("s2dhm", "S2dhm"),
+        "s2dnet": ("s2dnet", "S2dNet"),
+        "nre": ("nre_network", "NreNetwork"),
     }
 )
+"""Module and class of each, which is imported when it is wanted: they are heavy."""
 
 
 def create_network(name: str) -> FeatureNetwork:
@@ -40,4 +30,6 @@ def create_network(name: str) -> FeatureNetwork:
     """
     if name not in NETWORKS:
         raise ConfigurationError(f"unknown network '{name}' (known: {', '.join(NETWORKS)})")
-    return NETWORKS[name]()
+    module, kind = NETWORKS[name]
+    network: FeatureNetwork = getattr(import_module(f"dense_reloc_ros.features.{module}"), kind)()
+    return network

@@ -89,4 +89,4 @@ def test_the_registry_knows_them_by_their_names():
 
 
 def test_names_are_those_of_the_registry(network):
-    assert NETWORKS[network.name]().name == network.name
+    assert create_network(network.name).name == network.name
