@@ -14,13 +14,13 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.s2dhm import LAYERS as S2DHM_LAYERS
 from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.sampling import (
+    StepCounter,
     at_most,
     counted_points,
     find_level,
     sample_cells,
     sample_descriptors,
 )
-from dense_reloc_ros.training.losses.steps import StepCounter
 from dense_reloc_ros.training.losses.value import LossValue
 
 

@@ -15,13 +15,13 @@ from dense_reloc_ros.matching.correlation import BYTES_PER_CELL, chunks
 from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.recomputation import call
 from dense_reloc_ros.training.losses.sampling import (
+    StepCounter,
     counted_points,
     find_level,
     gather_cells,
     sample_cells,
     sample_descriptors,
 )
-from dense_reloc_ros.training.losses.steps import StepCounter
 from dense_reloc_ros.training.losses.temperature import Temperature
 from dense_reloc_ros.training.losses.value import LossValue
 

@@ -6,13 +6,33 @@ Points of all images lie in one row (V,), image by image; `image` (V,) says whic
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.training.examples import PairBatch
+
+
+class StepCounter(nn.Module):
+    """Counts training batches; the count is part of the state dict, so that runs resume exactly."""
+
+    count: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("count", torch.zeros((), dtype=torch.int64))
+
+    def next(self) -> torch.Generator:
+        """The random numbers of this batch, made on the CPU; counts it when training.
+
+        In evaluation mode they are always those of batch 0, so that validations compare.
+        """
+        step = int(self.count) if self.training else 0
+        if self.training:
+            self.count += 1
+        return torch.Generator().manual_seed(step)
 
 
 def find_level(features: DenseFeatures, name: str) -> FeatureLevel:
