@@ -1,0 +1,68 @@
+"""A second retrieval, by a pose instead of an image: the keyframes that look at the same things."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+NEAREST = 200
+"""Keyframes with the camera centres nearest to a pose that are looked at; bounds the time."""
+LARGEST_ANGLE = math.radians(45.0)
+"""Between the rays to a point, from which on descriptors rarely recognize it."""
+LARGEST_RATIO = 2.5
+"""Of the distances from a point, from which on descriptors rarely recognize it."""
+
+
+def overlapping_keyframes(
+    scene_map: SceneMap,
+    T_map_camera: FloatArray,
+    camera: Camera,
+    excluded: frozenset[int] = frozenset(),
+) -> tuple[Tensor, Tensor]:
+    """Keyframes (N,) with the shares (N,) of their points that a camera sees alike, best first.
+
+    A point is seen alike where it lies in the image of the camera at the pose (4, 4), its ray
+    differs by less than `LARGEST_ANGLE` from the keyframe's, and its distance by less than a factor
+    `LARGEST_RATIO`. Only keyframes of which a point is seen so are among them. What hides what is
+    not known.
+    """
+    pose = torch.from_numpy(T_map_camera)
+    centres = scene_map.keyframe_poses[:, :3, 3]
+    distances = (centres - pose[:3, 3]).norm(dim=-1)
+    distances[list(excluded)] = torch.inf
+    nearest = distances.topk(min(NEAREST, len(distances)), largest=False).indices
+    nearest = nearest[distances[nearest].isfinite()]
+    slices = [scene_map.observations(k) for k in nearest.tolist()]
+    if not slices:
+        return nearest, torch.zeros(0)
+    owners = torch.repeat_interleave(
+        torch.arange(len(slices)), torch.tensor([s.stop - s.start for s in slices])
+    )
+    seen = torch.cat([scene_map.observation_points[s] for s in slices]).long()
+    points = scene_map.points[seen].double()
+    alike = _seen_alike(points, pose, centres[nearest][owners], camera)
+    shares = torch.zeros(len(slices)).index_add_(0, owners, alike.float())
+    shares /= torch.bincount(owners, minlength=len(slices)).clamp(min=1)
+    order = shares.argsort(descending=True, stable=True)
+    order = order[shares[order] > 0]
+    return nearest[order], shares[order]
+
+
+def _seen_alike(points: Tensor, pose: Tensor, centres: Tensor, camera: Camera) -> Tensor:
+    """Which of the points (N, 3) a camera at a pose sees as from the centres (N, 3): (N,) bool."""
+    ray, there = points - pose[:3, 3], points - centres
+    in_camera = ray @ pose[:3, :3]
+    x, y, depth = in_camera.unbind(-1)
+    column, row = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy
+    inside = (depth > 0) & (column >= 0) & (row >= 0)
+    inside &= (column <= camera.width - 1) & (row <= camera.height - 1)
+    near, far = ray.norm(dim=-1), there.norm(dim=-1)
+    same_side = (ray * there).sum(-1) > math.cos(LARGEST_ANGLE) * near * far
+    ratio = far / near.clamp(min=1e-9)
+    return inside & same_side & (ratio < LARGEST_RATIO) & (ratio > 1 / LARGEST_RATIO)
