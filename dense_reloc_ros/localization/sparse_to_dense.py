@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -35,12 +35,15 @@ from dense_reloc_ros.pose.covariance import pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.retrieval.evidence import distinctiveness
+from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations, best_observations
 from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.stopwatch import Stopwatch
 
+CLEAR_SCORE = 0.75
+"""Poses that score more are not looked at again."""
 DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
 """Of maps that are not calibrated."""
 ESTIMATORS: Mapping[str, PoseEstimator] = MappingProxyType(
@@ -104,6 +107,11 @@ class SparseToDenseLocalizer(Localizer):
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
         estimates = self.estimate_in(places, features, view.camera, prior, stopwatch)
+        if all(estimate.score < self.score_threshold for estimate in estimates):
+            with stopwatch.stage("retrieval"):
+                places = self.retrieve_more(features, places)
+            estimates += self.estimate_in(places, features, view.camera, prior, stopwatch)
+        estimates += self.estimate_guided(estimates, features, view.camera, stopwatch)
         return LocalizedView(view, features, estimates)
 
     def estimate_in(
@@ -132,6 +140,42 @@ class SparseToDenseLocalizer(Localizer):
     ) -> list[list[int]]:
         """Keyframes that the query may show, but those excluded: one or more places, best first."""
         return retrieve_places(features, self.scene_map, self.configuration.retrieval, excluded)
+
+    def retrieve_more(self, features: DenseFeatures, tried: list[list[int]]) -> list[list[int]]:
+        """As many places again, among twice as many keyframes, that have none of those tried."""
+        options = self.configuration.retrieval
+        wider = options.model_copy(
+            update={"keyframes": 2 * options.keyframes, "clusters": 2 * options.clusters}
+        )
+        known = {keyframe for place in tried for keyframe in place}
+        places = retrieve_places(features, self.scene_map, wider)
+        return [place for place in places if known.isdisjoint(place)][: options.clusters]
+
+    def estimate_guided(
+        self,
+        estimates: Sequence[PoseEstimate],
+        features: DenseFeatures,
+        camera: Camera,
+        stopwatch: Stopwatch,
+    ) -> list[PoseEstimate]:
+        """Once more from the best pose, where other keyframes see more of what it sees.
+
+        None where the pose was found with the keyframes that are best for it.
+        """
+        best = max(estimates, key=lambda estimate: estimate.score, default=None)
+        if best is None or not self.score_threshold <= best.score < CLEAR_SCORE:
+            return []
+        with stopwatch.stage("retrieval"):
+            better = better_keyframes(
+                self.scene_map,
+                best.T_map_camera,
+                camera,
+                best.keyframes,
+                self.configuration.retrieval,
+            )
+        if not better:
+            return []
+        return self.estimate_in([better], features, camera, best.T_map_camera, stopwatch)
 
     def match(
         self, features: DenseFeatures, keyframes: list[int], camera: Camera

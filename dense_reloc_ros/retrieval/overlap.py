@@ -3,27 +3,53 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.retrieval.distinct_views import distinct_views
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 NEAREST = 200
 """Keyframes with the camera centres nearest to a pose that are looked at; bounds the time."""
 LARGEST_ANGLE = math.radians(45.0)
 """Between the rays to a point, from which on descriptors rarely recognize it."""
+WORTHWHILE = 1.25
+"""Times the overlap of the keyframes at hand, from which on better ones are worth the time."""
+LEAST_SHARE = 0.1
+"""Of a keyframe's points."""
 LARGEST_RATIO = 2.5
 """Of the distances from a point, from which on descriptors rarely recognize it."""
+
+
+def better_keyframes(
+    scene_map: SceneMap,
+    T_map_camera: FloatArray,
+    camera: Camera,
+    used: Collection[int],
+    options: RetrievalConfiguration,
+) -> list[int]:
+    """Keyframes to localize an image against again, whose first pose came from those `used`.
+
+    None unless one of them overlaps `WORTHWHILE` times as much as any that was used.
+    """
+    keyframes, shares = overlapping_keyframes(scene_map, T_map_camera, camera)
+    overlapping = dict(zip(keyframes.tolist(), shares.tolist(), strict=True))
+    at_hand = max((overlapping.get(keyframe, 0.0) for keyframe in used), default=0.0)
+    if max(overlapping.values(), default=0.0) < max(WORTHWHILE * at_hand, LEAST_SHARE):
+        return []
+    ranked = [keyframe for keyframe, share in overlapping.items() if share >= LEAST_SHARE]
+    return distinct_views(scene_map, ranked, options.keyframes, options.baseline_share)
 
 
 def overlapping_keyframes(
     scene_map: SceneMap,
     T_map_camera: FloatArray,
     camera: Camera,
-    excluded: frozenset[int] = frozenset(),
 ) -> tuple[Tensor, Tensor]:
     """Keyframes (N,) with the shares (N,) of their points that a camera sees alike, best first.
 
@@ -35,12 +61,8 @@ def overlapping_keyframes(
     pose = torch.from_numpy(T_map_camera)
     centres = scene_map.keyframe_poses[:, :3, 3]
     distances = (centres - pose[:3, 3]).norm(dim=-1)
-    distances[list(excluded)] = torch.inf
     nearest = distances.topk(min(NEAREST, len(distances)), largest=False).indices
-    nearest = nearest[distances[nearest].isfinite()]
     slices = [scene_map.observations(k) for k in nearest.tolist()]
-    if not slices:
-        return nearest, torch.zeros(0)
     owners = torch.repeat_interleave(
         torch.arange(len(slices)), torch.tensor([s.stop - s.start for s in slices])
     )
