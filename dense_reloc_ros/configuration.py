@@ -156,8 +156,31 @@ class DsmConfiguration(Block):
 class VerificationConfiguration(Block):
     """Whether a pose is published."""
 
+    least_confidence: float = Field(
+        0.95,
+        ge=0.0,
+        le=1.0,
+        description="Lowest probability that a published pose is right: within 0.25 m (14% of the "
+        "distance of what is seen) and 10 degrees",
+    )
+    largest_error_m: float | None = Field(
+        None,
+        gt=0.0,
+        description="Largest expected error of a published position in metres; unset: 7% of the "
+        "distance of what is seen, which suits maps in any unit",
+    )
+    largest_error_deg: float = Field(
+        5.0,
+        gt=0.0,
+        le=180.0,
+        description="Largest expected error of a published rotation in degrees",
+    )
     score_threshold: float | None = Field(
-        None, ge=0.0, le=1.0, description="Lowest score of a published pose; unset: the map's own"
+        None,
+        ge=0.0,
+        le=1.0,
+        description="Lowest score of a published pose; unset: none, or the method's own where its "
+        "poses have no other evidence",
     )
 
 

@@ -49,7 +49,7 @@ def main() -> int:
         try:
             _extract(_download(address, checksum), missing[name])
         except (OSError, ValueError, KeyError, subprocess.CalledProcessError) as error:
-            print(f"{address}: {error}", file=sys.stderr)  # noqa: T201
+            print(f"{address}: {error}", file=sys.stderr)
     return 1 if _missing(folder) else 0
 
 

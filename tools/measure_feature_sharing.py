@@ -137,12 +137,10 @@ def report(times: Times, size: int) -> None:
     medians = {name: np.median(np.array(values), axis=0) for name, values in times.items()}
     steps = ("made", "serialized, sent", "deserialized", "unpacked")
     medians["message in all"] = sum(medians[name] for name in steps)
-    print(f"message of {size / 1e6:.2f} MB, {torch.get_num_threads()} threads")  # noqa: T201
+    print(f"message of {size / 1e6:.2f} MB, {torch.get_num_threads()} threads")
     for name, (wall, processor) in medians.items():
         share = processor / medians["features"][1]
-        print(  # noqa: T201
-            f"{name:17} {wall:7.2f} ms, {processor:7.2f} ms of the processor ({share:.2f})"
-        )
+        print(f"{name:17} {wall:7.2f} ms, {processor:7.2f} ms of the processor ({share:.2f})")
 
 
 if __name__ == "__main__":

@@ -52,7 +52,6 @@ def run(arguments: argparse.Namespace) -> int:
         load_configuration,
     )
     from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
-    from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
     from dense_reloc_ros.evaluation.replay.offline import localize_frames, localize_video
     from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
     from dense_reloc_ros.evaluation.report.report import write_report
@@ -77,8 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
             records = localize_video(fusion, frames, ground_truth)
         else:
             records = localize_frames(localizer, frames, ground_truth)
-        calibration = localizer.scene_map.information.calibration
-        records = with_odometry(with_confidence(records, calibration), odometry)
+        records = with_odometry(records, odometry)
         information = RunInformation(
             method=localizer.method,
             device=str(localizer.device),

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dense_reloc_ros.scene.scene_map import MapCalibration
     from dense_reloc_ros.scene.summary import MapSummary
 
 
@@ -62,18 +61,9 @@ def table(summary: MapSummary) -> str:
         "levels": ", ".join(levels),
         "temperatures": ", ".join(temperatures) or "not fitted",
         "threshold": "not fitted" if threshold is None else f"score {threshold:.3f}",
-        "confidence": _confidence(calibration),
+        "confidence": f"logit {calibration.confidence_offset:+.2f}",
+        "covariance": f"factor {calibration.covariance_factor:.3g}",
         "coordinates": coordinates,
         "size": size + images,
     }
     return "\n".join(f"{name:14}{value}" for name, value in rows.items())
-
-
-def _confidence(calibration: MapCalibration) -> str:
-    """The probability that poses of some scores are right."""
-    from dense_reloc_ros.temporal.pose_probability import confidence_of
-
-    if calibration.confidence is None:
-        return "not fitted"
-    scores = (0.25, 0.5, 0.75)
-    return ", ".join(f"{confidence_of(s, calibration):.0%} at score {s}" for s in scores)

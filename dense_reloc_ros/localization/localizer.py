@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,12 +15,18 @@ from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.decision import (
+    confidence_of_score,
+    reason_to_doubt,
+    with_rival,
+)
 from dense_reloc_ros.localization.result import (
     FeatureView,
     Localization,
     PoseEstimate,
     Status,
 )
+from dense_reloc_ros.pose.confidence import shipped_weights
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -78,21 +84,29 @@ class Localizer(ABC):
         return self.decide(candidates, stopwatch)
 
     def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
-        """The pose of the highest score, if that is enough to believe it."""
+        """The pose of the highest score, if there is enough reason to believe it."""
         milliseconds = stopwatch.milliseconds
         features, view = candidates.features, candidates.view
         best = max(candidates.estimates, key=lambda estimate: estimate.score, default=None)
         if best is None:
             reason = "too little of the map matches the image"
             return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features, view)
-        if best.score < self.score_threshold:
-            reason = f"score {best.score:.2f} is below the threshold {self.score_threshold:.2f}"
-            return Localization(Status.REJECTED, reason, best, milliseconds, features, view)
-        return Localization(Status.LOCALIZED, "", best, milliseconds, features, view)
+        best = self.judged(with_rival(best, candidates.estimates))
+        reason = reason_to_doubt(best, self.configuration.verification, self.score_threshold)
+        status = Status.REJECTED if reason else Status.LOCALIZED
+        return Localization(status, reason, best, milliseconds, features, view)
+
+    def judged(self, estimate: PoseEstimate) -> PoseEstimate:
+        """The estimate with its confidence: by its evidence and the map, or by the score alone."""
+        if estimate.evidence is None:
+            return replace(estimate, confidence=confidence_of_score(estimate.score))
+        offset = self.scene_map.information.calibration.confidence_offset
+        confidence = shipped_weights().confidence(estimate.evidence, offset)
+        return replace(estimate, confidence=confidence)
 
     @property
     def score_threshold(self) -> float:
-        """Poses that score lower are rejected: the configuration's or else the map's own."""
+        """What wrong poses rarely score: the configuration's or else the map's own."""
         configured = self.configuration.verification.score_threshold
         calibrated = self.scene_map.information.calibration.score_threshold
         if configured is not None:

@@ -112,10 +112,9 @@ class SiftPnpLocalizer(Localizer):
         # Several matches of one place in the image are one piece of evidence.
         places = len(torch.unique(pixels, dim=0))
         covariance = reprojection_covariance(T_camera_map, points, pixels, intrinsics)
-        scale = self.scene_map.information.calibration.covariance_scale
         return PoseEstimate(
             T_map_camera=se3.inverse(T_camera_map.numpy()),
-            covariance=covariance.numpy() * scale,
+            covariance=covariance.numpy(),
             score=places / (places + HALF_SCORE_INLIERS),
             supporting_points=torch.unique(point_indices[is_inlier]).numpy(),
             keyframes=tuple(keyframes),

@@ -31,10 +31,11 @@ from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
 from dense_reloc_ros.matching.correlation import match_all
-from dense_reloc_ros.pose.covariance import pose_covariance
+from dense_reloc_ros.pose.covariance import inflation, pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
-from dense_reloc_ros.pose.verification import verify
+from dense_reloc_ros.pose.verification import evidence_of, verify
 from dense_reloc_ros.retrieval.evidence import distinctiveness
+from dense_reloc_ros.retrieval.nearest_poses import view_distances
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
@@ -244,7 +245,7 @@ class SparseToDenseLocalizer(Localizer):
         keyframes: list[int],
         camera: Camera,
     ) -> PoseEstimate:
-        """The pose with its covariance and its score."""
+        """The pose with its covariance, its score and the evidence for it."""
         verification = verify(problem, found, camera.width, camera.height)
         covariance = pose_covariance(
             found.T_camera_map,
@@ -253,17 +254,29 @@ class SparseToDenseLocalizer(Localizer):
             found.fine_maps.sparse(),
             self.configuration.nre.last_sigma,
         )
-        scale = self.scene_map.information.calibration.covariance_scale
         T_camera_map = found.T_camera_map.double().cpu().numpy()
+        T_map_camera = se3.inverse(
+            se3.rigid(se3.project_to_so3(T_camera_map[:3, :3]), T_camera_map[:3, 3])
+        )
+        view_change = self._view_change(T_map_camera, keyframes, verification.median_depth)
+        common = covariance.cpu().numpy() * inflation(verification.spread_share, view_change)
+        calibration = self.scene_map.information.calibration
         return PoseEstimate(
-            T_map_camera=se3.inverse(
-                se3.rigid(se3.project_to_so3(T_camera_map[:3, :3]), T_camera_map[:3, 3])
-            ),
-            covariance=covariance.cpu().numpy() * scale,
+            T_map_camera=T_map_camera,
+            covariance=common * calibration.covariance_factor,
             score=verification.score,
             supporting_points=point_indices[verification.supporting.cpu()].numpy(),
             keyframes=tuple(keyframes),
+            evidence=evidence_of(verification, common, view_change),
+            depth=verification.median_depth,
         )
+
+    def _view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
+        """How much a pose's view differs from that of the nearest of some keyframes."""
+        if depth <= 0:
+            return float("inf")
+        poses = self.scene_map.keyframe_poses[keyframes]
+        return float(view_distances(poses, torch.from_numpy(T_map_camera), depth).min())
 
 
 def extractor_of_map(

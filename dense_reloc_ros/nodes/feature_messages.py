@@ -84,6 +84,7 @@ def _estimate(message: LocalizedFrameMessage) -> PoseEstimate:
         message.result.score,
         np.array(message.supporting_points, dtype=np.int64),
         tuple(message.result.keyframes),
+        confidence=message.result.confidence,
     )
 
 

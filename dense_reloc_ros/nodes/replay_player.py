@@ -173,6 +173,7 @@ def answer_from_message(
         ),
         covariance=tuple(result.camera_pose.covariance),
         score=result.score,
+        confidence=result.confidence,
         keyframes=tuple(result.keyframes),
         map_revision=result.map_revision,
         method=result.method,

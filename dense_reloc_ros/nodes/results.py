@@ -42,6 +42,7 @@ def result_message(
     if estimate is None:
         return result
     result.score = float(estimate.score)
+    result.confidence = float(estimate.confidence or 0.0)
     result.supporting_points = len(estimate.supporting_points)
     result.keyframes = [int(keyframe) for keyframe in estimate.keyframes]
     if localization.is_localized:

@@ -10,6 +10,12 @@ from torch import Tensor
 from dense_reloc_ros.pose.gnc import smoothed_cost
 from dense_reloc_ros.pose.loss_maps import SparseLossMaps
 
+CORRELATION = 10.0
+"""What the variance of one frame's pose is larger by than if all points erred independently, where
+they support it everywhere in the image and a keyframe has the same view; of held-out views."""
+LEAST_SPREAD = 1 / 48
+"""One cell of the grid that the spread is counted in."""
+
 
 def pose_covariance(
     T_camera_map: Tensor, points: Tensor, intrinsics: Tensor, maps: SparseLossMaps, sigma: float
@@ -18,8 +24,8 @@ def pose_covariance(
 
     In ROS order (x, y, z, rotX, rotY, rotZ) about the fixed axes of the map frame. The kernel is
     scaled to 1 at its centre, so that a map with all its gain g in one cell counts as g
-    observations with a deviation of σ cells. This is right up to the one factor for correlated
-    neighbours, systematic errors of the map and so on, which a map's calibration holds.
+    observations with a deviation of σ cells. Neighbours err alike, and so do the points of a map:
+    `inflation` says by how much that makes it larger.
     """
     double = SparseLossMaps(
         maps.point, maps.pixels.double(), maps.gains.double(), maps.point_count, maps.stride
@@ -32,6 +38,17 @@ def pose_covariance(
     identity = torch.eye(6, dtype=information.dtype, device=information.device)
     covariance = torch.linalg.inv(information + weakest * identity)
     return to_map_axes(covariance, T_camera_map.double())
+
+
+def inflation(spread: float, view_change: float) -> float:
+    """The factor on the covariance of independent points for errors that they share.
+
+    Points in one place err alike, so that the share `spread` of the image in which they lie counts,
+    not their number. The errors of their places in the map show in an image as far as its view
+    differs from the keyframes' (`view_change`, see `PoseEvidence`): where it is the same, an error
+    in depth moves no pixel.
+    """
+    return CORRELATION * (1 + view_change**2) / max(spread, LEAST_SPREAD)
 
 
 def to_map_axes(covariance: Tensor, T_camera_map: Tensor) -> Tensor:

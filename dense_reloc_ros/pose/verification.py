@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.projection import MINIMUM_DEPTH, project
+from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 
 SUPPORT_SHARE = 0.35
@@ -19,6 +22,10 @@ WIDE_SPREAD = 24
 
 Wrong poses gain much in few places: on something that looks like a part of the map.
 """
+SUREST_MAPS = 400
+"""Coarse maps, those with the highest gains, whose best pixels are compared with the pose."""
+NEAR_CELLS = 1.5
+"""Cells of the coarse maps within which a best pixel agrees."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,17 @@ class Verification:
     """Of the visible points, as a share of the most that a map can gain."""
     spread: int
     """Cells of the image's grid in which a point supports the pose."""
+    agreement: float
+    """Share of the surest coarse maps whose best pixel is where the pose puts the point."""
+    depth_spread: float
+    """Standard deviation of the logarithm of the supporting points' depth."""
+    median_depth: float
+    """Of the supporting points; of all points in front of the camera where none supports."""
+
+    @property
+    def spread_share(self) -> float:
+        """The cells in which a point supports the pose, as a share of all."""
+        return self.spread / (GRID[0] * GRID[1])
 
     @property
     def score(self) -> float:
@@ -46,8 +64,8 @@ class Verification:
 
 def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> Verification:
     """The support of a pose by the fine loss maps it was found on."""
-    pixels, _ = project(found.T_camera_map[None], problem.points, problem.intrinsics)
-    pixels = pixels[0]
+    pixels, in_camera = project(found.T_camera_map[None], problem.points, problem.intrinsics)
+    pixels, depth = pixels[0], in_camera[0, :, 2]
     size = pixels.new_tensor([width, height])
     inside = ((pixels >= 0) & (pixels <= size - 1)).all(-1)
     gains = found.gains(problem) / found.fine_maps.outlier_loss
@@ -56,9 +74,49 @@ def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> V
     cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
     index = cells[:, 1] * GRID[0] + cells[:, 0]
     visible = int(inside.sum())
+    in_front = depth[supporting] if bool(supporting.any()) else depth[depth > MINIMUM_DEPTH]
     return Verification(
         supporting=supporting,
         visible=visible,
         mean_gain=float(gains[inside].mean()) if visible else 0.0,
         spread=int(torch.unique(index[supporting]).numel()),
+        agreement=_agreement(problem, pixels),
+        depth_spread=float(in_front.log().std(correction=0).nan_to_num(0.0)),
+        median_depth=float(in_front.median()) if len(in_front) else 0.0,
     )
+
+
+def evidence_of(
+    verification: Verification, covariance: FloatArray, view_change: float
+) -> PoseEvidence:
+    """The evidence for a pose with a covariance (6, 6), before other poses are compared with it.
+
+    The covariance is one that does not know how exact the map is.
+    """
+    depth = max(verification.median_depth, MINIMUM_DEPTH)
+    translation, rotation = (
+        float(np.sqrt(np.linalg.eigvalsh(block)[-1].clip(min=0.0)))
+        for block in (covariance[:3, :3], covariance[3:, 3:])
+    )
+    return PoseEvidence(
+        mean_gain=verification.mean_gain,
+        supporting=int(verification.supporting.sum()),
+        visible=verification.visible,
+        agreement=verification.agreement,
+        spread=verification.spread_share,
+        depth_spread=verification.depth_spread,
+        translation_deviation=translation / depth,
+        rotation_deviation=rotation,
+        view_change=view_change,
+    )
+
+
+def _agreement(problem: PoseProblem, pixels: Tensor) -> float:
+    """Share of the surest maps whose best pixel is near where points (M,) are put, (M, 2)."""
+    best, gains = problem.coarse_maps.best_pixels()
+    surest = gains.topk(min(SUREST_MAPS, len(gains))).indices
+    surest = surest[gains[surest] > 0]
+    if not len(surest):
+        return 0.0
+    off = (best[surest] - pixels[surest]).norm(dim=-1).nan_to_num(torch.inf)
+    return float((off <= NEAR_CELLS * problem.coarse_maps.stride).float().mean())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureSignature
@@ -16,16 +16,8 @@ from dense_reloc_ros.geometry.camera import Camera
 FORMAT_VERSION = 1
 
 
-class ConfidenceCurve(BaseModel):
-    """The probability that a pose of a score is right: 1 / (1 + exp(-(slope * score + offset))).
-
-    Right is what lies within 5 degrees and 2.8% of the depth, in a room 5 cm, of the truth.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    slope: float = Field(ge=0.0, allow_inf_nan=False)
-    offset: float = Field(allow_inf_nan=False)
+RETIRED = ("covariance_scale", "confidence")
+"""Of the calibration of older maps, for other forms of confidence and covariance."""
 
 
 class MapCalibration(BaseModel):
@@ -36,11 +28,19 @@ class MapCalibration(BaseModel):
     temperatures: dict[str, float] = {}
     """Softmax temperature of each level's correspondence maps."""
     score_threshold: float | None = None
-    """Poses that score lower are not published."""
-    covariance_scale: float = 1.0
-    """Factor on the Gauss-Newton covariance that makes it consistent."""
-    confidence: ConfidenceCurve | None = None
-    """None in maps that are not calibrated, or were before there was one."""
+    """What images of other places rarely score; not used where poses have a confidence."""
+    confidence_offset: float = Field(0.0, allow_inf_nan=False)
+    """Added to the logit of a pose's confidence: below 0 where poses are less often right than on
+    other maps with the same evidence."""
+    covariance_factor: float = Field(1.0, gt=0.0, allow_inf_nan=False)
+    """On the covariances: above 1 where errors are larger than on other maps."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_retired(cls, values: object) -> object:
+        if isinstance(values, dict):
+            return {name: value for name, value in values.items() if name not in RETIRED}
+        return values
 
 
 class MapInformation(BaseModel):

@@ -92,9 +92,10 @@ class CorrelationFusion:
         return gain_at(matches.by_map, T_camera_map, self._localizer.configuration.nre.window)
 
     def _judge(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> PoseEstimate:
-        return self._localizer.verified(
+        estimate = self._localizer.verified(
             matches.fused, tracked.fused, matches.point_indices, matches.keyframes, camera
         )
+        return self._localizer.judged(estimate)
 
     def _is_supported(
         self, estimate: PoseEstimate, tracked: TrackedPose, matches: Matches, camera: Camera

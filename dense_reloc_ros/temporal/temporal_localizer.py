@@ -27,7 +27,6 @@ from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.history import History
 from dense_reloc_ros.temporal.mixed_correlation import map_share
 from dense_reloc_ros.temporal.pose_filter import FilteredPose, PoseFilter
-from dense_reloc_ros.temporal.pose_probability import confidence_of
 
 logger = logging.getLogger(__name__)
 
@@ -164,5 +163,7 @@ class TemporalLocalizer:
         return replace(localization, estimate=estimate)
 
     def _confidence(self, estimate: PoseEstimate | None) -> float:
-        calibration = self.localizer.scene_map.information.calibration
-        return 0.0 if estimate is None else confidence_of(estimate.score, calibration)
+        if estimate is None:
+            return 0.0
+        judged = estimate if estimate.confidence is not None else self.localizer.judged(estimate)
+        return judged.confidence or 0.0

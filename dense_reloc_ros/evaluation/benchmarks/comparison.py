@@ -15,7 +15,6 @@ from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
 from dense_reloc_ros.evaluation.benchmarks.robustness import at_level
 from dense_reloc_ros.evaluation.metrics.metrics import Threshold
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
-from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
 from dense_reloc_ros.evaluation.replay.offline import LocalizesImages, localize_frames
 from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary, summarize
 from dense_reloc_ros.geometry.camera import Camera
@@ -150,8 +149,7 @@ def _runs(
             localizer = contender.localizer if verified else Unverified(contender.localizer)
             label = f"{level}, {contender.method} on {contender.map.name}"
             records = localize_frames(localizer, seen_frames, label=label)
-            calibration = contender.localizer.scene_map.information.calibration
-            yield level, contender, with_confidence(records, calibration)
+            yield level, contender, records
 
 
 def outside_thresholds(records: Sequence[FrameRecord]) -> dict[str, float]:

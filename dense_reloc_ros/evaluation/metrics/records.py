@@ -32,7 +32,7 @@ class FrameRecord:
     """(6, 6) of T_map_camera in ROS order, fixed axes of the map."""
     score: float | None = None
     confidence: float | None = None
-    """Calibrated probability that the pose found is right; None where nothing was calibrated."""
+    """Probability that the pose found would not mislead; None where nobody tells."""
     rejected_pose: FloatArray | None = None
     """(4, 4) T_map_camera that was found but not published; None also where nobody tells."""
     keyframes: tuple[int, ...] = ()
@@ -61,6 +61,7 @@ class FrameRecord:
             ground_truth=ground_truth,
             covariance=estimate.covariance if estimate and localization.is_localized else None,
             score=estimate.score if estimate else None,
+            confidence=estimate.confidence if estimate else None,
             rejected_pose=None
             if localization.is_localized or not estimate
             else estimate.T_map_camera,

@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from dense_reloc_ros.evaluation.metrics.metrics import RECALL_THRESHOLDS
+from dense_reloc_ros.evaluation.metrics.metrics import WRONG
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
-from dense_reloc_ros.scene.scene_map import MapCalibration
-from dense_reloc_ros.temporal.pose_probability import confidence_of
 
 BINS = 10
 """Of equal width, from 0 to 1."""
-RIGHT = RECALL_THRESHOLDS["5cm_5deg"]
 
 
 class ReliabilityBin(BaseModel):
@@ -28,7 +24,7 @@ class ReliabilityBin(BaseModel):
     confidence: float
     """Their mean."""
     right: float
-    """Share of them that are within 5 cm and 5 degrees."""
+    """Share of them that are within 0.25 m and 10 degrees."""
 
 
 class Reliability(BaseModel):
@@ -44,24 +40,10 @@ class Reliability(BaseModel):
     """Those of ten bins of equal width that are not empty."""
 
 
-def with_confidence(
-    records: Sequence[FrameRecord], calibration: MapCalibration
-) -> list[FrameRecord]:
-    """The records with the confidence of their scores, if the map has a curve for it."""
-    if calibration.confidence is None:
-        return list(records)
-    return [
-        record
-        if record.score is None
-        else replace(record, confidence=confidence_of(record.score, calibration))
-        for record in records
-    ]
-
-
 def reliability(records: Sequence[FrameRecord]) -> Reliability | None:
     """How well the confidences hold; None where no frame has both a confidence and the truth."""
     judged = [
-        (record.confidence, RIGHT.holds(record.found_error))
+        (record.confidence, WRONG.holds(record.found_error))
         for record in records
         if record.confidence is not None and record.found_error is not None
     ]

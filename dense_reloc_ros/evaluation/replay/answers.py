@@ -30,6 +30,7 @@ class Answer(BaseModel):
     covariance: tuple[float, ...]
     """36 values, row-major."""
     score: float
+    confidence: float
     keyframes: tuple[int, ...]
     map_revision: str
     method: str
@@ -80,6 +81,7 @@ def record_answer(
         ground_truth=ground_truth,
         covariance=covariance,
         score=answer.score,
+        confidence=answer.confidence if answer.keyframes else None,
         keyframes=answer.keyframes,
         stage_milliseconds=answer.stage_milliseconds,
         latency_milliseconds=answer.latency_milliseconds,

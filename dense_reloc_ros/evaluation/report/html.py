@@ -103,7 +103,7 @@ TEMPLATE = """<!doctype html>
     <td class="number">{{ "%.2f"|format(summary.nees_over_6_median) }}</td><td></td></tr>
   {% endif %}
   {% if summary.calibration is not none %}
-  <tr><td title="mean difference of the confidence and the share of frames within 5 cm and 5°">
+  <tr><td title="mean difference of the confidence and the share of frames within 0.25 m and 10°">
     expected calibration error of the confidence, frames without a published pose included</td>
     <td></td>
     <td class="number">{{ "%.3f"|format(summary.calibration.expected_calibration_error) }}</td></tr>

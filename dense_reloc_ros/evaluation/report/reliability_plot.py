@@ -19,7 +19,7 @@ def reliability_figure(found: Reliability) -> Figure:
     confidences = [one.confidence for one in found.bins]
     right = [one.right for one in found.bins]
     shares.plot(confidences, right, "o", color=ESTIMATE, ms=7, label="found, with 95% interval")
-    shares.set(ylim=(-0.02, 1.02), ylabel="share of frames within 5 cm and 5°")
+    shares.set(ylim=(-0.02, 1.02), ylabel="share of frames within 0.25 m and 10°")
     shares.set_title(f"expected calibration error {found.expected_calibration_error:.3f}")
     shares.legend(loc="upper left")
     edges = [min(int(confidence * BINS), BINS - 1) / BINS for confidence in confidences]

@@ -13,7 +13,6 @@ from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
 from dense_reloc_ros.evaluation.metrics.records import FrameRecord
-from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
 from dense_reloc_ros.evaluation.replay.answers import Answer, record_answer
 from dense_reloc_ros.evaluation.replay.replay import ReplayOptions, replay
 from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
@@ -55,9 +54,7 @@ def replay_and_report(
                 f"the node answered none of {len(frames)} images within {options.timeout:g} s; "
                 f"see {folder / LOG_FILE}"
             )
-        records = with_confidence(
-            record_answers(frames, answers, ground_truth), scene_map.information.calibration
-        )
+        records = record_answers(frames, answers, ground_truth)
         records = with_odometry(records, read_odometry(bag, options.image_topic))
         pace = "in lockstep" if options.rate is None else f"at rate {options.rate:g}"
         information = RunInformation(

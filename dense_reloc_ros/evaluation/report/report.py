@@ -35,8 +35,9 @@ ERROR_CAPTION = (
     "without a pose."
 )
 RELIABILITY_CAPTION = (
-    "How often the best pose of a frame, published or not, is right, by the confidence that its "
-    "score stands for. Bins of few frames say little: see how far their intervals reach."
+    "How often the best pose of a frame, published or not, would not mislead a robot (is within "
+    "0.25 m and 10°), by its confidence. Bins of few frames say little: see how far their "
+    "intervals reach."
 )
 CONTACT_CAPTION = (
     "The published poses that are furthest off, worst first, then frames without a pose. "

@@ -4,38 +4,32 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from dataclasses import replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
+from dense_reloc_ros.features.extractor import FeatureExtractor
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
-from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.calibration.confidence import fit_confidence
-from dense_reloc_ros.mapping.calibration.held_out import (
-    BAD_LIGHT,
-    MEDIUM_LIGHT,
-    WORSE_LIGHT,
-    HeldOut,
-)
-from dense_reloc_ros.mapping.calibration.pose_errors import (
-    PUBLISHABLE,
-    RIGHT,
-    covariance_scale,
-    normalized_error,
-)
+from dense_reloc_ros.mapping.calibration.confidence import fit_offset
+from dense_reloc_ros.mapping.calibration.covariance import fit_covariance_factor
+from dense_reloc_ros.mapping.calibration.held_out import HeldOut, Kind
+from dense_reloc_ros.mapping.calibration.outcomes import Outcome, outcomes
 from dense_reloc_ros.mapping.calibration.temperatures import fit_temperatures
+from dense_reloc_ros.pose.confidence import shipped_weights
 from dense_reloc_ros.scene.progress import Progress, silent
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration, SceneMap
-from dense_reloc_ros.stopwatch import Stopwatch
+from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 
 LOGGER = logging.getLogger(__name__)
+VIEWS: tuple[tuple[Kind, int], ...] = (("stretch", 48), ("unseen", 24))
+"""How many are held out of each kind, however large the map."""
 LEAST_THRESHOLD = 0.25
 """The least, however low the map's own wrong poses score: images of other places can score more."""
+WRONG_QUANTILE = 0.95
+"""Of the scores of wrong poses: what they rarely reach."""
 
 
 @torch.inference_mode()
@@ -47,10 +41,11 @@ def calibrate(
 ) -> MapCalibration:
     """Calibrates a map for sparse-to-dense methods by localizing its own images against it.
 
-    The score threshold is the best score of a wrong pose, in good light or bad. Wrong poses are
-    what images get that show nothing of the map: its own, without all keyframes that see the same.
-    Nothing looks more like a place than the same kind of place next to it. The confidence is
-    fitted on all of these poses, and on some in light that is not as bad or worse.
+    An image that shows a place as a camera would see it that comes near no keyframe: rolled,
+    zoomed, in other light, and without all keyframes whose views are like its own. Other images
+    show nothing of the map, as all keyframes that see the same are left out: their poses are wrong.
+    What these say corrects what holds for maps in general. However large a map is, the number of
+    these views is the same.
 
     Args:
         scene_map: the map, calibrated or not.
@@ -62,65 +57,38 @@ def calibrate(
         LOGGER.warning("a map of one keyframe cannot be calibrated: nothing can be held out")
         return MapCalibration()
     localizer = SparseToDenseLocalizer(
-        scene_map, LocalizerConfiguration(), extractor.device, DEFAULT_METHOD, extractor
+        _uncalibrated(scene_map),
+        LocalizerConfiguration(),
+        extractor.device,
+        DEFAULT_METHOD,
+        extractor,
     )
     held_out = HeldOut(scene_map, image_of, extractor)
     shown = progress(held_out.keyframes, "fitting temperatures")
     localizer.temperatures = fit_temperatures(localizer, held_out, shown)
-    seen: list[_Answer] = []
-    unseen: list[_Answer] = []
-    seen_in_other_light: list[_Answer] = []
-    for keyframe in progress(held_out.keyframes, "localizing keyframes"):
-        neighbours, witnesses = held_out.neighbours(keyframe), held_out.witnesses(keyframe)
-        for features in (held_out.features(keyframe), held_out.in_light(keyframe, BAD_LIGHT)):
-            seen += _localize(localizer, features, keyframe, neighbours)
-            unseen += _localize(localizer, features, keyframe, witnesses)
-        for light in (MEDIUM_LIGHT, WORSE_LIGHT):
-            features = held_out.in_light(keyframe, light)
-            seen_in_other_light += _localize(localizer, features, keyframe, neighbours)
+    found = held_out_outcomes(localizer, held_out, progress)
     return MapCalibration(
         temperatures=localizer.temperatures,
-        score_threshold=_score_threshold(scene_map, unseen),
-        covariance_scale=_covariance_scale(scene_map, seen),
-        confidence=_confidence(scene_map, [*seen, *unseen, *seen_in_other_light]),
+        score_threshold=_score_threshold(found),
+        confidence_offset=fit_offset(shipped_weights(), found),
+        covariance_factor=fit_covariance_factor(found),
     )
 
 
-class _Answer(NamedTuple):
-    keyframe: int
-    """Whose image it was."""
-    estimate: PoseEstimate
+def held_out_outcomes(
+    localizer: SparseToDenseLocalizer, held_out: HeldOut, progress: Progress
+) -> list[Outcome]:
+    """What becomes of held-out views of a map by a localizer on it."""
+    plan = [(kind, number, count) for kind, count in VIEWS for number in range(count)]
+    queries = (held_out.query(*one) for one in progress(plan, "localizing held-out views"))
+    return outcomes(localizer, (query for query in queries if query is not None))
 
 
-def _localize(
-    localizer: SparseToDenseLocalizer,
-    features: DenseFeatures,
-    keyframe: int,
-    excluded: frozenset[int],
-) -> list[_Answer]:
-    """The best pose of an image of a keyframe, if any, on the map without those `excluded`."""
-    places = localizer.retrieve(features, excluded)
-    camera = localizer.scene_map.cameras[keyframe]
-    estimates = localizer.estimate_in(places, features, camera, None, Stopwatch(localizer.device))
-    best = max(estimates, key=lambda estimate: estimate.score, default=None)
-    return [_Answer(keyframe, best)] if best else []
+def _score_threshold(found: Sequence[Outcome]) -> float | None:
+    wrong = [outcome.score for outcome in found if not outcome.is_right]
+    return max(LEAST_THRESHOLD, float(np.quantile(wrong, WRONG_QUANTILE))) if wrong else None
 
 
-def _score_threshold(scene_map: SceneMap, unseen: Sequence[_Answer]) -> float | None:
-    wrong = [a.estimate.score for a in unseen if not PUBLISHABLE.holds(scene_map, *a)]
-    return max(LEAST_THRESHOLD, *wrong) if wrong else None
-
-
-def _covariance_scale(scene_map: SceneMap, seen: Sequence[_Answer]) -> float:
-    right = [answer for answer in seen if PUBLISHABLE.holds(scene_map, *answer)]
-    truths = [scene_map.keyframe_poses[answer.keyframe].numpy() for answer in right]
-    return covariance_scale(
-        [normalized_error(truth, a.estimate) for truth, a in zip(truths, right, strict=True)]
-    )
-
-
-def _confidence(scene_map: SceneMap, answers: Sequence[_Answer]) -> ConfidenceCurve:
-    return fit_confidence(
-        [answer.estimate.score for answer in answers],
-        [RIGHT.holds(scene_map, *answer) for answer in answers],
-    )
+def _uncalibrated(scene_map: SceneMap) -> SceneMap:
+    information = scene_map.information.model_copy(update={"calibration": MapCalibration()})
+    return replace(scene_map, information=information)

@@ -16,7 +16,7 @@ from dense_reloc_ros.localization.sparse_to_dense import (
     DEFAULT_TEMPERATURES,
     SparseToDenseLocalizer,
 )
-from dense_reloc_ros.mapping.calibration.held_out import HeldOut
+from dense_reloc_ros.mapping.calibration.held_out import NEAR, HeldOut
 from dense_reloc_ros.pose.nre import refine_fine
 from dense_reloc_ros.pose.problem import PoseProblem
 
@@ -41,7 +41,7 @@ def fit_temperatures(
     misses: dict[float, list[float]] = {t: [] for t in FINE_TEMPERATURES}
     for keyframe in keyframes:
         features = held_out.features(keyframe)
-        places = localizer.retrieve(features, held_out.neighbours(keyframe))
+        places = localizer.retrieve(features, held_out.stretch(keyframe, NEAR))
         if not places:
             continue
         T_map_camera = localizer.scene_map.keyframe_poses[keyframe]

@@ -1,0 +1,46 @@
+"""The probability that a pose is right, by all that speaks for and against it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+from scipy.special import expit
+
+from dense_reloc_ros.pose.evidence import FEATURES, PoseEvidence
+
+WEIGHTS = Path(__file__).parents[1] / "weights" / "confidence.json"
+
+
+class ConfidenceWeights(BaseModel):
+    """A logistic regression on the features of `PoseEvidence`.
+
+    What it gives is the probability that a pose is within 14% of the depth (0.25 m where things are
+    1.8 m away) and 10 degrees of the truth: that it would not mislead a robot. How exact a pose is,
+    its covariance says. The weights were fitted on held-out views of several scenes
+    (`tools/fit_confidence.py`), each feature only in the direction in which it can speak for a
+    pose.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    weights: dict[str, float]
+    """Of each feature."""
+    bias: float
+
+    def logit(self, evidence: PoseEvidence) -> float:
+        """The logarithm of the odds that a pose is right."""
+        weights = np.array([self.weights[name] for name in FEATURES])
+        return float(weights @ evidence.features() + self.bias)
+
+    def confidence(self, evidence: PoseEvidence, offset: float) -> float:
+        """The probability that a pose is right; `offset` is what the map adds to the logit."""
+        return float(expit(self.logit(evidence) + offset))
+
+
+@cache
+def shipped_weights() -> ConfidenceWeights:
+    """The weights that the package brings along."""
+    return ConfidenceWeights.model_validate_json(WEIGHTS.read_text())
