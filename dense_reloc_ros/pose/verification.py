@@ -81,7 +81,7 @@ def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> V
         mean_gain=float(gains[inside].mean()) if visible else 0.0,
         spread=int(torch.unique(index[supporting]).numel()),
         agreement=_agreement(problem, pixels),
-        depth_spread=float(in_front.log().std(correction=0).nan_to_num(0.0)),
+        depth_spread=float(in_front.log().std(correction=0)) if len(in_front) else 0.0,
         median_depth=float(in_front.median()) if len(in_front) else 0.0,
     )
 

@@ -12,6 +12,7 @@ from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.localization.decision import confidence_of_score
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
@@ -165,5 +166,5 @@ class TemporalLocalizer:
     def _confidence(self, estimate: PoseEstimate | None) -> float:
         if estimate is None:
             return 0.0
-        judged = estimate if estimate.confidence is not None else self.localizer.judged(estimate)
-        return judged.confidence or 0.0
+        known = estimate.confidence
+        return confidence_of_score(estimate.score) if known is None else known

@@ -16,10 +16,10 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import factory
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
+from dense_reloc_ros.scene.scene_map import MapCalibration
 
 CAMERA = Camera(32, 24, 30.0, 30.0, 15.5, 11.5)
-CALIBRATION = MapCalibration(confidence=ConfidenceCurve(slope=0.0, offset=0.0))
+CALIBRATION = MapCalibration()
 
 
 class StandsStill:
@@ -40,7 +40,9 @@ class StandsStill:
 
     def localize(self, image: np.ndarray, camera: Camera) -> Localization:
         assert camera == CAMERA
-        estimate = PoseEstimate(np.eye(4), 1e-4 * np.eye(6), 0.9, np.arange(4), (0,))
+        estimate = PoseEstimate(
+            np.eye(4), 1e-4 * np.eye(6), 0.9, np.arange(4), (0,), confidence=0.5
+        )
         return Localization(Status.LOCALIZED, "", estimate, {"features": 1.0})
 
 

@@ -11,7 +11,7 @@ import pytest
 from scene.small_map import make_map
 
 from dense_reloc_ros.cli.main import main
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
+from dense_reloc_ros.scene.scene_map import MapCalibration
 from dense_reloc_ros.scene.writer import write_map
 
 
@@ -48,18 +48,20 @@ def test_info_for_people(tmp_path, capsys):
     assert rows["levels"] == "fine (stride 4, 6 channels), coarse (stride 16, 8 channels)"
     assert rows["temperatures"] == "fine 20"
     assert rows["threshold"] == "not fitted"
-    assert rows["confidence"] == "not fitted"
+    assert rows["confidence"] == "logit +0.00"
+    assert rows["covariance"] == "factor 1"
     assert "MB of images" in rows["size"]
 
 
-def test_info_tells_how_sure_poses_of_a_score_are(tmp_path, capsys):
-    scene_map, curve = make_map(), ConfidenceCurve(slope=np.log(81), offset=-np.log(81) / 2)
-    calibration = MapCalibration(confidence=curve)
+def test_info_tells_what_the_map_says_of_its_poses(tmp_path, capsys):
+    scene_map = make_map()
+    calibration = MapCalibration(confidence_offset=-0.5, covariance_factor=3.25)
     information = scene_map.information.model_copy(update={"calibration": calibration})
     write_map(tmp_path / "map", replace(scene_map, information=information))
     assert main(["map", "info", str(tmp_path / "map")]) == 0
-    expected = "confidence    25% at score 0.25, 50% at score 0.5, 75% at score 0.75"
-    assert expected in capsys.readouterr().out.splitlines()
+    lines = capsys.readouterr().out.splitlines()
+    assert "confidence    logit -0.50" in lines
+    assert "covariance    factor 3.25" in lines
 
 
 def test_info_notices_a_changed_descriptor(map_path, capsys):

@@ -26,13 +26,19 @@ class OffByMetres:
     device = torch.device("cpu")
 
     def __init__(
-        self, method: str, errors: list[float | None], log: list[str], keyframes: int
+        self,
+        method: str,
+        errors: list[float | None],
+        log: list[str],
+        keyframes: int,
+        confidence: float | None,
     ) -> None:
         information = SimpleNamespace(revision="00ff", calibration=MapCalibration())
         self.scene_map = SimpleNamespace(keyframe_count=keyframes, information=information)
         self.method = method
         self.errors = errors
         self.log = log
+        self.confidence = confidence
         self.calls = 0
 
     def localize(self, image: np.ndarray, camera: Camera) -> Localization:
@@ -43,7 +49,9 @@ class OffByMetres:
             return Localization(Status.NO_CANDIDATES, "nothing matches")
         T_map_camera = np.eye(4)
         T_map_camera[0, 3] = metres
-        estimate = PoseEstimate(T_map_camera, np.eye(6), 0.5, np.arange(3), (0,))
+        estimate = PoseEstimate(
+            T_map_camera, np.eye(6), 0.5, np.arange(3), (0,), confidence=self.confidence
+        )
         if metres > 0.1:
             return Localization(Status.REJECTED, "score 0.5 is below 0.6", estimate)
         return Localization(Status.LOCALIZED, "", estimate, {"pose": 1.0})
@@ -55,8 +63,10 @@ def contender(
     log: list[str] | None = None,
     map_name: str = "map",
     keyframes: int = 7,
+    confidence: float | None = None,
 ) -> Contender:
-    localizer = OffByMetres(method, errors, [] if log is None else log, keyframes)
+    log = [] if log is None else log
+    localizer = OffByMetres(method, errors, log, keyframes, confidence)
     return Contender(localizer, Path("maps") / map_name)
 
 

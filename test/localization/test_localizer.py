@@ -263,6 +263,7 @@ def test_the_best_scored_place_wins():
 
 def test_the_threshold_is_the_maps_unless_configured():
     assert answer([0.5]).is_localized
+    assert answer([0.5]).estimate.confidence == pytest.approx(1 / (1 + np.exp(-1.0)))
     assert answer([0.5], calibrated=0.4).is_localized
     rejected = answer([0.3, 0.5], calibrated=0.6)
     assert rejected.status is Status.REJECTED

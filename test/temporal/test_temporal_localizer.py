@@ -151,7 +151,7 @@ def test_a_wrong_previous_pose_does_not_win(gallery, localizer, yaw, offset):
     Sure ones are published at once; unsure ones when the wrong pose is too old to speak against
     them. What the wrong pose suggests is never published.
     """
-    curve = MapCalibration(score_threshold=0.3, confidence={"slope": 0.0, "offset": offset})
+    curve = MapCalibration(score_threshold=0.3, confidence_offset=offset)
     information = localizer.scene_map.information.model_copy(update={"calibration": curve})
     scene_map = replace(localizer.scene_map, information=information)
     temporal = TemporalLocalizer(
@@ -252,11 +252,13 @@ def test_an_image_of_another_size_is_refused(localizer, temporal):
 def test_a_single_frame_that_is_doubted_must_be_near(gallery, localizer, temporal):
     """A step aside in a fifteenth of a second: a wrong pose, unless the frame is surer."""
     temporal.fuse(frame_of(localizer, gallery.render(pose(0)).image, 0))
-    for number, score, believed in ((1, 0.35, False), (2, 0.8, True)):
+    for number, score, believed in ((1, 0.35, False), (2, 0.95, True)):
         frame = frame_of(localizer, gallery.render(pose(number)).image, number)
         aside = pose(number)
         aside[:3, 3] += [0.0, 0.6, 0.0]
-        estimate = replace(frame.localization.estimate, T_map_camera=aside, score=score)
+        estimate = replace(
+            frame.localization.estimate, T_map_camera=aside, score=score, confidence=score
+        )
         features = replace(
             frame.features,
             levels={k: replace(v, values=-v.values) for k, v in frame.features.levels.items()},

@@ -7,7 +7,6 @@ from evaluation.fake_contender import contender, frames
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.benchmarks.comparison import compare_poses, compare_robustness
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 
 
 def test_robustness_is_the_report_of_each_level_and_contender():
@@ -28,12 +27,10 @@ def test_robustness_is_the_report_of_each_level_and_contender():
     assert results[3].recall["5cm_5deg"] == 1.0
 
 
-def test_confidences_are_those_of_the_map():
-    calibrated = contender("nre", [0.01, 0.03, 0.2, None])
-    curve = ConfidenceCurve(slope=0.0, offset=0.0)
-    calibrated.localizer.scene_map.information.calibration = MapCalibration(confidence=curve)
+def test_confidences_are_those_of_the_poses():
+    doubtful = contender("nre", [0.01, 0.03, 0.3, None], confidence=0.5)
     first, second = compare_robustness(
-        [calibrated, contender("re", [0.01])], frames(), ["clean"], "queries"
+        [doubtful, contender("re", [0.01])], frames(), ["clean"], "queries"
     )
     assert first.calibration.frames == 3
     assert first.calibration.expected_calibration_error == pytest.approx(2 / 3 - 0.5)

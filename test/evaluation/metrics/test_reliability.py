@@ -7,20 +7,18 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from dense_reloc_ros.evaluation.metrics.reliability import reliability, with_confidence
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
-from dense_reloc_ros.temporal.pose_probability import confidence_of
+from dense_reloc_ros.evaluation.metrics.reliability import reliability
 
 
 def test_the_error_is_that_of_bins_counted_by_hand(make_record):
     """Two of four are right at about 0.8, none of two at 0.15; certainty is in the last bin."""
     records = [
         make_record(0, 0.01, confidence=0.82),
-        make_record(1, 0.04, 4.9, confidence=0.86),
-        make_record(2, 0.06, confidence=0.84),
-        make_record(3, 0.00, 5.1, confidence=0.88),
+        make_record(1, 0.2, 9.9, confidence=0.86),
+        make_record(2, 0.26, confidence=0.84),
+        make_record(3, 0.00, 10.1, confidence=0.88),
         make_record(4, 3.00, confidence=0.15),
-        make_record(5, 0.07, confidence=0.15),
+        make_record(5, 0.3, confidence=0.15),
         make_record(6, 0.00, confidence=1.0),
     ]
     found = reliability(records)
@@ -60,15 +58,3 @@ def test_frames_without_a_pose_a_truth_or_a_confidence_do_not_count(make_record)
     assert reliability(nothing) is None
     counted = make_record(3, 0.01, confidence=0.7)
     assert reliability([*nothing, counted]).frames == 1
-
-
-def test_confidences_are_those_of_the_scores_on_the_curve_of_the_map(make_record):
-    calibration = MapCalibration(confidence=ConfidenceCurve(slope=10.0, offset=-4.0))
-    scored, unscored = with_confidence([make_record(0, score=0.6), make_record(1)], calibration)
-    assert scored.confidence == confidence_of(0.6, calibration)
-    assert unscored.confidence is None
-
-
-def test_maps_without_a_curve_give_no_confidences(make_record):
-    (record,) = with_confidence([make_record(0, score=0.6)], MapCalibration())
-    assert record.confidence is None

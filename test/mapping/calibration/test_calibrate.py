@@ -2,161 +2,98 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 
-import numpy as np
 import pytest
 from keyframes_in_a_row import DEPTH, Seeing, image_of, moved, wall_map
-from scipy.stats import chi2
 
-from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.images.photometric import Exposure, PhotometricConfiguration
-from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import DEFAULT_TEMPERATURES
 from dense_reloc_ros.mapping.calibration import calibrate as module
-from dense_reloc_ros.mapping.calibration import held_out
-from dense_reloc_ros.mapping.calibration.calibrate import LEAST_THRESHOLD, calibrate
-from dense_reloc_ros.mapping.calibration.held_out import BAD_LIGHT, MEDIUM_LIGHT, WORSE_LIGHT
+from dense_reloc_ros.mapping.calibration.calibrate import LEAST_THRESHOLD, VIEWS, calibrate
+from dense_reloc_ros.pose.confidence import shipped_weights
+from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
-from dense_reloc_ros.temporal.pose_probability import confidence_of
 
-LEVELS = {MEDIUM_LIGHT: 150, BAD_LIGHT: 100, WORSE_LIGHT: 50}
-"""How bright the light part of `image_of`, 200 in plain light, becomes."""
-NAMES = {200: "plain", 150: "medium", 100: "bad", 50: "worse"}
+UNSURE = PoseEvidence(0.2, 100, 300, 0.4, 0.4, 0.2, 0.02, 0.02, 0.3)
 
 
-class RecognizableCamera:
-    """Darkens the light part of `image_of`; the rest still says which keyframe it is."""
-
-    def __init__(self, light: PhotometricConfiguration) -> None:
-        (self._level,) = (level for other, level in LEVELS.items() if other == light)
-
-    def expose_target(self, image: np.ndarray, rng: np.random.Generator) -> Exposure:
-        darker = image.copy()
-        darker[:, :4] = self._level
-        return Exposure(darker, np.zeros(image.shape[:2], bool))
-
-
-def taken_from(features: DenseFeatures) -> tuple[int, str]:
-    """Which keyframe an image comes from, and in which light."""
-    row = (features.global_descriptor[0, 0, 0] * 255).round().int().tolist()
-    return row[4] // 2, NAMES[row[0]]
-
-
-Plan = Mapping[tuple[int, str, str], list[PoseEstimate]]
-"""Poses found of a keyframe's image, in some light (`NAMES`), while the map has or lacks its
-points: `seen` or `unseen`."""
-
-
-def calibrated(scene_map: SceneMap, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> MapCalibration:
-    """Calibrates with a localizer that answers as planned, by no pose where nothing is."""
+def calibrated(
+    scene_map: SceneMap, monkeypatch: pytest.MonkeyPatch, metres: float, score: float = 0.5
+) -> MapCalibration:
+    """Calibrates with a localizer that is always off by some metres; also counts its answers."""
+    asked = []
 
     class Planned:
-        def __init__(self, scene_map, configuration, method, device, extractor) -> None:
+        def __init__(self, scene_map, configuration, device, method, extractor) -> None:
+            assert scene_map.information.calibration == MapCalibration()
             self.scene_map, self.device = scene_map, device
+            self.configuration = configuration
             self.temperatures: dict[str, float] = {}
-            self.excluded: frozenset[int] = frozenset()
 
         def retrieve(self, features, excluded):
-            self.excluded = excluded
-            return []
+            asked.append(excluded)
+            return [[0]]
 
         def estimate_in(self, places, features, camera, prior, stopwatch):
-            keyframe, light = taken_from(features)
-            assert prior is None
-            assert keyframe in self.excluded
-            return plan.get((keyframe, light, "unseen" if len(self.excluded) == 2 else "seen"), [])
+            keyframe = PLACES[len(asked) - 1]
+            found = moved(self.scene_map, keyframe, score, metres=metres)
+            return [replace(found, evidence=UNSURE, depth=DEPTH)]
 
+    class Plain:
+        """Held-out views that are neither rolled nor darkened."""
+
+        def __init__(self, scene_map, image_of, extractor) -> None:
+            self.held_out = RealHeldOut(scene_map, image_of, extractor)
+            self.keyframes = self.held_out.keyframes
+
+        def query(self, kind, number, count):
+            query = self.held_out.query(kind, number, count)
+            PLACES.append(query.keyframe)
+            pose = scene_map.keyframe_poses[query.keyframe].numpy()
+            return replace(query, T_map_camera=pose)
+
+    PLACES: list[int] = []
+    RealHeldOut = module.HeldOut
     monkeypatch.setattr(module, "SparseToDenseLocalizer", Planned)
-    monkeypatch.setattr(held_out, "RandomCamera", RecognizableCamera)
-    return calibrate(scene_map, image_of, Seeing())
+    monkeypatch.setattr(module, "HeldOut", Plain)
+    monkeypatch.setattr(module, "fit_temperatures", lambda *_: DEFAULT_TEMPERATURES.copy())
+    result = calibrate(scene_map, image_of, Seeing())
+    assert len(asked) == sum(count for _, count in VIEWS)
+    return result
 
 
-@pytest.mark.parametrize(
-    ("scores", "threshold"),
-    [({"plain": 0.5, "bad": 0.3}, 0.5), ({"plain": 0.3, "bad": 0.5}, 0.5), ({"bad": 0.4}, 0.4)],
-)
-def test_the_threshold_is_the_best_score_of_a_wrong_pose(scores, threshold, monkeypatch):
-    scene_map = wall_map()
-    lights = ("plain", "bad")
-    plan = {(k, light, "seen"): [moved(scene_map, k)] for k in range(4) for light in lights}
-    for light, score in scores.items():
-        plan[1, light, "unseen"] = [moved(scene_map, 1, score, metres=DEPTH)]
-        plan[2, light, "unseen"] = [moved(scene_map, 2, score / 2, degrees=30)]
-    assert calibrated(scene_map, plan, monkeypatch).score_threshold == threshold
+def test_right_poses_raise_confidences_and_wrong_ones_lower_them(monkeypatch):
+    scene_map = wall_map(60)
+    right = calibrated(scene_map, monkeypatch, metres=0.01)
+    monkeypatch.undo()
+    wrong = calibrated(scene_map, monkeypatch, metres=DEPTH)
+    confidence = shipped_weights().confidence
+    below = confidence(UNSURE, wrong.confidence_offset)
+    assert below < confidence(UNSURE, 0.0) < confidence(UNSURE, right.confidence_offset)
 
 
-def test_the_threshold_is_never_below_what_other_places_reach(monkeypatch):
-    scene_map = wall_map()
-    plan = {(0, "bad", "unseen"): [moved(scene_map, 0, 0.01, metres=DEPTH)]}
-    assert calibrated(scene_map, plan, monkeypatch).score_threshold == LEAST_THRESHOLD
+@pytest.mark.parametrize(("metres", "factor"), [(0.01, 0.14), (0.1, 10.0)])
+def test_covariances_are_scaled_to_the_errors(metres, factor, monkeypatch):
+    """A deviation of 1 cm: errors of 1 cm are far below the 80% quantile of six dimensions."""
+    found = calibrated(wall_map(60), monkeypatch, metres)
+    assert found.covariance_factor == pytest.approx(factor, rel=0.25)
 
 
-def test_a_right_pose_raises_no_threshold(monkeypatch):
-    """Also where the map should not know its place."""
-    scene_map = wall_map()
-    plan = {
-        (0, "plain", "unseen"): [moved(scene_map, 0, 0.5, metres=DEPTH)],
-        (1, "plain", "unseen"): [moved(scene_map, 1, 0.9)],
-    }
-    assert calibrated(scene_map, plan, monkeypatch).score_threshold == 0.5
+def test_the_score_threshold_is_what_wrong_poses_rarely_reach(monkeypatch):
+    assert calibrated(wall_map(60), monkeypatch, DEPTH, 0.5).score_threshold == 0.5
+    monkeypatch.undo()
+    low = calibrated(wall_map(60), monkeypatch, DEPTH, 0.1)
+    assert low.score_threshold == LEAST_THRESHOLD
 
 
-def test_the_best_place_of_an_image_counts(monkeypatch):
-    scene_map = wall_map()
-    places = [moved(scene_map, 0, score, metres=DEPTH) for score in (0.4, 0.6, 0.5)]
-    plan = {(0, "bad", "unseen"): places}
-    assert calibrated(scene_map, plan, monkeypatch).score_threshold == 0.6
+def test_a_map_calibrated_before_is_calibrated_anew(monkeypatch):
+    scene_map = wall_map(60)
+    old = MapCalibration(covariance_factor=7.0, confidence_offset=-2.0)
+    information = scene_map.information.model_copy(update={"calibration": old})
+    again = calibrated(replace(scene_map, information=information), monkeypatch, 0.1)
+    monkeypatch.undo()
+    assert again == calibrated(scene_map, monkeypatch, 0.1)
 
 
-@pytest.mark.parametrize("factor", [0.5, 1.0, 2.5])
-def test_errors_are_scaled_to_their_covariance(factor, monkeypatch):
-    """19 of 20 errors are as large as they should be at most, times a factor."""
-    scene_map = wall_map(11)
-    largest = np.sqrt(factor * chi2.ppf(0.95, df=6) * 1e-4)
-    sizes = [*[0.5 * largest] * 19, largest, 2 * largest]
-    plan: dict[tuple[int, str, str], list[PoseEstimate]] = {}
-    for number, size in enumerate(sizes, start=1):
-        keyframe = number // 2
-        if number % 2:
-            plan[keyframe, "plain", "seen"] = [moved(scene_map, keyframe, metres=size)]
-        else:
-            plan[keyframe, "bad", "seen"] = [moved(scene_map, keyframe, degrees=np.degrees(size))]
-    plan[0, "bad", "seen"] = [moved(scene_map, 0, 0.5, metres=DEPTH)]
-    plan[0, "bad", "unseen"] = [moved(scene_map, 0, 0.5, metres=DEPTH / 10)]
-    scale = calibrated(scene_map, plan, monkeypatch).covariance_scale
-    assert scale == pytest.approx(factor, rel=1e-3)
-
-
-def test_a_map_that_explains_none_of_its_images_keeps_the_defaults(monkeypatch):
-    fitted = calibrated(wall_map(), {}, monkeypatch)
-    assert fitted.temperatures == DEFAULT_TEMPERATURES
-    assert fitted.covariance_scale == 1.0
-
-
-def test_nothing_can_be_held_out_of_one_keyframe(monkeypatch):
-    assert calibrated(wall_map(1), {}, monkeypatch) == MapCalibration()
-
-
-@pytest.mark.parametrize("light", ["plain", "medium", "bad", "worse"])
-def test_the_confidence_tells_right_poses_from_wrong_ones(light, monkeypatch):
-    """Wrong are poses that are off by more than 5 cm in a room, though they may be published."""
-    scene_map = wall_map(12)
-    plan = {}
-    for keyframe in range(0, 12, 2):
-        off = moved(scene_map, keyframe, 0.5, metres=0.05 * DEPTH)
-        plan[keyframe, light, "seen"] = [off]
-        plan[keyframe + 1, light, "seen"] = [moved(scene_map, keyframe + 1, 0.8)]
-    calibration = calibrated(scene_map, plan, monkeypatch)
-    assert confidence_of(0.8, calibration) > 0.75
-    assert confidence_of(0.5, calibration) < 0.25
-
-
-def test_poses_where_the_map_was_not_count_as_well(monkeypatch):
-    scene_map = wall_map(12)
-    plan = {(k, "plain", "seen"): [moved(scene_map, k, 0.6)] for k in range(12)}
-    before = calibrated(scene_map, plan, monkeypatch)
-    for keyframe in range(12):
-        plan[keyframe, "bad", "unseen"] = [moved(scene_map, keyframe, 0.5, metres=DEPTH)]
-    after = calibrated(scene_map, plan, monkeypatch)
-    assert confidence_of(0.5, before) > 0.5 > confidence_of(0.5, after)
+def test_nothing_can_be_held_out_of_one_keyframe():
+    assert calibrate(wall_map(1), image_of, Seeing()) == MapCalibration()

@@ -1,73 +1,77 @@
-"""The curve from scores to probabilities, against the definition of its fit."""
+"""Confidences fitted on outcomes whose probabilities are known."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from scipy.special import expit, log_expit
+from scipy.special import expit
 
-from dense_reloc_ros.mapping.calibration.confidence import fit_confidence, platt_targets
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve
-
-Poses = tuple[list[float], list[bool]]
-
-
-def poses_of(curve: ConfidenceCurve, count: int) -> Poses:
-    """Scores of poses that are right as often as a curve says."""
-    rng = np.random.default_rng(0)
-    scores = rng.uniform(0, 1, count)
-    is_right = rng.random(count) < expit(curve.slope * scores + curve.offset)
-    return scores.tolist(), is_right.tolist()
-
-
-def test_the_curve_that_drew_the_poses_is_found_again():
-    drawn = ConfidenceCurve(slope=15.0, offset=-6.0)
-    fitted = fit_confidence(*poses_of(drawn, 20_000))
-    assert fitted.slope == pytest.approx(drawn.slope, rel=0.05)
-    assert fitted.offset == pytest.approx(drawn.offset, rel=0.05)
-
-
-def test_no_other_curve_has_a_lower_cross_entropy():
-    scores, is_right = poses_of(ConfidenceCurve(slope=12.0, offset=-5.0), 60)
-    fitted = fit_confidence(scores, is_right)
-    values = np.array([0.0, 1.0, *scores])
-    targets = platt_targets(np.array([False, True, *is_right]))
-
-    def cross_entropy(slope: float, offset: float) -> float:
-        logits = slope * values + offset
-        log_right, log_wrong = log_expit(logits), log_expit(-logits)
-        return float(-(targets * log_right + (1 - targets) * log_wrong).sum())
-
-    best = cross_entropy(fitted.slope, fitted.offset)
-    slopes, offsets = np.meshgrid(np.linspace(0.1, 40, 200), np.linspace(-15, 5, 200))
-    others = np.vectorize(cross_entropy)(slopes, offsets)
-    assert best <= others.min()
-    assert best == pytest.approx(others.min(), rel=0.01)
-
-
-def test_the_mean_confidence_is_the_share_of_right_poses_after_smoothing():
-    """A property of every logistic fit with an offset."""
-    scores, is_right = poses_of(ConfidenceCurve(slope=12.0, offset=-5.0), 200)
-    fitted = fit_confidence(scores, is_right)
-    values = np.array([0.0, 1.0, *scores])
-    targets = platt_targets(np.array([False, True, *is_right]))
-    confidences = expit(fitted.slope * values + fitted.offset)
-    assert confidences.mean() == pytest.approx(targets.mean(), abs=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("scores", "is_right"),
-    [([], []), ([0.9], [True]), ([0.1] * 5, [False] * 5), ([0.2, 0.8] * 50, [False, True] * 50)],
+from dense_reloc_ros.mapping.calibration.confidence import (
+    OFFSET_DEVIATION,
+    calibration_error,
+    fit_offset,
+    fit_weights,
 )
-def test_few_or_separate_poses_leave_a_rising_curve_that_is_never_certain(scores, is_right):
-    curve = fit_confidence(scores, is_right)
-    assert 0 < curve.slope < 100
-    low, high = expit(curve.offset), expit(curve.slope + curve.offset)
-    assert 1e-9 < low < 0.5 < high < 1 - 1e-9
+from dense_reloc_ros.mapping.calibration.outcomes import Outcome
+from dense_reloc_ros.pose.confidence import ConfidenceWeights
+from dense_reloc_ros.pose.evidence import FEATURES, PoseEvidence
+
+TRUE = ConfidenceWeights(
+    weights=dict.fromkeys(FEATURES, 0.0) | {"spread": 8.0, "view_change": -3.0}, bias=-3.0
+)
 
 
-def test_scores_that_mean_nothing_leave_the_share_of_right_poses():
-    """Were higher scores less often right, the curve would be level rather than fall."""
-    curve = fit_confidence([0.1] * 300 + [0.9] * 300, [True] * 300 + [False] * 300)
-    assert curve.slope == 0.0
-    assert expit(curve.offset) == pytest.approx(0.5, abs=0.01)
+def scene(count: int, seed: int, offset: float = 0.0) -> list[Outcome]:
+    """Poses that are right as often as `TRUE` and an offset say."""
+    rng = np.random.default_rng(seed)
+    found = []
+    for spread, change, depth in rng.uniform(0, 1, (count, 3)):
+        evidence = PoseEvidence(0.5, 100, 200, 0.5, spread, depth, 0.01, 0.01, change)
+        is_right = rng.random() < TRUE.confidence(evidence, offset)
+        found.append(Outcome(evidence, 0.5, 0.01 if is_right else 1.0, 0.01, 5.0, 0.01))
+    return found
+
+
+def test_weights_are_those_that_the_outcomes_were_drawn_with():
+    fitted = fit_weights([scene(4000, 0), scene(4000, 1)])
+    assert fitted.weights["spread"] == pytest.approx(8.0, rel=0.1)
+    assert fitted.weights["view_change"] == pytest.approx(-3.0, rel=0.15)
+    assert fitted.weights["depth_spread"] == pytest.approx(0.0, abs=0.3)
+
+
+def test_a_weight_never_has_the_wrong_sign():
+    """Here more spread speaks against poses."""
+    turned = [
+        replace(one, depth_share=1.0 if one.evidence.spread > 0.5 else 0.0) for one in scene(200, 2)
+    ]
+    assert fit_weights([turned]).weights["spread"] == 0.0
+
+
+def test_the_offset_is_what_a_map_differs_by():
+    found = fit_offset(TRUE, scene(5000, 3, offset=-1.5))
+    assert found == pytest.approx(-1.5, abs=0.15)
+    assert fit_offset(TRUE, []) == 0.0
+
+
+def test_few_views_move_the_offset_little():
+    (wrong,) = scene(1, 4)
+    wrong = replace(wrong, depth_share=1.0)
+    probability = TRUE.confidence(wrong.evidence, 0.0)
+    offset = fit_offset(TRUE, [wrong])
+    assert -(OFFSET_DEVIATION**2) * probability <= offset < 0
+
+
+def test_the_calibration_error_is_that_of_bins_counted_by_hand():
+    confidences = np.array([0.82, 0.86, 0.84, 0.88, 0.15, 0.15, 1.0])
+    is_right = np.array([1, 1, 0, 0, 0, 0, 1], bool)
+    expected = (2 * 0.15 + 4 * 0.35) / 7
+    assert calibration_error(confidences, is_right) == pytest.approx(expected)
+
+
+def test_confidences_that_come_true_have_no_calibration_error():
+    rng = np.random.default_rng(5)
+    confidences = expit(rng.normal(0, 2, 5000))
+    is_right = rng.random(5000) < confidences
+    assert calibration_error(confidences, is_right) < 0.03

@@ -1,0 +1,61 @@
+"""The shipped confidence: which evidence speaks for a pose."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from dense_reloc_ros.pose.confidence import ConfidenceWeights, shipped_weights
+from dense_reloc_ros.pose.evidence import FEATURES, PoseEvidence
+
+GOOD = PoseEvidence(
+    mean_gain=0.5,
+    supporting=400,
+    visible=500,
+    agreement=0.9,
+    spread=0.8,
+    depth_spread=0.3,
+    translation_deviation=0.003,
+    rotation_deviation=0.003,
+    view_change=0.2,
+)
+BAD = PoseEvidence(
+    mean_gain=0.03,
+    supporting=30,
+    visible=600,
+    agreement=0.1,
+    spread=0.15,
+    depth_spread=0.1,
+    translation_deviation=0.2,
+    rotation_deviation=0.1,
+    view_change=1.0,
+)
+
+
+def test_good_evidence_is_believed_and_bad_is_not():
+    weights = shipped_weights()
+    assert weights.confidence(GOOD, 0.0) > 0.98
+    assert weights.confidence(BAD, 0.0) < 0.02
+
+
+@pytest.mark.parametrize("field", [name for name in vars(GOOD) if name != "visible"])
+def test_worse_evidence_never_raises_the_confidence(field):
+    weights = shipped_weights()
+    worse = replace(GOOD, **{field: 1.0 if field == "rival" else getattr(BAD, field)})
+    assert weights.logit(worse) <= weights.logit(GOOD)
+
+
+def test_the_confidence_is_the_logistic_function_of_weighted_features():
+    weights = ConfidenceWeights(
+        weights=dict.fromkeys(FEATURES, 0.0) | {"spread": 2.0, "rival": -1.0}, bias=-0.5
+    )
+    evidence = replace(GOOD, rival=0.4)
+    expected = 1 / (1 + np.exp(-(2.0 * 0.8 - 0.4 - 0.5 + 0.3)))
+    assert weights.confidence(evidence, 0.3) == pytest.approx(expected)
+
+
+def test_evidence_without_bounds_has_finite_features():
+    nothing = PoseEvidence(-0.1, 0, 0, 0.0, 0.0, 0.0, np.inf, 0.0, np.inf, 9.0)
+    assert np.isfinite(nothing.features()).all()
