@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.projection import MINIMUM_DEPTH, project
+from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
+from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 

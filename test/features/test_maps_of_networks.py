@@ -25,7 +25,7 @@ CPU = torch.device("cpu")
 
 def configuration(weights: Path | str) -> LocalizerConfiguration:
     """Publishes every pose: scores are made for features that are calibrated."""
-    values = {"features": {"weights": str(weights)}, "verification": {"score_threshold": 0.0}}
+    values = {"features": {"weights": str(weights)}, "verification": {"least_confidence": 0.0}}
     return block_from_mapping(LocalizerConfiguration, values)
 
 
