@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test build docs reference parameters lock clean
+.PHONY: demo test build docs reference parameters lock clean check-numbers update-numbers
 
 # A ROS installation that is sourced in this shell would be mixed with the one in .venv.
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
@@ -51,6 +51,15 @@ lock:
 	uv pip compile --universal --python-version 3.10 --no-annotate --upgrade \
 		--custom-compile-command "make lock" --output-file requirements/lock.txt \
 		requirements/library.txt requirements/ros.txt requirements/development.txt
+
+# Runs the commands in docs/baseline.json (hours) on the scenes in DATA and says which numbers differ
+# by more than their noise; update-numbers writes what was found. WORK keeps maps and results.
+WORK ?= output/numbers
+NUMBERS = $(ENVIRONMENT) && python tools/check_numbers.py --data "$(DATA)" --work "$(WORK)"
+
+check-numbers update-numbers: build
+	test -d "$(DATA)" || { echo "make $@ DATA=folder of the scenes"; exit 2; }
+	$(NUMBERS) $(if $(filter update-numbers,$@),--write) $(ARGUMENTS)
 
 clean:
 	rm -rf build install log output

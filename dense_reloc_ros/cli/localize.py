@@ -52,10 +52,14 @@ def run(arguments: argparse.Namespace) -> int:
         load_configuration,
     )
     from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
-    from dense_reloc_ros.evaluation.replay.offline import localize_frames, localize_video
+    from dense_reloc_ros.evaluation.replay.offline import (
+        localize_frames,
+        single_images,
+        whole_video,
+    )
     from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
-    from dense_reloc_ros.evaluation.report.report import write_report
-    from dense_reloc_ros.evaluation.report.summary import RunInformation
+    from dense_reloc_ros.evaluation.report.report_folder import write_report
+    from dense_reloc_ros.evaluation.report.run_summary import RunInformation
     from dense_reloc_ros.geometry.trajectory import read_tum
     from dense_reloc_ros.localization.factory import open_localizer
     from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
@@ -72,10 +76,10 @@ def run(arguments: argparse.Namespace) -> int:
         localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:
-            fusion = TemporalLocalizer(localizer, TemporalConfiguration(), odometry)
-            records = localize_video(fusion, frames, ground_truth)
+            trial = whole_video(TemporalLocalizer(localizer, TemporalConfiguration(), odometry))
         else:
-            records = localize_frames(localizer, frames, ground_truth)
+            trial = single_images(localizer)
+        records = localize_frames(trial, frames, ground_truth)
         records = with_odometry(records, odometry)
         information = RunInformation(
             method=localizer.method,

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dense_reloc_ros.geometry.camera import Camera
     from dense_reloc_ros.mapping.map_of_source import MapSource
 
 
@@ -52,7 +51,7 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         ConfigurationError: options that do not go together.
         InputError: frames or intrinsics that are missing or cannot be used.
     """
-    from dense_reloc_ros.mapping.map_of_source import MapSource
+    from dense_reloc_ros.mapping.map_of_source import MapSource, seven_scenes_source
     from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 
     _check_options(arguments)
@@ -72,21 +71,6 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         yield MapSource(frames, f"COLMAP model {arguments.colmap}", points)
     elif camera:
         yield seven_scenes_source(arguments.seven_scenes, camera)
-
-
-def seven_scenes_source(folder: Path, camera: Camera) -> MapSource:
-    """The frames of a folder in the layout of 7-Scenes.
-
-    Raises:
-        InputError: no frames there, or some that cannot be used.
-    """
-    from dense_reloc_ros.mapping.map_of_source import MapSource
-    from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
-
-    frames = read_seven_scenes(folder, camera)
-    # A single missing depth image is an accident, a folder without any is not.
-    has_depth = any(frame.read_depth for frame in frames)
-    return MapSource(frames, f"folder {folder} in the layout of 7-Scenes", has_depth=has_depth)
 
 
 NEEDED = {"seven_scenes": "camera_info", "colmap": "images", "bag": "pose_topic"}

@@ -66,7 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run(arguments: argparse.Namespace) -> int:
     """Runs `replay`."""
     from dense_reloc_ros.cli.report_table import print_report
-    from dense_reloc_ros.evaluation.replay.replay import ReplayOptions
+    from dense_reloc_ros.evaluation.replay.bag_replay import ReplayOptions
     from dense_reloc_ros.evaluation.report.replay_report import replay_and_report
     from dense_reloc_ros.geometry.trajectory import read_tum
 

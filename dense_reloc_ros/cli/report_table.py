@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from dense_reloc_ros.evaluation.report.summary import Summary
+from dense_reloc_ros.evaluation.report.run_summary import Summary
 
 
 def print_report(summary: Summary, folder: Path) -> None:

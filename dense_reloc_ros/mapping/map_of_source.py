@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractors import create_extractor
+from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.mapping.builder import build_from_depth, build_from_points
 from dense_reloc_ros.mapping.calibration.calibrate import calibrate
@@ -19,6 +20,7 @@ from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.refinement import refine_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
+from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
 from dense_reloc_ros.scene.progress import Progress, silent
@@ -35,6 +37,18 @@ class MapSource:
     points: KnownPoints | None = None
     """None: they come from depth or, where `has_depth` is not set, are triangulated."""
     has_depth: bool = False
+
+
+def seven_scenes_source(folder: Path, camera: Camera) -> MapSource:
+    """The frames of a folder in the layout of 7-Scenes.
+
+    Raises:
+        InputError: no frames there, or some that cannot be used.
+    """
+    frames = read_seven_scenes(folder, camera)
+    # A single missing depth image is an accident, a folder without any is not.
+    has_depth = any(frame.read_depth for frame in frames)
+    return MapSource(frames, f"folder {folder} in the layout of 7-Scenes", has_depth=has_depth)
 
 
 def describer_for(

@@ -28,8 +28,8 @@ from tqdm import tqdm
 from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError, RelocError
-from dense_reloc_ros.evaluation.replay.answers import Answer, write_answers
-from dense_reloc_ros.evaluation.replay.replay import BAD_INPUT, NODE_FAILED
+from dense_reloc_ros.evaluation.replay.bag_replay import BAD_INPUT, NODE_FAILED
+from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, write_results
 from dense_reloc_ros.evaluation.replay.replay_steps import Step, played_topic, steps
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
@@ -135,7 +135,7 @@ class ReplayPlayer(Node):
         """Handles messages until the image of this stamp is answered, or `timeout` seconds."""
         self.spin_until(lambda: stamp in self.results, timeout)
 
-    def answers(self) -> list[Answer]:
+    def answers(self) -> list[PublishedResult]:
         """All answers in the order they came."""
         device = self._read_device()
         return [
@@ -157,10 +157,10 @@ class ReplayPlayer(Node):
 
 def answer_from_message(
     stamp: int, result: RelocResult, device: str, pose_published: bool
-) -> Answer:
+) -> PublishedResult:
     """The message as plain data."""
     pose = result.camera_pose.pose
-    return Answer(
+    return PublishedResult(
         stamp=stamp,
         status=Status(result.status),
         reason=result.reason,
@@ -229,7 +229,7 @@ def run(arguments: argparse.Namespace) -> None:
         else:
             play_at_rate(player, sequence, arguments.rate, arguments.timeout)
         player.spin_for(QUIET_SECONDS)
-    write_answers(arguments.answers, player.answers())
+    write_results(arguments.answers, player.answers())
 
 
 def main() -> int:

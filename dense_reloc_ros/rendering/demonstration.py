@@ -16,7 +16,7 @@ from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera

@@ -199,10 +199,10 @@ def test_dsm(folder, tmp_path, capsys):
     words = ["bench", "dsm", scene, *options, "--output", tmp_path / "numbers"]
     assert main([str(word) for word in words]) == 0
     results = json.loads((tmp_path / "numbers/dsm.json").read_text())
-    ways = [("re", False), ("dsm_compact", False), ("dsm_compact", True)]
-    assert [(r["method"], r["is_video"]) for r in results] == ways
+    ways = [("re", "single"), ("dsm_compact", "single"), ("dsm_compact", "video")]
+    assert [(r["method"], r["way"]) for r in results] == ways
     for result in results:
-        assert (result["scene"], result["frames"], result["keyframes"]) == ("room", 2, 2)
+        assert (result["queries"], result["frames"], result["keyframes"]) == ("room", 2, 2)
     assert results[0]["recall"]["25cm_2deg"] == 1.0
     assert results[0]["scene_coordinates"] is None
     for result in results[1:]:

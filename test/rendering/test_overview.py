@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.collections import PathCollection
 
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.rendering.overview import overview_figure

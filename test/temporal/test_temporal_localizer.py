@@ -10,11 +10,11 @@ import torch
 from gallery import CAMERA, Gallery, looking
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.evaluation.benchmarks.robustness import LEVELS, degrade
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.images.light_levels import LEVELS, degrade
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer

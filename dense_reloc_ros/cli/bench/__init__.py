@@ -5,14 +5,23 @@ from __future__ import annotations
 import argparse
 
 from dense_reloc_ros.cli.bench import (
-    dsm,
-    matching,
-    poses,
-    robustness,
-    scenes,
-    speed,
-    table,
-    video,
+    accuracy_commands,
+    dsm_command,
+    estimators_command,
+    matching_command,
+    scenes_command,
+    speed_command,
+    video_command,
+)
+
+COMMANDS = (
+    accuracy_commands,
+    video_command,
+    scenes_command,
+    matching_command,
+    speed_command,
+    estimators_command,
+    dsm_command,
 )
 
 
@@ -22,11 +31,5 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "bench", help="compare methods: hard light, videos, poses, scenes, matches, speed"
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    robustness.register(commands)
-    video.register(commands)
-    poses.register(commands)
-    scenes.register(commands)
-    matching.register(commands)
-    speed.register(commands)
-    table.register(commands)
-    dsm.register(commands)
+    for command in COMMANDS:
+        command.register(commands)

@@ -13,7 +13,8 @@ from dense_reloc_ros.cli.query_source import add_query_options
 
 if TYPE_CHECKING:
     from dense_reloc_ros.configuration import LocalizerConfiguration
-    from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
+    from dense_reloc_ros.evaluation.benchmarks.runner import QuerySet
+    from dense_reloc_ros.evaluation.benchmarks.systems import System
     from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 
@@ -21,19 +22,17 @@ if TYPE_CHECKING:
 class Bench:
     """What is compared, and on what."""
 
-    contenders: list[Contender]
+    systems: list[System]
     configuration: LocalizerConfiguration
-    """Of all contenders."""
-    frames: list[SourceFrame]
+    """Of all systems."""
+    queries: QuerySet
     """With their true poses, where these are known."""
-    queries: str
-    """Where the frames come from, for people."""
 
 
 def add_bench_options(
     parser: argparse.ArgumentParser, methods: Sequence[str] | None = None
 ) -> None:
-    """Adds the options of every `bench` command; `methods` are compared by default."""
+    """Adds the options of the commands that compare maps; `methods` are compared by default."""
     parser.add_argument(
         "--map",
         dest="maps",
@@ -44,43 +43,71 @@ def add_bench_options(
         help="folder of a map; repeat it for methods that need another kind, or to compare maps",
     )
     add_query_options(parser)
-    parser.add_argument(
-        "--every", type=positive, default=1, metavar="N", help="take every Nth frame"
-    )
-    default = " ".join(methods) if methods else "each map's own"
-    parser.add_argument(
+    add_names(
+        parser,
         "--methods",
-        nargs="+",
-        default=methods,
-        metavar="M",
-        help=f"what to compare, each on the maps made for its kind (default: {default})",
+        methods,
+        "what to compare, each on the maps made for its kind",
+        "each map's own",
+    )
+    add_run_options(parser)
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Adds --every, --config and --output, which all commands on queries have."""
+    parser.add_argument(
+        "--every", type=positive, default=1, metavar="N", help="take every Nth query"
     )
     parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
-    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the numbers as JSON")
+    parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the numbers")
+
+
+def add_names(
+    parser: argparse.ArgumentParser,
+    option: str,
+    default: Sequence[str] | None,
+    help_text: str,
+    otherwise: str = "",
+) -> None:
+    """Adds an option with one or more names, and says what is taken without it."""
+    shown = " ".join(default) if default else otherwise
+    parser.add_argument(
+        option, nargs="+", default=default, metavar="N", help=f"{help_text} (default: {shown})"
+    )
+
+
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """Adds --device."""
+    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+
+
+def add_degradations(parser: argparse.ArgumentParser, default: Sequence[str], *others: str) -> None:
+    """Adds --degradations, also called --levels; `others` are more than the usual ones."""
+    known = ", ".join([*others, "clean, dim, dark, night, harsh, roll, zoom"])
+    parser.add_argument(
+        "--degradations",
+        "--levels",
+        dest="degradations",
+        nargs="+",
+        default=default,
+        metavar="D",
+        help=f"of the queries: {known}, one angle or factor (roll30, zoom0.5), or several at once "
+        f"(roll+night); default: {' '.join(default)}",
+    )
 
 
 def add_accuracy_options(
-    parser: argparse.ArgumentParser, levels: Sequence[str], *others: str
+    parser: argparse.ArgumentParser, degradations: Sequence[str], *others: str
 ) -> None:
-    """Adds the options of commands that compare poses, by default at some levels of light.
-
-    `others` are levels that the command has besides the usual ones.
-    """
+    """Adds the options of commands that compare poses."""
     parser.add_argument(
         "--ground-truth",
         type=Path,
         metavar="TUM",
         help="true camera poses to compare with; those beside the images, if not given",
     )
-    parser.add_argument(
-        "--levels",
-        nargs="+",
-        default=levels,
-        metavar="L",
-        help=f"of light: {', '.join([*others, 'clean, dim, dark, night, harsh'])} "
-        f"(default: {' '.join(levels)})",
-    )
-    parser.add_argument("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
+    add_degradations(parser, degradations, *others)
+    add_device(parser)
 
 
 def add_network_weights(parser: argparse.ArgumentParser) -> None:
@@ -105,41 +132,46 @@ def open_bench(arguments: argparse.Namespace, devices: Sequence[str]) -> Iterato
         InputError: frames, intrinsics or poses that are missing or cannot be used.
     """
     from dense_reloc_ros.cli.query_source import open_queries
-    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
     from dense_reloc_ros.devices import find_device
-    from dense_reloc_ros.evaluation.benchmarks.contenders import open_contenders
+    from dense_reloc_ros.evaluation.benchmarks.runner import QuerySet
+    from dense_reloc_ros.evaluation.benchmarks.systems import open_systems
 
-    configuration = (
-        load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
-    )
+    configuration = localizer_configuration(arguments)
     with open_queries(arguments) as frames:
         yield Bench(
-            contenders=[
-                contender
+            systems=[
+                system
                 for device in map(find_device, devices)
-                for contender in open_contenders(
-                    arguments.maps, arguments.methods, configuration, device
-                )
+                for system in open_systems(arguments.maps, arguments.methods, configuration, device)
             ],
             configuration=configuration,
-            frames=with_truth(frames[:: arguments.every], arguments.ground_truth),
-            queries=str(arguments.seven_scenes or arguments.bag or arguments.images),
+            queries=QuerySet(
+                str(arguments.seven_scenes or arguments.bag or arguments.images),
+                with_truth(frames[:: arguments.every], arguments.ground_truth),
+            ),
         )
+
+
+def localizer_configuration(arguments: argparse.Namespace) -> LocalizerConfiguration:
+    """The parameters in the file of --config, or the default ones.
+
+    Raises:
+        ConfigurationError: a file that cannot be used.
+    """
+    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
+
+    return load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
 
 
 def with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame]:
     """The frames with the poses in a TUM file, or as they are."""
+    from dense_reloc_ros.evaluation.replay.offline import stamp_of
     from dense_reloc_ros.geometry.trajectory import read_tum
-    from dense_reloc_ros.stamps import NANOSECONDS
 
     if file is None:
         return frames
     truth = read_tum(file)
-    stamps = [round(frame.timestamp * NANOSECONDS) for frame in frames]
-    return [
-        replace(frame, T_map_camera=truth.at(stamp))
-        for frame, stamp in zip(frames, stamps, strict=True)
-    ]
+    return [replace(frame, T_map_camera=truth.at(stamp_of(frame))) for frame in frames]
 
 
 def positive(text: str) -> int:
@@ -147,6 +179,14 @@ def positive(text: str) -> int:
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
+
+
+def count(text: str) -> int:
+    """A number that is not negative, for argparse."""
+    number = int(text)
+    if number < 0:
+        raise argparse.ArgumentTypeError(f"{text} is negative")
     return number
 
 

@@ -12,8 +12,8 @@ from pydantic import BaseModel, ConfigDict
 from tqdm import tqdm
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.evaluation.benchmarks.contenders import Contender
-from dense_reloc_ros.evaluation.benchmarks.memory import in_own_process, resident_mb
+from dense_reloc_ros.evaluation.benchmarks.process_memory import in_own_process, resident_mb
+from dense_reloc_ros.evaluation.benchmarks.systems import System
 from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
@@ -51,7 +51,7 @@ class MemoryResult(BaseModel):
 
 
 def fusion_memory(
-    contender: Contender,
+    system: System,
     localizer: LocalizerConfiguration,
     fusion: TemporalConfiguration,
     video: Sequence[SourceFrame],
@@ -64,9 +64,9 @@ def fusion_memory(
         RelocError: the process ended early.
     """
     images = [(frame.load_image(), frame.camera) for frame in video]
-    device = str(contender.localizer.device)
-    job = partial(_fuse, contender.map, localizer, contender.method, device, fusion, images, frames)
-    return in_own_process(contender, job)
+    device = str(system.localizer.device)
+    job = partial(_fuse, system.map, localizer, system.method, device, fusion, images, frames)
+    return in_own_process(system, job)
 
 
 def _fuse(

@@ -11,10 +11,11 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.benchmarks.robustness import CLEAN, LEVELS, degrade
+from dense_reloc_ros.errors import ConfigurationError, InputError
+from dense_reloc_ros.evaluation.benchmarks.degraded_frames import CLEAN
 from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.images.image_file import read_rgb
+from dense_reloc_ros.images.light_levels import LEVELS, degrade
 from dense_reloc_ros.mapping.sources.image_folder import SUFFIXES
 
 SIZE = (640, 480)
@@ -38,6 +39,17 @@ class HomographyPair:
     target: RgbImage
     homography: FloatArray
     """(3, 3), from pixels of the source to pixels of the target."""
+
+
+def check_level(level: str) -> None:
+    """Checks the name of a level of light.
+
+    Raises:
+        ConfigurationError: an unknown level; lists those that exist.
+    """
+    known = (CLEAN, *LEVELS)
+    if level not in known:
+        raise ConfigurationError(f"unknown level '{level}' (known: {', '.join(known)})")
 
 
 def photographs_in(folder: Path) -> list[Path]:

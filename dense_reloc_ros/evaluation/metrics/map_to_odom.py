@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from dense_reloc_ros.evaluation.metrics.metrics import Threshold
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.accuracy import Threshold
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.geometry.se3 import PoseError, inverse, pose_error
 from dense_reloc_ros.geometry.trajectory import Trajectory
 

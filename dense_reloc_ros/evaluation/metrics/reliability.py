@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from dense_reloc_ros.evaluation.metrics.metrics import WRONG
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.accuracy import WRONG
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 
 BINS = 10
 """Of equal width, from 0 to 1."""

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Protocol
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import coordinate_errors
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.stamps import NANOSECONDS
+
+SINGLE = "single"
+"""Each image by itself."""
+VIDEO = "video"
+"""Each image with the help of those before it."""
 
 
 class LocalizesImages(Protocol):
@@ -35,70 +41,103 @@ class LocalizesVideos(Protocol):
         """Where an image (H, W, 3) RGB was taken; `stamp` is when, in nanoseconds."""
 
 
-Answer = Callable[[NDArray[np.uint8], SourceFrame], Localization]
+@dataclass(frozen=True)
+class Trial:
+    """What localizes the frames of one sequence, in one way or in several that build on another."""
+
+    ways: tuple[str, ...]
+    localize: Callable[[RgbImage, SourceFrame], Iterator[Localization]]
+    """Gives a result for each of the ways, in their order, each when it is asked for."""
+
+
+class TrialRecord(NamedTuple):
+    """The record of a frame, and which trial gave it in which way."""
+
+    trial: int
+    way: str
+    record: FrameRecord
+
+
+def single_images(localizer: LocalizesImages) -> Trial:
+    """Each image by itself."""
+
+    def localize(image: RgbImage, frame: SourceFrame) -> Iterator[Localization]:
+        yield localizer.localize(image, frame.camera)
+
+    return Trial((SINGLE,), localize)
+
+
+def whole_video(localizer: LocalizesVideos) -> Trial:
+    """Each image with its time."""
+
+    def localize(image: RgbImage, frame: SourceFrame) -> Iterator[Localization]:
+        yield localizer.localize(image, frame.camera, stamp_of(frame))
+
+    return Trial((VIDEO,), localize)
 
 
 def localize_frames(
-    localizer: LocalizesImages,
+    trial: Trial,
     frames: Sequence[SourceFrame],
     ground_truth: Trajectory | None = None,
     label: str = "localizing",
 ) -> list[FrameRecord]:
-    """Localizes every frame by itself, with a progress bar of a label; a record for each.
+    """The records of `localize_in_turns` for one trial that localizes in one way."""
+    return [record for _, _, record in localize_in_turns([trial], frames, ground_truth, label)]
 
-    The true poses are those of `ground_truth` nearest in time, or else the frames' own. A frame
-    that cannot be read is recorded with the reason.
+
+def localize_in_turns(
+    trials: Sequence[Trial],
+    frames: Sequence[SourceFrame],
+    ground_truth: Trajectory | None = None,
+    label: str = "localizing",
+) -> list[TrialRecord]:
+    """Gives every frame to all trials before the next, so that a change of load hits all alike.
+
+    The true poses are those of `ground_truth` nearest in time, or else the frames' own. A latency
+    is the time from the image to the result, with what the ways before took. A frame that cannot be
+    read is recorded with the reason. Shows a progress bar of a label.
 
     Raises:
         InputError: none of the frames can be read.
     """
-
-    def answer(image: NDArray[np.uint8], frame: SourceFrame) -> Localization:
-        return localizer.localize(image, frame.camera)
-
-    return _records(answer, frames, ground_truth, label)
-
-
-def localize_video(
-    localizer: LocalizesVideos,
-    frames: Sequence[SourceFrame],
-    ground_truth: Trajectory | None = None,
-    label: str = "localizing",
-) -> list[FrameRecord]:
-    """As `localize_frames`, one frame after another of a video."""
-
-    def answer(image: NDArray[np.uint8], frame: SourceFrame) -> Localization:
-        return localizer.localize(image, frame.camera, _stamp(frame))
-
-    return _records(answer, frames, ground_truth, label)
-
-
-def _records(
-    answer: Answer, frames: Sequence[SourceFrame], ground_truth: Trajectory | None, label: str
-) -> list[FrameRecord]:
-    records: list[FrameRecord] = []
+    records: list[TrialRecord] = []
     failures: list[InputError] = []
+    localized = 0
     with tqdm(frames, desc=label, unit="frame") as progress:
         for frame in progress:
-            stamp = _stamp(frame)
+            stamp = stamp_of(frame)
             truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
             try:
                 image = frame.load_image()
             except InputError as error:
                 failures.append(error)
-                records.append(FrameRecord(stamp, frame.name, None, str(error), ground_truth=truth))
+                unread = FrameRecord(stamp, frame.name, None, str(error), ground_truth=truth)
+                records += [
+                    TrialRecord(index, way, unread)
+                    for index, trial in enumerate(trials)
+                    for way in trial.ways
+                ]
                 continue
-            start = time.perf_counter()
-            localization = answer(image, frame)
-            milliseconds = (time.perf_counter() - start) * 1000
-            record = FrameRecord.from_localization(
-                stamp, frame.name, localization, milliseconds, truth
-            )
-            records.append(_with_coordinate_errors(record, localization, frame))
-            progress.set_postfix(localized=sum(record.is_localized for record in records))
-    if failures and len(failures) == len(records):
+            for index, trial in enumerate(trials):
+                start, results = time.perf_counter(), trial.localize(image, frame)
+                for way, localization in zip(trial.ways, results, strict=True):
+                    milliseconds = (time.perf_counter() - start) * 1000
+                    record = FrameRecord.from_localization(
+                        stamp, frame.name, localization, milliseconds, truth
+                    )
+                    record = _with_coordinate_errors(record, localization, frame)
+                    records.append(TrialRecord(index, way, record))
+                    localized += record.is_localized
+            progress.set_postfix(localized=localized)
+    if failures and len(failures) == len(frames):
         raise failures[0]
     return records
+
+
+def stamp_of(frame: SourceFrame) -> int:
+    """When a frame was taken, in nanoseconds."""
+    return round(frame.timestamp * NANOSECONDS)
 
 
 def _with_coordinate_errors(
@@ -112,7 +151,3 @@ def _with_coordinate_errors(
         return record
     errors = coordinate_errors(localization.coordinates, depth, frame.camera, record.ground_truth)
     return replace(record, coordinate_errors=errors)
-
-
-def _stamp(frame: SourceFrame) -> int:
-    return round(frame.timestamp * NANOSECONDS)

@@ -15,8 +15,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.metrics.metrics import WRONG
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.accuracy import WRONG
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.report.plots import WRONG_COLOUR
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera

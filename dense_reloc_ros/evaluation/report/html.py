@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from jinja2 import Environment, StrictUndefined
 
-from dense_reloc_ros.evaluation.metrics.metrics import RECALL_THRESHOLDS, WRONG
-from dense_reloc_ros.evaluation.report.summary import Summary
+from dense_reloc_ros.evaluation.metrics.accuracy import RECALL_THRESHOLDS, WRONG
+from dense_reloc_ros.evaluation.report.run_summary import Summary
 
 
 @dataclass(frozen=True)

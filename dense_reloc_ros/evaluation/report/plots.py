@@ -11,8 +11,8 @@ from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from dense_reloc_ros.evaluation.metrics.metrics import RECALL_THRESHOLDS, WRONG
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.accuracy import RECALL_THRESHOLDS, WRONG
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.stamps import NANOSECONDS
 

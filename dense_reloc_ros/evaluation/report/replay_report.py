@@ -11,13 +11,13 @@ from dense_reloc_ros.bags.odometry import read_odometry
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.devices import find_device
 from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
-from dense_reloc_ros.evaluation.replay.answers import Answer, record_answer
-from dense_reloc_ros.evaluation.replay.replay import ReplayOptions, replay
+from dense_reloc_ros.evaluation.replay.bag_replay import ReplayOptions, replay
+from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, record_result
 from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
-from dense_reloc_ros.evaluation.report.report import write_report
-from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary
+from dense_reloc_ros.evaluation.report.report_folder import write_report
+from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.reader import load_map
@@ -48,19 +48,19 @@ def replay_and_report(
         frames = read_frames(
             bag, options.image_topic, pose_topic=GROUND_TRUTH_TOPIC if has_truth else None
         )
-        answers = replay(options, folder / LOG_FILE)
-        if not answers:
+        results = replay(options, folder / LOG_FILE)
+        if not results:
             raise RelocError(
                 f"the node answered none of {len(frames)} images within {options.timeout:g} s; "
                 f"see {folder / LOG_FILE}"
             )
-        records = record_answers(frames, answers, ground_truth)
+        records = record_results(frames, results, ground_truth)
         records = with_odometry(records, read_odometry(bag, options.image_topic))
         pace = "in lockstep" if options.rate is None else f"at rate {options.rate:g}"
         information = RunInformation(
-            method=answers[0].method,
-            device=str(find_device(answers[0].device)),
-            map_revision=answers[0].map_revision,
+            method=results[0].method,
+            device=str(find_device(results[0].device)),
+            map_revision=results[0].map_revision,
             map=str(options.map),
             queries=str(options.bag),
             mode=f"replay {'with fusion ' if options.fusion else ''}{pace}",
@@ -69,16 +69,18 @@ def replay_and_report(
     return write_report(folder, records, information, pictures)
 
 
-def record_answers(
-    frames: Sequence[SourceFrame], answers: Sequence[Answer], ground_truth: Trajectory | None
+def record_results(
+    frames: Sequence[SourceFrame],
+    results: Sequence[PublishedResult],
+    ground_truth: Trajectory | None,
 ) -> list[FrameRecord]:
-    """A record for each frame, with the answer to its stamp where there is one."""
+    """A record for each frame, with the result to its stamp where there is one."""
     # The same division as for the frames, so that equal stamps are equal numbers.
-    by_time = {answer.stamp / NANOSECONDS: answer for answer in answers}
+    by_time = {result.stamp / NANOSECONDS: result for result in results}
     records = []
     for frame in frames:
-        answer = by_time.get(frame.timestamp)
-        stamp = answer.stamp if answer else round(frame.timestamp * NANOSECONDS)
+        result = by_time.get(frame.timestamp)
+        stamp = result.stamp if result else round(frame.timestamp * NANOSECONDS)
         truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
-        records.append(record_answer(stamp, frame.name, answer, truth))
+        records.append(record_result(stamp, frame.name, result, truth))
     return records

@@ -18,7 +18,7 @@ from dense_reloc_ros.evaluation.benchmarks.homographies import (
     random_homography,
     transfer,
 )
-from dense_reloc_ros.evaluation.benchmarks.robustness import LEVELS, degrade
+from dense_reloc_ros.images.light_levels import LEVELS, degrade
 
 SIZE = (160, 120)
 WIDTH, HEIGHT = SIZE

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.metrics.map_to_odom import corrections, map_to_odom, with_odometry
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
 from dense_reloc_ros.evaluation.report.map_to_odom_plot import map_to_odom_figure
 from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.geometry.trajectory import Trajectory

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.replay.offline import localize_frames, localize_video
+from dense_reloc_ros.evaluation.replay.offline import (
+    Trial,
+    localize_frames,
+    localize_in_turns,
+    single_images,
+    whole_video,
+)
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, SceneCoordinates, Status
@@ -39,7 +46,9 @@ def frame(index: int, brightness: int, size: int = 4) -> SourceFrame:
 
 
 def test_every_frame_gets_its_record():
-    records = localize_frames(ReadsPositionFromPixels(), [frame(0, 3), frame(1, 0), frame(2, 20)])
+    records = localize_frames(
+        single_images(ReadsPositionFromPixels()), [frame(0, 3), frame(1, 0), frame(2, 20)]
+    )
     assert [record.stamp for record in records] == [0, 100_000_000, 200_000_000]
     assert [record.is_localized for record in records] == [True, False, True]
     assert [record.reason for record in records] == ["", "too dark", ""]
@@ -51,7 +60,7 @@ def test_every_frame_gets_its_record():
 def test_a_given_ground_truth_is_taken_by_time():
     truth = Trajectory.from_poses([1_000_000, 203_000_000], [pose(1.0), pose(2.0)])
     records = localize_frames(
-        ReadsPositionFromPixels(), [frame(0, 3), frame(1, 4), frame(2, 5)], truth
+        single_images(ReadsPositionFromPixels()), [frame(0, 3), frame(1, 4), frame(2, 5)], truth
     )
     assert records[0].error.translation == pytest.approx(2.0)
     assert records[1].ground_truth is None
@@ -59,14 +68,40 @@ def test_a_given_ground_truth_is_taken_by_time():
 
 
 def test_an_image_that_does_not_fit_is_a_frame_without_pose():
-    records = localize_frames(ReadsPositionFromPixels(), [frame(0, 3), frame(1, 4, size=8)])
+    records = localize_frames(
+        single_images(ReadsPositionFromPixels()), [frame(0, 3), frame(1, 4, size=8)]
+    )
     assert [record.is_localized for record in records] == [True, False]
     assert "8x8 does not fit" in records[1].reason
 
 
 def test_images_of_which_none_fits_are_an_error():
     with pytest.raises(InputError, match="frame 0: an image of 8x8"):
-        localize_frames(ReadsPositionFromPixels(), [frame(0, 3, size=8), frame(1, 4, size=8)])
+        localize_frames(
+            single_images(ReadsPositionFromPixels()), [frame(0, 3, size=8), frame(1, 4, size=8)]
+        )
+
+
+def test_every_frame_goes_to_all_trials_and_through_all_their_ways_before_the_next():
+    log: list[str] = []
+
+    def trial(name: str, *ways: str) -> Trial:
+        def localize(image: np.ndarray, frame: SourceFrame) -> Iterator[Localization]:
+            for way in ways:
+                log.append(f"{frame.name} {name} {way}")
+                yield Localization(Status.NO_CANDIDATES, way)
+
+        return Trial(ways, localize)
+
+    trials = [trial("a", "alone", "fused"), trial("b", "alone")]
+    found = localize_in_turns(trials, [frame(0, 1), frame(1, 1, size=8), frame(2, 1)])
+    turns = ["a alone", "a fused", "b alone"]
+    assert log == [f"frame {index} {turn}" for index in (0, 2) for turn in turns]
+    assert [(one.trial, one.way) for one in found] == 3 * [(0, "alone"), (0, "fused"), (1, "alone")]
+    assert [one.record.reason for one in found[:3]] == ["alone", "fused", "alone"]
+    assert all("8x8 does not fit" in one.record.reason for one in found[3:6])
+    alone, fused, _ = (one.record.latency_milliseconds for one in found[:3])
+    assert 0 < alone < fused
 
 
 class CountsNanoseconds:
@@ -78,7 +113,7 @@ class CountsNanoseconds:
 
 
 def test_frames_of_a_video_are_localized_with_their_time():
-    records = localize_video(CountsNanoseconds(), [frame(3, 1), frame(1, 1)])
+    records = localize_frames(whole_video(CountsNanoseconds()), [frame(3, 1), frame(1, 1)])
     assert [record.T_map_camera[0, 3] for record in records] == [3e8, 1e8]
     assert [record.stamp for record in records] == [300_000_000, 100_000_000]
 
@@ -98,7 +133,7 @@ def test_scene_coordinates_are_compared_with_depth_where_all_is_known():
     depth = np.full((4, 4), 2.5, np.float32)
     known = replace(frame(0, 3), read_depth=lambda: depth)
     unposed = replace(known, T_map_camera=None)
-    records = localize_frames(SeesAPlane(), [known, frame(0, 3), unposed])
+    records = localize_frames(single_images(SeesAPlane()), [known, frame(0, 3), unposed])
     # Seen along rays 0.3 and 0.1 to each side per metre: a point is 0.5 m too near, and inwards.
     ray = np.array([[0.3, 0.3, 1], [0.1, 0.3, 1], [0.3, 0.1, 1], [0.1, 0.1, 1]])
     expected = 0.5 * np.linalg.norm(ray, axis=1)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.evaluation.metrics.records import FrameRecord
+from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.report.plots import error_figure, trajectory_figure, vertical_axis
 from dense_reloc_ros.geometry.se3 import rigid
 

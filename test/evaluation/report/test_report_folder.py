@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import csv
+import json
+import re
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateErrors
+from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
+from dense_reloc_ros.evaluation.report.report_folder import write_report
+from dense_reloc_ros.evaluation.report.run_summary import RunInformation, count_reasons
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.trajectory import read_tum
+
+RUN = RunInformation("nre", "cpu", "0123456789abcdef", "map", "<queries>", "localize")
+
+
+@pytest.fixture
+def records(make_record):
+    return [
+        make_record(0, 0.01, 0.5, score=0.9, latency_milliseconds=100.0),
+        make_record(1, 0.50, 0.5, score=0.8, latency_milliseconds=200.0),
+        make_record(2, localized=False, latency_milliseconds=300.0),
+        make_record(3, 0.03, 3.0, stage_milliseconds={"features": 40.0}),
+    ]
+
+
+def contact_frame(record) -> ContactFrame:
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(40, 3)) + np.array([0.0, 0.0, 5.0])
+    in_map = points @ record.ground_truth[:3, :3].T + record.ground_truth[:3, 3]
+    image = rng.integers(0, 255, (48, 64, 3), dtype=np.uint8)
+    return ContactFrame(record, image, Camera(64, 48, 50, 50, 32, 24), in_map)
+
+
+def test_report_json_has_the_fixed_keys_and_the_right_numbers(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["frames"], report["localized"], report["wrong"]) == (4, 3, 1)
+    assert report["median_translation_m"] == pytest.approx(0.03)
+    assert report["median_rotation_deg"] == pytest.approx(0.5)
+    assert report["mean_translation_m"] == pytest.approx(0.18)
+    assert report["mean_rotation_deg"] == pytest.approx(4 / 3)
+    assert set(report["recall"]) == {
+        "5cm_5deg",
+        "2cm_2deg",
+        "25cm_2deg",
+        "25cm_5deg",
+        "50cm_5deg",
+        "5m_10deg",
+    }
+    assert report["recall"]["5cm_5deg"] == 0.5
+    assert report["latency_ms"]["median"] == 200.0
+    assert report["latency_ms"]["p95"] == pytest.approx(290.0)
+    assert report["latency_ms"]["per_stage"]["features"] == {"median": 40.0, "p95": 40.0}
+    assert (report["method"], report["device"]) == ("nre", "cpu")
+    assert report["map_revision"] == "0123456789abcdef"
+    assert report["rejected"] == {"too dark": 1}
+
+
+def test_errors_of_scene_coordinates_are_reported(tmp_path: Path, records, make_record):
+    write_report(tmp_path, records, RUN)
+    assert json.loads((tmp_path / "report.json").read_text())["scene_coordinates"] is None
+    assert not (tmp_path / "scene_coordinates.png").exists()
+    errors = CoordinateErrors(np.array([0.015, 0.04, 0.3], np.float32), np.array([0.2, np.nan]))
+    write_report(tmp_path, [*records, make_record(4, 0.01, coordinate_errors=errors)], RUN)
+    reported = json.loads((tmp_path / "report.json").read_text())["scene_coordinates"]
+    assert (reported["cells"], reported["median_m"]) == (3, pytest.approx(0.04))
+    assert reported["within"]["5cm"] == pytest.approx(2 / 3)
+    assert reported["candidates_m"] == [pytest.approx(0.2), None]
+    assert cv2.imread(str(tmp_path / "scene_coordinates.png")) is not None
+    page = (tmp_path / "report.html").read_text()
+    assert "of 3 cells with a known depth, within" in page
+    assert "4.00 cm" in page
+
+
+def test_how_well_confidences_hold_is_reported(tmp_path: Path, records, make_record):
+    write_report(tmp_path, records, RUN)
+    assert json.loads((tmp_path / "report.json").read_text())["calibration"] is None
+    assert not (tmp_path / "reliability.png").exists()
+    write_report(tmp_path, [*records, make_record(4, 0.01, confidence=0.75)], RUN)
+    calibration = json.loads((tmp_path / "report.json").read_text())["calibration"]
+    assert calibration == {
+        "frames": 1,
+        "expected_calibration_error": 0.25,
+        "bins": [{"frames": 1, "confidence": 0.75, "right": 1.0}],
+    }
+    assert cv2.imread(str(tmp_path / "reliability.png")) is not None
+    page = (tmp_path / "report.html").read_text()
+    assert len(re.findall("<img ", page)) == 3
+    assert "0.250</td>" in page
+
+
+def test_poses_are_those_that_were_published(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN)
+    poses = read_tum(tmp_path / "poses.tum")
+    assert poses.stamps.tolist() == [0, 100_000_000, 300_000_000]
+    np.testing.assert_allclose(poses.poses[1], records[1].T_map_camera, atol=1e-8)
+
+
+def test_errors_csv_has_a_line_a_frame(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN)
+    with (tmp_path / "errors.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [row["localized"] for row in rows] == ["1", "1", "0", "1"]
+    assert float(rows[1]["translation_m"]) == pytest.approx(0.5)
+    assert float(rows[3]["rotation_deg"]) == pytest.approx(3.0)
+    assert (rows[2]["translation_m"], rows[2]["reason"]) == ("", "too dark")
+
+
+def test_the_page_needs_no_other_file(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN, [contact_frame(record) for record in records])
+    page = (tmp_path / "report.html").read_text()
+    pictures = re.findall(r'src="([^"]*)"', page)
+    assert len(pictures) == 3
+    assert all(source.startswith("data:image/png;base64,") for source in pictures)
+    assert "http" not in page
+    assert "&lt;queries&gt;" in page
+    for name in ("trajectory", "errors", "worst_frames"):
+        assert cv2.imread(str(tmp_path / f"{name}.png")) is not None
+
+
+def test_runs_without_ground_truth_are_reported_too(tmp_path: Path, make_record):
+    records = [make_record(i, ground_truth=False) for i in range(3)]
+    write_report(tmp_path, records, RUN)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["localized"], report["wrong"], report["recall"]) == (3, None, None)
+    assert not (tmp_path / "errors.png").exists()
+    assert (tmp_path / "trajectory.png").exists()
+
+
+def test_runs_without_any_pose_are_reported_too(tmp_path: Path, make_record):
+    write_report(tmp_path, [make_record(i, localized=False) for i in range(3)], RUN)
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert (report["localized"], report["wrong"]) == (0, 0)
+    assert report["median_translation_m"] is None
+
+
+def test_reasons_that_differ_by_numbers_are_counted_together():
+    reasons = ["score 0.31 is below 0.50", "too dark", "score 0.4 is below 0.50", "12 of 12"]
+    assert count_reasons(reasons) == {"score … is below 0.50": 2, "too dark": 1, "12 of 12": 1}
+
+
+def test_no_frames_are_no_report(tmp_path: Path):
+    with pytest.raises(InputError, match="no frames"):
+        write_report(tmp_path, [], RUN)
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, records):
+    (tmp_path / "file").touch()
+    with pytest.raises(InputError, match="file/report"):
+        write_report(tmp_path / "file" / "report", records, RUN)
