@@ -102,7 +102,7 @@ def run_command(command: Command, folders: dict[str, str]) -> None:
     for line in command.run:
         words = [filled_in(word, folders) for word in shlex.split(line)]
         logger.info("%s", shlex.join(words))
-        subprocess.run(words, check=True, stdout=sys.stderr)
+        subprocess.run(words, check=True)
 
 
 def machine() -> str:
