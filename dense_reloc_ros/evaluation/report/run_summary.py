@@ -15,11 +15,11 @@ from dense_reloc_ros.evaluation.metrics.consistency import Consistency, consiste
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.metrics.map_to_odom import MapToOdom, map_to_odom
 from dense_reloc_ros.evaluation.metrics.reliability import Reliability, reliability
+from dense_reloc_ros.evaluation.metrics.risk_coverage import auroc
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import (
     CoordinateSummary,
     summarize_coordinates,
 )
-from dense_reloc_ros.evaluation.metrics.selection import auroc
 
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 
