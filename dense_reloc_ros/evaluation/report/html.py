@@ -101,6 +101,10 @@ TEMPLATE = """<!doctype html>
   <tr><td title="squared error in units of the published covariance, divided by 6">
     normalized error (about 1 if the covariance is right)</td>
     <td class="number">{{ "%.2f"|format(summary.nees_over_6_median) }}</td><td></td></tr>
+  {% if summary.nees %}
+  <tr><td>… within its 95% bounds ({{ summary.nees.frames }} poses; 95 % if it is right)</td>
+    <td class="number">{{ "%.1f"|format(summary.nees.within_95 * 100) }} %</td><td></td></tr>
+  {% endif %}
   {% endif %}
   {% if summary.calibration is not none %}
   <tr><td title="mean difference of the confidence and the share of frames within 0.25 m and 10°">

@@ -23,6 +23,10 @@ from dense_reloc_ros.evaluation.report.map_to_odom_plot import (
 )
 from dense_reloc_ros.evaluation.report.plots import error_figure, trajectory_figure
 from dense_reloc_ros.evaluation.report.reliability_plot import reliability_figure
+from dense_reloc_ros.evaluation.report.risk_coverage_plot import (
+    RISK_COVERAGE_CAPTION,
+    risk_coverage_figure,
+)
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary, summarize
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp, write_tum
 
@@ -99,6 +103,10 @@ def _pictures(
     if calibration is not None:
         figure = reliability_figure(calibration)
         pictures["reliability"] = Picture("Confidence", RELIABILITY_CAPTION, _png(figure))
+    curves = risk_coverage_figure(records)
+    if curves is not None:
+        picture = Picture("Risk and coverage", RISK_COVERAGE_CAPTION, _png(curves))
+        pictures["risk_coverage"] = picture
     errors = [r.coordinate_errors for r in records if r.coordinate_errors is not None]
     if errors:
         png = _png(coordinate_figure({method: errors}))

@@ -92,7 +92,7 @@ def test_how_well_confidences_hold_is_reported(tmp_path: Path, records, make_rec
     }
     assert cv2.imread(str(tmp_path / "reliability.png")) is not None
     page = (tmp_path / "report.html").read_text()
-    assert len(re.findall("<img ", page)) == 3
+    assert len(re.findall("<img ", page)) == 4
     assert "0.250</td>" in page
 
 
@@ -117,11 +117,11 @@ def test_the_page_needs_no_other_file(tmp_path: Path, records):
     write_report(tmp_path, records, RUN, [contact_frame(record) for record in records])
     page = (tmp_path / "report.html").read_text()
     pictures = re.findall(r'src="([^"]*)"', page)
-    assert len(pictures) == 3
+    assert len(pictures) == 4
     assert all(source.startswith("data:image/png;base64,") for source in pictures)
     assert "http" not in page
     assert "&lt;queries&gt;" in page
-    for name in ("trajectory", "errors", "worst_frames"):
+    for name in ("trajectory", "errors", "risk_coverage", "worst_frames"):
         assert cv2.imread(str(tmp_path / f"{name}.png")) is not None
 
 
