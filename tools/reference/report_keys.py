@@ -7,8 +7,8 @@ from typing import get_args
 
 from pydantic import BaseModel
 
-from dense_reloc_ros.evaluation.metrics.metrics import Accuracy
-from dense_reloc_ros.evaluation.report.summary import RunInformation, Summary
+from dense_reloc_ros.evaluation.metrics.accuracy import Accuracy
+from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary
 from tools.reference.markdown import attribute_texts, code, page, table
 
 INTRODUCTION = """\
