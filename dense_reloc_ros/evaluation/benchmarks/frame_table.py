@@ -93,7 +93,7 @@ def _line(row: FrameRow) -> dict[str, object]:
         "translation_m": None if error is None else error.translation,
         "rotation_deg": None if error is None else math.degrees(error.rotation),
         "nees": None if nees is None else DEGREES_OF_FREEDOM * nees,
-        "keyframes": " ".join(map(str, frame.keyframes)),
+        "localized_against": " ".join(map(str, frame.keyframes)),
         "latency_ms": frame.latency_milliseconds,
         **{f"{stage}_ms": value for stage, value in frame.stage_milliseconds.items()},
         **_pose("found", frame.found_pose),
