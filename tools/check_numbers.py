@@ -105,6 +105,14 @@ def run_command(command: Command, folders: dict[str, str]) -> None:
         subprocess.run(words, check=True)
 
 
+def as_json(baseline: Baseline) -> str:
+    """The content of the file, with a line for each number."""
+    head = json.dumps(baseline.model_dump(exclude={"numbers"}), indent=2, ensure_ascii=False)
+    lines = [json.dumps(one.model_dump(), ensure_ascii=False) for one in baseline.numbers]
+    numbers = ",\n    ".join(lines)
+    return head.removesuffix("\n}") + f',\n  "numbers": [\n    {numbers}\n  ]\n}}\n'
+
+
 def machine() -> str:
     """The processor and how many of them there are."""
     info = Path("/proc/cpuinfo")
@@ -149,8 +157,7 @@ def main(arguments: list[str] | None = None) -> int:
         ).stdout.strip()
         baseline.date = datetime.now(timezone.utc).strftime("%Y-%m-%d")
         baseline.machine = machine()
-        text = baseline.model_dump_json(indent=2)
-        options.baseline.write_text(text + "\n")
+        options.baseline.write_text(as_json(baseline))
     return 1 if bad and not options.write else 0
 
 
