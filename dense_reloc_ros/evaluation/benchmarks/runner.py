@@ -15,7 +15,6 @@ from dense_reloc_ros.evaluation.benchmarks.degraded_frames import (
 )
 from dense_reloc_ros.evaluation.benchmarks.systems import System
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
-from dense_reloc_ros.evaluation.metrics.reliability import with_confidence
 from dense_reloc_ros.evaluation.replay.offline import localize_in_turns
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
@@ -68,7 +67,7 @@ def run_benchmark(
 ) -> list[FrameRow]:
     """The rows of all systems, degradation by degradation and seed by seed, in the frames' order.
 
-    Degradations without randomness are run once. Confidences are those of the systems' maps.
+    Degradations without randomness are run once.
 
     Raises:
         ConfigurationError: an unknown degradation.
@@ -87,8 +86,6 @@ def run_benchmark(
         phases = {one.frame.name: one.phase for one in frames}
         for trial, way, record in localize_in_turns(trials, given, label=label):
             condition = _condition(systems[trial], way, queries.name, name, seed)
-            calibration = systems[trial].map_information.calibration
-            (record,) = with_confidence([record], calibration)
             record = replace(record, metre=queries.metre)
             rows.append(FrameRow(condition, record, phases[record.name]))
     return rows

@@ -23,7 +23,6 @@ from dense_reloc_ros.evaluation.benchmarks.runner import (
 )
 from dense_reloc_ros.evaluation.benchmarks.systems import System, best_poses
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateErrors
-from dense_reloc_ros.scene.scene_map import ConfidenceCurve, MapCalibration
 
 QUERIES = QuerySet("queries", frames())
 
@@ -54,11 +53,9 @@ def test_seeds_are_other_images_of_what_is_random():
     assert (clean.seeds, clean.frames, night.seeds, night.frames) == (1, 4, 3, 12)
 
 
-def test_confidences_are_those_of_the_map():
-    calibrated = system("nre", [0.01, 0.03, 0.2, None])
-    curve = ConfidenceCurve(slope=0.0, offset=0.0)
-    calibrated.localizer.scene_map.information.calibration = MapCalibration(confidence=curve)
-    rows = run_benchmark([calibrated, system("re", [0.01])], QUERIES)
+def test_confidences_are_those_of_the_poses():
+    doubtful = system("nre", [0.01, 0.03, 0.3, None], confidence=0.5)
+    rows = run_benchmark([doubtful, system("re", [0.01])], QUERIES)
     first, second = condition_results(rows)
     assert first.calibration.frames == 3
     assert first.calibration.expected_calibration_error == pytest.approx(2 / 3 - 0.5)

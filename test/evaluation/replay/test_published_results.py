@@ -27,6 +27,7 @@ def result(status: Status = Status.LOCALIZED, pose_published: bool = True) -> Pu
         quaternion=tuple(ROTATION.as_quat()),
         covariance=tuple(np.arange(36.0)),
         score=0.5,
+        confidence=0.75,
         keyframes=(4, 2),
         map_revision="00ff",
         method="nre",
