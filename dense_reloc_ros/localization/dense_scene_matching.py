@@ -48,14 +48,6 @@ class MatchedFrame:
     """None unless it is localized."""
 
 
-@dataclass(frozen=True)
-class _Match:
-    """An image matched with a place."""
-
-    predictions: Sequence[LevelPrediction]
-    estimate: PoseEstimate | None
-
-
 class DsmLocalizer(Localizer):
     """Predicts the scene coordinates of an image, and finds its pose from them.
 
@@ -105,14 +97,10 @@ class DsmLocalizer(Localizer):
             with stopwatch.stage("undistort"):
                 undistorted = camera.undistort(image)
             with torch.inference_mode():
-                query, matches = self._match(undistorted, pinhole, previous, stopwatch)
+                query, candidates = self._match(undistorted, pinhole, previous, stopwatch)
         except RelocError as error:
             return MatchedFrame(Localization(Status.INVALID_INPUT, str(error)))
-        localization = self.decide(_candidates(matches), stopwatch)
-        chosen = next((m for m in matches if m.estimate is localization.estimate), None)
-        if chosen is not None:
-            coordinates = scene_coordinates(chosen.predictions)
-            localization = replace(localization, coordinates=coordinates)
+        localization = self.decide(candidates, stopwatch)
         return MatchedFrame(localization, self._as_previous(query, localization, pinhole))
 
     def estimate(
@@ -123,7 +111,7 @@ class DsmLocalizer(Localizer):
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """Features, retrieval, and for each place: scene coordinates and a pose."""
-        return _candidates(self._match(image, camera, None, stopwatch)[1])
+        return self._match(image, camera, None, stopwatch)[1]
 
     def _match(
         self,
@@ -131,8 +119,8 @@ class DsmLocalizer(Localizer):
         camera: Camera,
         previous: PreviousFrame | None,
         stopwatch: Stopwatch,
-    ) -> tuple[Pyramid, list[_Match]]:
-        """The feature pyramid of an undistorted image, and what it is in each place."""
+    ) -> tuple[Pyramid, PoseCandidates]:
+        """The feature pyramid of an undistorted image, and its pose in each place."""
         options = self.configuration.dsm
         size = self._matcher.image_size
         with stopwatch.stage("features"):
@@ -143,7 +131,7 @@ class DsmLocalizer(Localizer):
                 update={"keyframes": options.scene_images}
             )
             places = retrieve_places(features, self.scene_map, retrieval)
-        matches = []
+        estimates = []
         intrinsics = network_intrinsics(camera, size)
         for keyframes in places:
             with stopwatch.stage("matching"):
@@ -152,8 +140,9 @@ class DsmLocalizer(Localizer):
                 self._matcher, query, views, previous, intrinsics, options.threshold, stopwatch
             )
             estimate = self._estimate(found, keyframes, intrinsics)
-            matches.append(_Match(found.predictions, estimate))
-        return query, matches
+            if estimate is not None:
+                estimates.append(estimate)
+        return query, PoseCandidates(estimates)
 
     def _estimate(
         self, found: PlaceMatch, keyframes: list[int], intrinsics: Tensor
@@ -170,6 +159,7 @@ class DsmLocalizer(Localizer):
             score=found.score,
             supporting_points=support.numpy(),
             keyframes=tuple(keyframes),
+            coordinates=scene_coordinates(found.predictions),
         )
 
     def _as_previous(
@@ -201,10 +191,6 @@ def _uncalibrated(scene_map: SceneMap) -> SceneMap:
     """The map without what was fitted for the scores and covariances of other methods."""
     information = scene_map.information.model_copy(update={"calibration": MapCalibration()})
     return replace(scene_map, information=information)
-
-
-def _candidates(matches: Sequence[_Match]) -> PoseCandidates:
-    return PoseCandidates([match.estimate for match in matches if match.estimate is not None])
 
 
 def _method(variant: Variant, network: str) -> Method:

@@ -28,6 +28,18 @@ class Status(Enum):
 
 
 @dataclass(frozen=True)
+class SceneCoordinates:
+    """Where in the map the cells of a grid over the undistorted image lie; metres, map frame."""
+
+    points: NDArray[np.float32]
+    """(h, w, 3)."""
+    certainty: NDArray[np.float32]
+    """(h, w), 0 to 1: orders the points by how exact they are."""
+    candidates: NDArray[np.float32]
+    """(K, h', w', 3): what a coarser grid was made of, the most similar ones first; may be nan."""
+
+
+@dataclass(frozen=True)
 class PoseEstimate:
     """A camera pose and how well it is supported.
 
@@ -50,18 +62,8 @@ class PoseEstimate:
     (0.25 m in a room) and 10 degrees of the truth. None until it is decided about."""
     depth: float | None = None
     """Median depth of the supporting points in metres; None where a method does not tell."""
-
-
-@dataclass(frozen=True)
-class SceneCoordinates:
-    """Where in the map the cells of a grid over the undistorted image lie; metres, map frame."""
-
-    points: NDArray[np.float32]
-    """(h, w, 3)."""
-    certainty: NDArray[np.float32]
-    """(h, w), 0 to 1: orders the points by how exact they are."""
-    candidates: NDArray[np.float32]
-    """(K, h', w', 3): what a coarser grid was made of, the most similar ones first; may be nan."""
+    coordinates: SceneCoordinates | None = field(default=None, repr=False, compare=False)
+    """That the pose was found from, where the method predicts them (DSM)."""
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,15 @@ class Localization:
     """Of the image, for those who fuse frames; None where the method has no dense features."""
     view: FeatureView | None = field(default=None, repr=False, compare=False)
     """Of the features; None is the undistorted image itself."""
-    coordinates: SceneCoordinates | None = field(default=None, repr=False, compare=False)
-    """Of the image, where the method predicts them (DSM)."""
 
     @property
     def is_localized(self) -> bool:
         return self.status is Status.LOCALIZED
+
+    @property
+    def coordinates(self) -> SceneCoordinates | None:
+        """What the pose was found from, where the method predicts them; also if it is rejected."""
+        return self.estimate.coordinates if self.estimate else None
 
     @property
     def T_map_camera(self) -> FloatArray | None:

@@ -29,15 +29,15 @@ class OffByMetres:
         self,
         method: str,
         errors: list[float | None],
-        log: list[str],
-        keyframes: int,
-        confidence: float | None,
+        log: list[str] | None = None,
+        keyframes: int = 7,
+        confidence: float | None = None,
     ) -> None:
         information = SimpleNamespace(revision="00ff", calibration=MapCalibration())
         self.scene_map = SimpleNamespace(keyframe_count=keyframes, information=information)
         self.method = method
         self.errors = errors
-        self.log = log
+        self.log = [] if log is None else log
         self.confidence = confidence
         self.calls = 0
 
@@ -65,7 +65,7 @@ def system(
     keyframes: int = 7,
     confidence: float | None = None,
 ) -> System:
-    localizer = OffByMetres(method, errors, [] if log is None else log, keyframes, confidence)
+    localizer = OffByMetres(method, errors, log, keyframes, confidence)
     return System(localizer, Path("maps") / map_name)
 
 

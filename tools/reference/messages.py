@@ -26,7 +26,7 @@ CARRIERS = {"Localization", "RelocResult", "SetParametersResult"}
 """Calls whose strings are what somebody is told: statuses with their reasons."""
 REPORTS = {"warning", "error", "problem", "_forget"}
 """Methods that log or report what they are given."""
-NAMES = {"reason", "UNLIKELY", "said", "problem", "complaint", "state"}
+NAMES = {"reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"}
 """Variables and functions that hold a reason until it is given."""
 
 

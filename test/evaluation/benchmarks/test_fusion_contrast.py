@@ -158,7 +158,7 @@ def run(monkeypatch):
     def run(errors: list[float | None], queries: list[SourceFrame]):
         fusion = Halving()
         monkeypatch.setattr(systems, "TemporalLocalizer", lambda *_: fusion)
-        localizer = WithFeatures("nre", errors, [], 7)
+        localizer = WithFeatures("nre", errors)
         fusing = System(localizer, Path("maps/map"), with_fusion(TemporalConfiguration()))
         return fusion, run_benchmark([fusing], QuerySet("queries", queries))
 

@@ -80,7 +80,7 @@ def test_each_frame_is_localized_idle_and_then_beside_busy_processes():
             running.append(running_children())
             return super().localize(image, camera)
 
-    watching = System(Watching("nre", [0.0], [], 7), Path("maps/map"))
+    watching = System(Watching("nre", [0.0]), Path("maps/map"))
     before = running_children()
     rows = time_in_turns([watching], frames(3), warm_up=1, busy=2)
     assert [row.condition.way for row in rows] == ["single", "busy"] * 2

@@ -126,7 +126,10 @@ class SeesAPlane:
         points[..., :2] = (np.stack(np.meshgrid([0.5, 2.5], [0.5, 2.5]), -1) - 2.0) / 5.0 * 2.0
         points[..., 2] = 2.0
         coordinates = SceneCoordinates(points, np.ones((2, 2), np.float32), points[None])
-        return Localization(Status.NO_CANDIDATES, "unsure", coordinates=coordinates)
+        estimate = PoseEstimate(
+            np.eye(4), np.eye(6), 0.1, np.arange(3), (1,), coordinates=coordinates
+        )
+        return Localization(Status.REJECTED, "unsure", estimate)
 
 
 def test_scene_coordinates_are_compared_with_depth_where_all_is_known():
