@@ -74,7 +74,7 @@ def reason_to_doubt(
         return ""
     confidence = estimate.confidence or 0.0
     if confidence < options.least_confidence:
-        return f"confidence {confidence:.2f} is below least_confidence {options.least_confidence:g}"
+        return f"confidence {confidence:.3f} is below least_confidence {options.least_confidence:g}"
     metres, radians = expected_errors(estimate.covariance)
     largest = options.largest_error_m or LARGEST_DEPTH_SHARE * (estimate.depth or np.inf)
     if metres > largest:

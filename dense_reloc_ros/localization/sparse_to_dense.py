@@ -95,7 +95,7 @@ class SparseToDenseLocalizer(Localizer):
                 features = self.extractor(image_to_tensor(view.image, self.device))
                 return place_evidence(features, self.scene_map, self.configuration.retrieval)
 
-        search = ViewSearch(self.scene_map, localize, evidence_in, self.score_threshold)
+        search = ViewSearch(self.scene_map, localize, evidence_in, self.is_sure)
         return search(image, camera, prior_T_map_camera).candidates()
 
     def estimate_view(
@@ -108,7 +108,7 @@ class SparseToDenseLocalizer(Localizer):
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
         estimates = self.estimate_in(places, features, view.camera, prior, stopwatch)
-        if all(estimate.score < self.score_threshold for estimate in estimates):
+        if not any(self.is_sure(estimate) for estimate in estimates):
             with stopwatch.stage("retrieval"):
                 places = self.retrieve_more(features, places)
             estimates += self.estimate_in(places, features, view.camera, prior, stopwatch)
@@ -135,6 +135,11 @@ class SparseToDenseLocalizer(Localizer):
             with stopwatch.stage("verification"):
                 estimates.append(self.verified(problem, found, point_indices, keyframes, camera))
         return estimates
+
+    def is_sure(self, estimate: PoseEstimate) -> bool:
+        """Whether a pose needs no further search: it would be believed by what speaks for it."""
+        confidence = self.judged(estimate).confidence or 0.0
+        return confidence >= self.configuration.verification.least_confidence
 
     def retrieve(
         self, features: DenseFeatures, excluded: frozenset[int] = frozenset()

@@ -86,6 +86,8 @@ class LocalizedView:
 LocalizeView = Callable[[QueryView], LocalizedView]
 EvidenceIn = Callable[[QueryView], float]
 """How much a view looks like any keyframe."""
+IsSure = Callable[[PoseEstimate], bool]
+"""Whether a pose is good enough to look no further."""
 
 
 class ViewSearch:
@@ -96,12 +98,12 @@ class ViewSearch:
         scene_map: SceneMap,
         localize: LocalizeView,
         evidence_in: EvidenceIn,
-        sure: float,
+        is_sure: IsSure,
     ) -> None:
         self._scene_map = scene_map
         self._localize = localize
         self._evidence_in = evidence_in
-        self._sure = sure
+        self._is_sure = is_sure
         cameras = scene_map.cameras
         self._pixels = round(MOST_PIXELS * max(c.width * c.height for c in cameras))
 
@@ -117,14 +119,17 @@ class ViewSearch:
             quarters = quarters_at(self._scene_map, prior_T_map_camera)
         choice = ViewChoice(map_magnification(self._scene_map, camera), quarters)
         found = self._localize(self.view(original, choice))
-        if found.score < self._sure:
+        if not self._sure(found):
             for other in self._likely_turns(original, choice):
                 turned_view = self._localize(self.view(original, other))
                 if turned_view.score > found.score:
                     found, choice = turned_view, other
-                if found.score >= self._sure:
+                if self._sure(found):
                     break
         return self._at_its_scale_and_roll(original, choice, found)
+
+    def _sure(self, found: LocalizedView) -> bool:
+        return found.best is not None and self._is_sure(found.best)
 
     def view(self, original: QueryView, choice: ViewChoice) -> QueryView:
         """The chosen view of an image."""
@@ -157,7 +162,7 @@ class ViewSearch:
         relative = relative_view(self._scene_map, found.best, found.view.camera)
         is_turned = abs(relative.roll) > LARGEST_ROLL
         is_scaled = abs(math.log(relative.magnification)) > math.log(LARGEST_MAGNIFICATION)
-        if found.score < self._sure or not (is_turned or is_scaled):
+        if not (self._sure(found) and (is_turned or is_scaled)):
             return found
         factor = choice.magnification / (relative.magnification if is_scaled else 1.0)
         quarters = choice.quarters + (relative.quarters if is_turned else 0)

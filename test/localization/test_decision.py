@@ -45,7 +45,7 @@ def test_a_pose_with_enough_behind_it_is_not_doubted():
 
 def test_a_pose_of_little_confidence_is_doubted_with_that_as_the_reason():
     reason = reason_to_doubt(estimate(confidence=0.85), OPTIONS, 0.3)
-    assert reason == "confidence 0.85 is below least_confidence 0.9"
+    assert reason == "confidence 0.850 is below least_confidence 0.9"
 
 
 @pytest.mark.parametrize(("share", "is_doubted"), [(0.069, False), (0.071, True)])

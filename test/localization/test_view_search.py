@@ -194,7 +194,9 @@ def quarters_of(view: QueryView) -> int:
 )
 def test_turns_are_looked_at_by_their_evidence_until_one_is_sure(scores, evidence, looked_at):
     views = PlannedViews(scores, evidence)
-    search = ViewSearch(make_map(), views.localize, views.evidence_in, sure=0.5)
+    search = ViewSearch(
+        make_map(), views.localize, views.evidence_in, lambda estimate: estimate.score >= 0.5
+    )
     camera = Camera(64, 48, 51.0, 51.0, 31.5, 23.5)
     best = search(np.zeros((48, 64, 3), np.uint8), camera)
     assert views.localized == looked_at
