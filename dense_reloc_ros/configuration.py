@@ -156,9 +156,9 @@ class DsmConfiguration(Block):
 class VerificationConfiguration(Block):
     """Whether a pose is published.
 
-    At the default `least_confidence` none of the 308 poses that would have been published of 591
+    At the default `least_confidence` none of the 330 poses that would have been published of 674
     held-out views of nine scenes was wrong, each scene judged by what was fitted on the others:
-    with 95% confidence at most 1% of published poses of such hard views are wrong, and 91% of the
+    with 95% confidence at most 0.9% of published poses of such hard views are wrong, and 92% of the
     right ones are published (`tools/fit_confidence.py` prints this for other values).
     """
 
