@@ -27,12 +27,12 @@ from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.calibration.calibrate import held_out_outcomes
-from dense_reloc_ros.mapping.calibration.confidence import (
+from dense_reloc_ros.mapping.calibration.confidence_fit import (
     calibration_error,
     fit_offset,
     fit_weights,
 )
-from dense_reloc_ros.mapping.calibration.covariance import fit_covariance_factor
+from dense_reloc_ros.mapping.calibration.covariance_fit import fit_covariance_factor
 from dense_reloc_ros.mapping.calibration.held_out import HeldOut, HeldOutQuery
 from dense_reloc_ros.mapping.calibration.outcomes import Outcome, best_estimate, outcome
 from dense_reloc_ros.pose.evidence import PoseEvidence

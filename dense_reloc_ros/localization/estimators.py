@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 from torch import Tensor
@@ -71,3 +73,16 @@ class FeatureMetric:
         if found is None:
             return None
         return refine_by_features(problem, found, configuration.feature_metric)
+
+
+ESTIMATORS: Mapping[str, PoseEstimator] = MappingProxyType(
+    {
+        "nre": neural_reprojection_error,
+        "nre_coarse": coarse_neural_reprojection_error,
+        "re": reprojection_error,
+        "re_smoothed": smoothed_reprojection_error,
+        "feature_pnp": FeatureMetric(reprojection_error),
+        "nre_feature_pnp": FeatureMetric(neural_reprojection_error),
+    }
+)
+"""By the names of the methods."""

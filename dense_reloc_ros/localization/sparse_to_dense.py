@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import torch
@@ -17,14 +16,7 @@ from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.estimators import (
-    FeatureMetric,
-    PoseEstimator,
-    coarse_neural_reprojection_error,
-    neural_reprojection_error,
-    reprojection_error,
-    smoothed_reprojection_error,
-)
+from dense_reloc_ros.localization.estimators import ESTIMATORS
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.query_view import QueryView
@@ -34,7 +26,7 @@ from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.pose.covariance import inflation, pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import evidence_of, verify
-from dense_reloc_ros.retrieval.evidence import distinctiveness
+from dense_reloc_ros.retrieval.local_evidence import distinctiveness
 from dense_reloc_ros.retrieval.nearest_poses import view_distances
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
@@ -47,17 +39,6 @@ CLEAR_SCORE = 0.75
 """Poses that score more are not looked at again."""
 DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
 """Of maps that are not calibrated."""
-ESTIMATORS: Mapping[str, PoseEstimator] = MappingProxyType(
-    {
-        "nre": neural_reprojection_error,
-        "nre_coarse": coarse_neural_reprojection_error,
-        "re": reprojection_error,
-        "re_smoothed": smoothed_reprojection_error,
-        "feature_pnp": FeatureMetric(reprojection_error),
-        "nre_feature_pnp": FeatureMetric(neural_reprojection_error),
-    }
-)
-"""By the names of the methods."""
 
 
 class SparseToDenseLocalizer(Localizer):

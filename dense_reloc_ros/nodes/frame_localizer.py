@@ -17,9 +17,9 @@ from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.camera_input import Frame
-from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.conversions import image_from_message, pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 

@@ -8,9 +8,9 @@ from dataclasses import replace
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 
-from dense_reloc_ros.nodes.configuration import FusionConfiguration
 from dense_reloc_ros.nodes.frame_fuser import FrameFuser, MakeFusion
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.node_configuration import FusionConfiguration
 from dense_reloc_ros.nodes.odometry_input import OdometryInput
 from dense_reloc_ros.nodes.output import QOS, stamped_pose
 from dense_reloc_ros.nodes.pipeline import Pipeline

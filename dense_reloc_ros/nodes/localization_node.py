@@ -16,8 +16,8 @@ from rclpy.parameter import Parameter
 
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import RelocError
-from dense_reloc_ros.nodes.configuration import NEEDS_CONFIGURE
 from dense_reloc_ros.nodes.diagnostics import diagnostic_status
+from dense_reloc_ros.nodes.node_configuration import NEEDS_CONFIGURE
 from dense_reloc_ros.nodes.parameters import declare_parameters, read_parameters
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter

@@ -11,7 +11,7 @@ from rclpy.lifecycle import LifecycleNode
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError, RelocError
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.nodes.configuration import MapConfiguration
+from dense_reloc_ros.nodes.node_configuration import MapConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.processors import limit_threads
 from dense_reloc_ros.srv import LoadMap

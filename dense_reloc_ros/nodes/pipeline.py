@@ -9,8 +9,8 @@ from typing import Generic, TypeVar
 
 from rclpy.lifecycle import LifecycleNode
 
-from dense_reloc_ros.nodes.configuration import NodeConfiguration
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.output import Output
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity

@@ -13,10 +13,10 @@ from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
-from dense_reloc_ros.nodes.configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
 from dense_reloc_ros.nodes.map_loader import MapLoader, OpenLocalizer
+from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer_pipeline import RelocalizerPipeline
 from dense_reloc_ros.nodes.running import run_node

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.nodes.configuration import NodeConfiguration
+from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.nodes.transforms import TransformReader, wait_for_transform

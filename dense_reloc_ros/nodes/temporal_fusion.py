@@ -13,12 +13,12 @@ from typing import Any
 from dense_reloc_ros.configuration import Block, LocalizerConfiguration
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.nodes.configuration import FusionConfiguration, MapConfiguration
 from dense_reloc_ros.nodes.frame_fuser import MakeFusion
 from dense_reloc_ros.nodes.fusion_pipeline import FusionPipeline
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
 from dense_reloc_ros.nodes.localized_frame_input import LocalizedFrameInput
 from dense_reloc_ros.nodes.map_loader import MapLoader, OpenLocalizer
+from dense_reloc_ros.nodes.node_configuration import FusionConfiguration, MapConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.running import run_node

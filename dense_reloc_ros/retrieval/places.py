@@ -9,8 +9,8 @@ from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
 from dense_reloc_ros.retrieval.distinct_views import distinct_views
-from dense_reloc_ros.retrieval.evidence import rank_by_evidence
 from dense_reloc_ros.retrieval.index import nearest_keyframes
+from dense_reloc_ros.retrieval.local_evidence import rank_by_evidence
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 

@@ -10,8 +10,8 @@ from nodes.robot import CAMERA_FRAME, camera_info
 
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.localization.result import Localization
-from dense_reloc_ros.nodes.configuration import NodeConfiguration
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames

@@ -18,8 +18,8 @@ pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/set
 from nodes.frame_results import make_result
 from nodes.poses import pose
 
-from dense_reloc_ros.nodes.configuration import FusionConfiguration
 from dense_reloc_ros.nodes.frame_fuser import FrameFuser
+from dense_reloc_ros.nodes.node_configuration import FusionConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.transform_buffer import TransformHistory

@@ -25,7 +25,7 @@ from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValu
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from dense_reloc_ros.nodes.configuration import MapConfiguration
+from dense_reloc_ros.nodes.node_configuration import MapConfiguration
 from dense_reloc_ros.nodes.parameters import declare_parameters, fields, read_parameters
 
 pytestmark = pytest.mark.ros

@@ -16,9 +16,10 @@ from dense_reloc_ros.evaluation.benchmarks.runner import QuerySet, grouped, run_
 from dense_reloc_ros.evaluation.benchmarks.systems import System, best_poses
 from dense_reloc_ros.evaluation.metrics.accuracy import Duration, stage_durations
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
+from dense_reloc_ros.localization.estimators import ESTIMATORS
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.methods import find_method
-from dense_reloc_ros.localization.sparse_to_dense import ESTIMATORS, SparseToDenseLocalizer
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.scene_map import SceneMap
 

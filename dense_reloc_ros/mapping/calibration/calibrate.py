@@ -14,8 +14,8 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import FeatureExtractor
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.calibration.confidence import fit_offset
-from dense_reloc_ros.mapping.calibration.covariance import fit_covariance_factor
+from dense_reloc_ros.mapping.calibration.confidence_fit import fit_offset
+from dense_reloc_ros.mapping.calibration.covariance_fit import fit_covariance_factor
 from dense_reloc_ros.mapping.calibration.held_out import HeldOut, Kind
 from dense_reloc_ros.mapping.calibration.outcomes import Outcome, outcomes
 from dense_reloc_ros.mapping.calibration.temperatures import fit_temperatures

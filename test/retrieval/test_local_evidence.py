@@ -7,8 +7,8 @@ from retrieval.tiny_map import tiny_map
 from torch.nn.functional import normalize
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
-from dense_reloc_ros.retrieval.evidence import rank_by_evidence
 from dense_reloc_ros.retrieval.index import LEVEL
+from dense_reloc_ros.retrieval.local_evidence import rank_by_evidence
 
 
 def query() -> DenseFeatures:

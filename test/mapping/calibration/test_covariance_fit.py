@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import chi2
 
-from dense_reloc_ros.mapping.calibration.covariance import PRIOR_VIEWS, fit_covariance_factor
+from dense_reloc_ros.mapping.calibration.covariance_fit import PRIOR_VIEWS, fit_covariance_factor
 from dense_reloc_ros.mapping.calibration.outcomes import Outcome
 from dense_reloc_ros.pose.evidence import PoseEvidence
 

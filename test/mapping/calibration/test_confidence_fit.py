@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.special import expit
 
-from dense_reloc_ros.mapping.calibration.confidence import (
+from dense_reloc_ros.mapping.calibration.confidence_fit import (
     OFFSET_DEVIATION,
     calibration_error,
     fit_offset,
