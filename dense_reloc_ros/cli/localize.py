@@ -58,6 +58,7 @@ def run(arguments: argparse.Namespace) -> int:
         whole_video,
     )
     from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
+    from dense_reloc_ros.evaluation.report.failures import explain_failures
     from dense_reloc_ros.evaluation.report.report_folder import write_report
     from dense_reloc_ros.evaluation.report.run_summary import RunInformation
     from dense_reloc_ros.geometry.trajectory import read_tum
@@ -89,7 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
             queries=str(arguments.seven_scenes or arguments.bag or arguments.images),
             mode="localize with fusion over time" if arguments.fusion else "localize",
         )
-        pictures = contact_frames(records, frames, localizer.scene_map)
-    summary = write_report(arguments.output, records, information, pictures)
+        scene_map = localizer.scene_map
+        pictures = contact_frames(records, frames, scene_map)
+        failures = explain_failures(records, frames, scene_map)
+    keyframe_poses = scene_map.keyframe_poses.numpy()
+    summary = write_report(
+        arguments.output, records, information, pictures, failures, keyframe_poses
+    )
     print_report(summary, arguments.output)
     return 0

@@ -35,6 +35,7 @@ class StandsStill:
             information=SimpleNamespace(revision="00ff", calibration=CALIBRATION),
             points=torch.tensor([[0.1 * i, 0.0, 2.0] for i in range(4)]),
             observation_points=torch.arange(4),
+            keyframe_poses=torch.eye(4, dtype=torch.float64)[None],
             observations=lambda keyframe: slice(0, 4),
         )
 

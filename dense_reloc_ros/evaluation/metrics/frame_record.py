@@ -12,6 +12,7 @@ from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error
 from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.pose.evidence import PoseEvidence
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class FrameRecord:
     """Probability that the pose found would not mislead; None where nobody tells."""
     rejected_pose: FloatArray | None = None
     """(4, 4) T_map_camera that was found but not published; None also where nobody tells."""
+    evidence: PoseEvidence | None = None
+    """Of the pose that was found; None where nobody tells."""
     keyframes: tuple[int, ...] = ()
     stage_milliseconds: Mapping[str, float] = field(default_factory=dict)
     latency_milliseconds: float | None = None
@@ -69,6 +72,7 @@ class FrameRecord:
             rejected_pose=None
             if localization.is_localized or not estimate
             else estimate.T_map_camera,
+            evidence=estimate.evidence if estimate else None,
             keyframes=estimate.keyframes if estimate else (),
             stage_milliseconds=localization.stage_milliseconds,
             latency_milliseconds=latency_milliseconds,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, StrictUndefined
 
 from dense_reloc_ros.evaluation.metrics.accuracy import RECALL_THRESHOLDS, WRONG
+from dense_reloc_ros.evaluation.report.failures import Failure
 from dense_reloc_ros.evaluation.report.run_summary import Summary
 
 
@@ -48,6 +49,8 @@ TEMPLATE = """<!doctype html>
   td.number, th.number { text-align: right; font-variant-numeric: tabular-nums; width: 5.5em; }
   td.bar { width: 38%; } td.bar div { height: 11px; border-radius: 3px; background: var(--bar); }
   figure { margin: 0 0 8px; } figure img { width: 100%; height: auto; }
+  .failure { border-top: 1px solid var(--line); padding: 10px 0; }
+  .failure figure { display: inline-block; } .failure img { width: auto; }
   figcaption { color: var(--muted); font-size: 13px; }
 </style>
 </head>
@@ -184,12 +187,30 @@ TEMPLATE = """<!doctype html>
 <figure><img alt="{{ picture.title }}" src="data:image/png;base64,{{ picture.png|base64 }}">
 <figcaption>{{ picture.caption }}</figcaption></figure>
 {% endfor %}
+{% if failures %}
+<h2>What would help</h2>
+<p class="about">Every frame without a pose or with a wrong one: {{ failures|count }} of
+{{ summary.frames }}.</p>
+{% endif %}
+{% for failure in failures %}
+<div class="failure">
+  <b>{{ failure.name }}</b>: {{ failure.outcome }}
+  {%- if failure.nearest %} · nearest keyframe {{ failure.nearest }}{% endif %}<br>
+  {{ failure.advice|join(" ") }}<br>
+  {% for label, jpeg in failure.pictures.items() %}
+  <figure><img alt="{{ label }}" src="data:image/jpeg;base64,{{ jpeg|base64 }}">
+  <figcaption>{{ label }}</figcaption></figure>
+  {% endfor %}
+</div>
+{% endfor %}
 </body>
 </html>
 """
 
 
-def render_html(summary: Summary, pictures: Sequence[Picture]) -> str:
+def render_html(
+    summary: Summary, pictures: Sequence[Picture], failures: Sequence[Failure] = ()
+) -> str:
     """The page for one run."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
@@ -206,6 +227,7 @@ def render_html(summary: Summary, pictures: Sequence[Picture]) -> str:
         wrong=WRONG,
         slowest=max((stage.median for stage in stages), default=0.0) or 1.0,
         pictures=pictures,
+        failures=failures,
     )
 
 

@@ -20,6 +20,7 @@ from dense_reloc_ros.stamps import NANOSECONDS
 GROUND_TRUTH = "#404040"
 ESTIMATE = "#0072B2"
 REJECTED = "#E69F00"
+KEYFRAME = "#909090"
 WRONG_COLOUR = "#B2182B"
 WITHIN = "#009E73"
 AXIS_NAMES = "xyz"
@@ -28,11 +29,17 @@ SMALLEST_DRAWN = 1e-5
 DRAWN_THRESHOLDS = ("2cm_2deg", "5cm_5deg")
 
 
-def trajectory_figure(records: Sequence[FrameRecord]) -> Figure:
-    """Camera positions from above, and each coordinate over time; needs at least one pose."""
+def trajectory_figure(
+    records: Sequence[FrameRecord], keyframe_poses: FloatArray | None = None
+) -> Figure:
+    """Camera positions from above, and each coordinate over time; needs at least one pose.
+
+    Those of the map's keyframes (K, 4, 4) are drawn from above.
+    """
     figure = Figure(figsize=(13, 6), layout="constrained")
     grid = figure.add_gridspec(3, 2, width_ratios=[1, 1.15])
-    _draw_from_above(figure.add_subplot(grid[:, 0]), records)
+    above = figure.add_subplot(grid[:, 0])
+    _draw_from_above(above, records, keyframe_poses)
     times = _seconds(records)
     first: Axes | None = None
     for axis in range(3):
@@ -81,7 +88,9 @@ def vertical_axis(poses: FloatArray) -> tuple[int, float]:
     return axis, math.copysign(1.0, up[axis])
 
 
-def _draw_from_above(axes: Axes, records: Sequence[FrameRecord]) -> None:
+def _draw_from_above(
+    axes: Axes, records: Sequence[FrameRecord], keyframe_poses: FloatArray | None
+) -> None:
     across, along = _horizontal_axes(records)
     truth, estimates = (points[:, [across, along]] for points in _positions(records))
     rejected = truth[[not record.is_localized for record in records]]
@@ -93,6 +102,9 @@ def _draw_from_above(axes: Axes, records: Sequence[FrameRecord]) -> None:
     axes.plot(*estimates.T, "o", color=ESTIMATE, ms=3.5, label="localized")
     if np.isfinite(rejected).any():
         axes.plot(*rejected.T, "x", color=REJECTED, ms=6, label="rejected")
+    if keyframe_poses is not None:
+        positions = keyframe_poses[:, [across, along], 3]
+        axes.plot(*positions.T, "s", color=KEYFRAME, ms=5, mfc="none", zorder=1, label="keyframe")
     title = "from above"
     if np.isfinite(truth).any():
         # A square, so that a metre is as long along both axes.

@@ -16,6 +16,7 @@ from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
 from dense_reloc_ros.evaluation.replay.bag_replay import ReplayOptions, replay
 from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, record_result
 from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
+from dense_reloc_ros.evaluation.report.failures import explain_failures
 from dense_reloc_ros.evaluation.report.report_folder import write_report
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary
 from dense_reloc_ros.geometry.trajectory import Trajectory
@@ -66,7 +67,9 @@ def replay_and_report(
             mode=f"replay {'with fusion ' if options.fusion else ''}{pace}",
         )
         pictures = contact_frames(records, frames, scene_map)
-    return write_report(folder, records, information, pictures)
+        failures = explain_failures(records, frames, scene_map)
+    keyframe_poses = scene_map.keyframe_poses.numpy()
+    return write_report(folder, records, information, pictures, failures, keyframe_poses)
 
 
 def record_results(

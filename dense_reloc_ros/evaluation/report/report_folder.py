@@ -16,6 +16,7 @@ from dense_reloc_ros.evaluation.metrics.map_to_odom import corrections
 from dense_reloc_ros.evaluation.metrics.reliability import Reliability
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame, contact_sheet
 from dense_reloc_ros.evaluation.report.coordinate_plot import COORDINATE_CAPTION, coordinate_figure
+from dense_reloc_ros.evaluation.report.failures import Failure
 from dense_reloc_ros.evaluation.report.html import Picture, render_html
 from dense_reloc_ros.evaluation.report.map_to_odom_plot import (
     MAP_TO_ODOM_CAPTION,
@@ -28,11 +29,12 @@ from dense_reloc_ros.evaluation.report.risk_coverage_plot import (
     risk_coverage_figure,
 )
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary, summarize
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp, write_tum
 
 TRAJECTORY_CAPTION = (
     "Camera positions: where the pictures were taken (line), where they were localized (dots), "
-    "and frames without a pose (crosses)."
+    "frames without a pose (crosses), and the map's keyframes (squares)."
 )
 ERROR_CAPTION = (
     "Error of each frame on a logarithmic scale; crosses along the upper edge are frames "
@@ -55,10 +57,13 @@ def write_report(
     records: Sequence[FrameRecord],
     run: RunInformation,
     contact_frames: Sequence[ContactFrame] = (),
+    failures: Sequence[Failure] = (),
+    keyframe_poses: FloatArray | None = None,
 ) -> Summary:
     """Writes `report.json`, `report.html`, `poses.tum`, `errors.csv` and the plots.
 
-    `contact_frames` are the pictures of the contact sheet.
+    `contact_frames` are the pictures of the contact sheet, `failures` what the page explains, and
+    `keyframe_poses` (K, 4, 4) those of the map, to be drawn.
 
     Raises:
         InputError: no frames, or a folder that cannot be written to.
@@ -66,7 +71,7 @@ def write_report(
     if not records:
         raise InputError("there are no frames to report on")
     summary = summarize(records, run)
-    pictures = _pictures(records, run.method, summary.calibration, contact_frames)
+    pictures = _pictures(records, run.method, summary.calibration, contact_frames, keyframe_poses)
     localized = {r.stamp: r.T_map_camera for r in records if r.T_map_camera is not None}
     poses = Trajectory.from_poses(list(localized), list(localized.values()))
     try:
@@ -75,7 +80,7 @@ def write_report(
         _write_errors(folder / "errors.csv", records)
         for name, picture in pictures.items():
             (folder / f"{name}.png").write_bytes(picture.png)
-        page = render_html(summary, list(pictures.values()))
+        page = render_html(summary, list(pictures.values()), failures)
         (folder / "report.html").write_text(page, encoding="utf-8")
         text = summary.model_dump_json(indent=2)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
@@ -89,10 +94,11 @@ def _pictures(
     method: str,
     calibration: Reliability | None,
     contact_frames: Sequence[ContactFrame],
+    keyframe_poses: FloatArray | None,
 ) -> dict[str, Picture]:
     pictures = {}
     if any(r.is_localized or r.ground_truth is not None for r in records):
-        figure = trajectory_figure(records)
+        figure = trajectory_figure(records, keyframe_poses)
         pictures["trajectory"] = Picture("Trajectory", TRAJECTORY_CAPTION, _png(figure))
     if any(r.ground_truth is not None for r in records):
         pictures["errors"] = Picture("Error per frame", ERROR_CAPTION, _png(error_figure(records)))

@@ -41,6 +41,16 @@ def test_north_is_left_of_east_seen_from_above():
     assert (above.get_xlabel(), above.get_ylabel()) == ("x (m)", "z (m)")
 
 
+def test_keyframes_are_drawn_from_above(make_record):
+    poses = np.tile(np.eye(4), (2, 1, 1))
+    poses[1, :3, 3] = [1.0, 2.0, 3.0]
+    above = trajectory_figure([make_record(0)], poses).axes[0]
+    names = [above.get_xlabel(), above.get_ylabel()]
+    columns = ["xyz".index(name[0]) for name in names]
+    drawn = {line.get_label(): line.get_xydata() for line in above.lines}["keyframe"]
+    np.testing.assert_array_equal(drawn, poses[:, columns, 3])
+
+
 def test_stray_poses_are_counted_and_do_not_shrink_the_drawing(make_record):
     records = [make_record(i, metres=0.01) for i in range(5)] + [make_record(5, metres=500.0)]
     above = trajectory_figure(records).axes[0]

@@ -12,6 +12,7 @@ import pytest
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateErrors
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
+from dense_reloc_ros.evaluation.report.failures import Failure
 from dense_reloc_ros.evaluation.report.report_folder import write_report
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, count_reasons
 from dense_reloc_ros.geometry.camera import Camera
@@ -123,6 +124,22 @@ def test_the_page_needs_no_other_file(tmp_path: Path, records):
     assert "&lt;queries&gt;" in page
     for name in ("trajectory", "errors", "risk_coverage", "worst_frames"):
         assert cv2.imread(str(tmp_path / f"{name}.png")) is not None
+
+
+def test_the_page_explains_failures(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN)
+    assert "What would help" not in (tmp_path / "report.html").read_text()
+    failures = [
+        Failure("frame 1", "wrong by 1 m", "key-7: 0.3 m", ["More light.", "Map <it>."], {}),
+        Failure("frame 2", "too dark", "", ["Wait."], {"frame": b"jpeg"}),
+    ]
+    write_report(tmp_path, records, RUN, failures=failures)
+    page = (tmp_path / "report.html").read_text()
+    assert "Every frame without a pose or with a wrong one: 2 of\n4." in page
+    assert "<b>frame 1</b>: wrong by 1 m · nearest keyframe key-7: 0.3 m<br>" in page
+    assert "More light. Map &lt;it&gt;.<br>" in page
+    assert "<b>frame 2</b>: too dark<br>" in page
+    assert 'src="data:image/jpeg;base64,anBlZw=="' in page
 
 
 def test_runs_without_ground_truth_are_reported_too(tmp_path: Path, make_record):
