@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.nodes import configuration as nodes
+from dense_reloc_ros.nodes import node_configuration as nodes
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from tools.reference.markdown import code, page, table
 
