@@ -157,7 +157,7 @@ class BagWriter:
             distortion_model=camera.distortion_model,
             d=np.array(camera.distortion, dtype=np.float64),
             k=camera.matrix.ravel(),
-            r=np.eye(3).ravel(),
+            r=np.reshape(camera.rectification or np.eye(3), 9),
             p=projection.ravel(),
             binning_x=0,
             binning_y=0,

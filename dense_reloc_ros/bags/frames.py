@@ -9,29 +9,29 @@ from functools import partial
 from typing import Any, TypeVar
 
 from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
+from dense_reloc_ros.bags.cameras import (
+    COMPRESSED_TYPE,
+    IMAGE_TYPES,
+    camera_info_topic,
+    decode_image,
+    find_image_topic,
+    read_info,
+)
 from dense_reloc_ros.bags.recorded_poses import read_poses
-from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX
+from dense_reloc_ros.bags.rectification import is_rectified
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
+from dense_reloc_ros.geometry.arrays import DepthImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.geometry.trajectory import DEFAULT_TOLERANCE, format_stamp
 from dense_reloc_ros.images.encodings import (
-    DEPTH_ENCODINGS,
-    decode_compressed,
     decode_compressed_depth,
     decode_depth,
-    decode_raw,
 )
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.stamps import NANOSECONDS
 
 logger = logging.getLogger(__name__)
-
-RAW_TYPE = "sensor_msgs/msg/Image"
-COMPRESSED_TYPE = "sensor_msgs/msg/CompressedImage"
-IMAGE_TYPES = (RAW_TYPE, COMPRESSED_TYPE)
-CAMERA_INFO_TYPE = "sensor_msgs/msg/CameraInfo"
 
 Pixels = TypeVar("Pixels")
 
@@ -54,11 +54,13 @@ def read_frames(
     camera: Camera | None = None,
     pose_topic: str | None = None,
     depth_topic: str | None = None,
+    rectified: bool | None = None,
 ) -> list[SourceFrame]:
     """The images of one camera in the order of their stamps; pixels are read when asked for.
 
     The bag must stay open as long as images are loaded. `image_topic` None is the only colour
-    image topic of the bag; `camera` None is what its camera_info says. Poses and depth belong to
+    image topic of the bag; `camera` None is what its camera_info says of raw or `rectified` images
+    (None: what topics and pixels say). Poses and depth belong to
     the image nearest in time, within 5 ms.
 
     Raises:
@@ -67,7 +69,7 @@ def read_frames(
     """
     topic = find_image_topic(bag) if image_topic is None else image_topic
     bag.require(topic, IMAGE_TYPES)
-    camera = camera or read_camera(bag, topic)
+    camera = camera or read_camera(bag, topic, rectified)
     images = _index(bag, topic)
     poses = read_poses(bag, pose_topic, images[0].frame_id) if pose_topic else None
     if depth_topic:
@@ -79,7 +81,7 @@ def read_frames(
             timestamp=image.stamp / NANOSECONDS,
             camera=camera,
             T_map_camera=poses.at(image.stamp) if poses else None,
-            read_image=partial(_load, bag, image, _decode_image),
+            read_image=partial(_load, bag, image, decode_image),
             read_depth=_depth_reader(bag, image.stamp, depths),
         )
         for index, image in enumerate(images)
@@ -92,6 +94,7 @@ def read_mapping_frames(
     depth_topic: str | None = None,
     image_topic: str | None = None,
     camera: Camera | None = None,
+    rectified: bool | None = None,
 ) -> list[SourceFrame]:
     """The images of an open bag that have a pose and, where there is a depth topic, depth.
 
@@ -101,7 +104,7 @@ def read_mapping_frames(
     Raises:
         InputError: as `read_frames`, or no complete frame at all.
     """
-    frames = read_frames(bag, image_topic, camera, pose_topic, depth_topic)
+    frames = read_frames(bag, image_topic, camera, pose_topic, depth_topic, rectified)
     posed = [frame for frame in frames if frame.T_map_camera is not None]
     if not posed:
         raise InputError(
@@ -122,54 +125,19 @@ def read_mapping_frames(
     return complete
 
 
-def find_image_topic(bag: BagReader) -> str:
-    """The only topic with colour or grey images; of a raw and a compressed copy, the raw one.
-
-    Raises:
-        InputError: none, or several cameras.
-    """
-    images = [
-        topic
-        for topic, type_name in bag.topics.items()
-        if type_name in IMAGE_TYPES and not _holds_depth(bag, topic)
-    ]
-    copies = {topic + COMPRESSED_SUFFIX for topic in images}
-    cameras = [topic for topic in images if topic not in copies]
-    if len(cameras) == 1:
-        return cameras[0]
-    if not cameras:
-        there = ", ".join(f"{name} ({kind})" for name, kind in bag.topics.items())
-        raise InputError(f"{bag.path}: no images in the bag; there are: {there or 'no messages'}")
-    raise InputError(f"{bag.path}: several image topics, choose one of them: {', '.join(cameras)}")
-
-
-def read_camera(bag: BagReader, image_topic: str) -> Camera:
+def read_camera(bag: BagReader, image_topic: str, rectified: bool | None = None) -> Camera:
     """The intrinsics for an image topic: `camera_info` in its namespace, or the only one.
 
+    Those of raw images or of `rectified` ones; None: what topics and pixels say.
+
     Raises:
-        InputError: no camera_info, several to choose from, or one that cannot be used.
+        InputError: no camera_info, several to choose from, or none that can be used.
     """
     topic = camera_info_topic(bag, image_topic)
     try:
-        return camera_from_info(bag.decode(next(bag.messages([topic]))))
+        return camera_from_info(read_info(bag, topic), is_rectified(bag, image_topic, rectified))
     except InputError as error:
         raise InputError(f"{bag.path}: {topic}: {error}") from None
-
-
-def camera_info_topic(bag: BagReader, image_topic: str) -> str:
-    """The topic of the intrinsics for an image topic.
-
-    Raises:
-        InputError: none, or several of which none lies in the images' namespace.
-    """
-    namespace = image_topic.removesuffix(COMPRESSED_SUFFIX).rsplit("/", 1)[0]
-    topics = [topic for topic, kind in bag.topics.items() if kind == CAMERA_INFO_TYPE]
-    if f"{namespace}/camera_info" in topics:
-        return f"{namespace}/camera_info"
-    if len(topics) == 1:
-        return topics[0]
-    there = f"none of {', '.join(topics)}" if topics else "no camera_info in the bag"
-    raise InputError(f"{bag.path}: {there} belongs to {image_topic}; give the intrinsics as a file")
 
 
 def _index(bag: BagReader, topic: str) -> list[_IndexedImage]:
@@ -205,21 +173,7 @@ def _depth_reader(
     return partial(_load, bag, nearest, _decode_depth)
 
 
-def _decode_image(message: Any) -> RgbImage:
-    if message.__msgtype__ == COMPRESSED_TYPE:
-        return decode_compressed(message.data)
-    return decode_raw(message)
-
-
 def _decode_depth(message: Any) -> DepthImage:
     if message.__msgtype__ == COMPRESSED_TYPE:
         return decode_compressed_depth(message.format, message.data)
     return decode_depth(message)
-
-
-def _holds_depth(bag: BagReader, topic: str) -> bool:
-    message = bag.decode(next(bag.messages([topic])))
-    if message.__msgtype__ == COMPRESSED_TYPE:
-        return "compressedDepth" in message.format or message.format.startswith("16UC1")
-    # mono16 may be either; as the only image of a bag it is a camera's.
-    return message.encoding in DEPTH_ENCODINGS and message.encoding != "mono16"

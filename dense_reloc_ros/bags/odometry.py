@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
-from dense_reloc_ros.bags.frames import find_image_topic
+from dense_reloc_ros.bags.cameras import find_image_topic
 from dense_reloc_ros.bags.recorded_poses import TF_TYPE, pose_of, static_transform
 from dense_reloc_ros.bags.topics import ODOMETRY_FRAME, TF_TOPIC
 from dense_reloc_ros.errors import InputError

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dense_reloc_ros.cli.camera_options import add_camera_info, add_rectified, camera_of_folder
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the `bag` command."""
@@ -24,7 +26,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DIR",
         help="folder with frame-XXXXXX.color.jpg or .png and .pose.txt",
     )
-    add("--camera-info", type=Path, required=True, metavar="FILE", help="intrinsics, ROS YAML")
+    add_camera_info(create, required=True, note="")
+    add_rectified(create)
     add("--output", type=Path, required=True, metavar="BAG", help="folder to make; must not exist")
     add(
         "--compressed",
@@ -38,11 +41,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_create(arguments: argparse.Namespace) -> int:
     """Runs `bag create`."""
     from dense_reloc_ros.bags.create import create_bag
-    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 
+    camera = camera_of_folder(arguments, arguments.seven_scenes)
+    assert camera is not None  # the option is required
     frames = create_bag(
         arguments.seven_scenes,
-        load_camera_info(arguments.camera_info),
+        camera,
         arguments.output,
         compressed=arguments.compressed,
         depth=arguments.depth,

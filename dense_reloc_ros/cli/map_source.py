@@ -8,6 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dense_reloc_ros.cli.camera_options import (
+    add_camera_info,
+    add_rectified,
+    camera_of_bag,
+    camera_of_folder,
+    rectified_choice,
+)
+
 if TYPE_CHECKING:
     from dense_reloc_ros.mapping.map_of_source import MapSource
 
@@ -27,12 +35,8 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--bag", type=Path, metavar="BAG", help="rosbag2 (mcap or sqlite3); needs --pose-topic"
     )
     add = parser.add_argument
-    add(
-        "--camera-info",
-        type=Path,
-        metavar="FILE",
-        help="intrinsics, ROS YAML; bags and COLMAP models bring their own",
-    )
+    add_camera_info(parser, note="bags and COLMAP models bring their own")
+    add_rectified(parser)
     add("--images", type=Path, metavar="DIR", help="images of the COLMAP model")
     add("--pose-topic", metavar="TOPIC", help="camera or robot poses in the map frame, in the bag")
     add(
@@ -52,24 +56,30 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         InputError: frames or intrinsics that are missing or cannot be used.
     """
     from dense_reloc_ros.mapping.map_of_source import MapSource, seven_scenes_source
-    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 
     _check_options(arguments)
-    camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
     if arguments.bag:
         from dense_reloc_ros.bags.bag_reader import BagReader
+        from dense_reloc_ros.bags.cameras import find_image_topic
         from dense_reloc_ros.bags.frames import read_mapping_frames
 
         with BagReader(arguments.bag) as bag:
-            topics = (arguments.pose_topic, arguments.depth_topic, arguments.image_topic)
-            frames = read_mapping_frames(bag, *topics, camera)
+            image_topic = arguments.image_topic or find_image_topic(bag)
+            frames = read_mapping_frames(
+                bag,
+                arguments.pose_topic,
+                arguments.depth_topic,
+                image_topic,
+                camera_of_bag(arguments, bag, image_topic),
+                rectified_choice(arguments),
+            )
             yield MapSource(frames, f"bag {arguments.bag}", has_depth=bool(arguments.depth_topic))
     elif arguments.colmap:
         from dense_reloc_ros.mapping.sources.colmap import read_colmap
 
         frames, points = read_colmap(arguments.colmap, arguments.images)
         yield MapSource(frames, f"COLMAP model {arguments.colmap}", points)
-    elif camera:
+    elif camera := camera_of_folder(arguments, arguments.seven_scenes):
         yield seven_scenes_source(arguments.seven_scenes, camera)
 
 

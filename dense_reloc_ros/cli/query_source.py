@@ -8,6 +8,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dense_reloc_ros.cli.camera_options import (
+    add_camera_info,
+    add_rectified,
+    camera_of_bag,
+    camera_of_folder,
+    rectified_choice,
+)
+
 if TYPE_CHECKING:
     from dense_reloc_ros.geometry.trajectory import Trajectory
     from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -22,12 +30,8 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--bag", type=Path, metavar="BAG", help="rosbag2 (mcap or sqlite3)")
     source.add_argument("--images", type=Path, metavar="DIR", help="folder of image files")
     add = parser.add_argument
-    add(
-        "--camera-info",
-        type=Path,
-        metavar="FILE",
-        help="intrinsics, ROS YAML; bags bring their own",
-    )
+    add_camera_info(parser)
+    add_rectified(parser)
     add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
 
 
@@ -39,26 +43,30 @@ def open_queries(arguments: argparse.Namespace) -> Iterator[list[SourceFrame]]:
         InputError: frames or intrinsics that are missing or cannot be used.
     """
     from dense_reloc_ros.bags.bag_reader import BagReader
+    from dense_reloc_ros.bags.cameras import find_image_topic
     from dense_reloc_ros.bags.frames import read_frames
     from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
     from dense_reloc_ros.errors import InputError
-    from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
     from dense_reloc_ros.mapping.sources.image_folder import read_image_folder
     from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 
-    camera = load_camera_info(arguments.camera_info) if arguments.camera_info else None
     if arguments.bag:
         with BagReader(arguments.bag) as bag:
+            topic = arguments.image_topic or find_image_topic(bag)
+            rectified = rectified_choice(arguments)
+            camera = camera_of_bag(arguments, bag, topic)
             has_truth = GROUND_TRUTH_TOPIC in bag.topics and arguments.ground_truth is None
             pose_topic = GROUND_TRUTH_TOPIC if has_truth else None
-            yield read_frames(bag, arguments.image_topic, camera, pose_topic)
+            yield read_frames(bag, topic, camera, pose_topic, rectified=rectified)
         return
+    folder = arguments.seven_scenes or arguments.images
+    camera = camera_of_folder(arguments, folder)
     if camera is None:
         raise InputError("folders of images need the intrinsics: --camera-info FILE")
     if arguments.seven_scenes:
-        yield read_seven_scenes(arguments.seven_scenes, camera)
+        yield read_seven_scenes(folder, camera)
     else:
-        yield read_image_folder(arguments.images, camera)
+        yield read_image_folder(folder, camera)
 
 
 def open_odometry(arguments: argparse.Namespace) -> Trajectory | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dense_reloc_ros.cli.camera_options import add_rectified, rectified_choice
+
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Adds the `replay` command."""
@@ -18,6 +20,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
     add("--bag", type=Path, required=True, metavar="BAG", help="rosbag2 (mcap or sqlite3)")
     add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
+    add_rectified(parser)
     add(
         "--ground-truth",
         type=Path,
@@ -77,6 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
         rate=None if arguments.lockstep else arguments.rate,
         timeout=arguments.timeout,
         image_topic=arguments.image_topic,
+        rectified=rectified_choice(arguments),
         parameter_file=arguments.params_file,
         method=arguments.method,
         device=arguments.device,

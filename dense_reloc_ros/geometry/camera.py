@@ -15,11 +15,29 @@ from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 
 MINIMUM_DEPTH = 1e-3
 """Points at a smaller depth are not in front of a camera."""
+POLYNOMIAL_LENGTHS = (4, 5, 8, 12, 14)
+"""What OpenCV takes; drivers give the longer ones under either name."""
 DISTORTION_LENGTHS = {
-    "plumb_bob": (0, 4, 5),
-    "rational_polynomial": (8, 12, 14),
-    "equidistant": (0, 4),
+    "plumb_bob": POLYNOMIAL_LENGTHS,
+    "rational_polynomial": POLYNOMIAL_LENGTHS,
+    "equidistant": (4,),
 }
+NO_MODELS = ("", "none")
+MODEL_NAMES = {
+    "pinhole": "plumb_bob",
+    "perspective": "plumb_bob",
+    "radtan": "plumb_bob",
+    "radial_tangential": "plumb_bob",
+    "brown_conrady": "plumb_bob",
+    "opencv": "plumb_bob",
+    "rational": "rational_polynomial",
+    "fisheye": "equidistant",
+    "equi": "equidistant",
+    "kannala_brandt": "equidistant",
+    "kannala_brandt4": "equidistant",
+}
+"""What other software calls the models of sensor_msgs/CameraInfo."""
+ROTATION_TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True)
@@ -27,10 +45,13 @@ class Camera:
     """Intrinsics in pixels; pixel (0, 0) is the centre of the top-left pixel.
 
     `distortion` holds the coefficients D of CameraInfo for `distortion_model`; empty means none.
+    `rectification` is its R, row by row: what turns the lens's frame into that of the camera, as in
+    a stereo pair; empty means that they are the same.
 
     Raises:
         InputError: sizes or focal lengths that are not positive, values that are not finite, an
-            unknown distortion model, or a number of coefficients that does not fit it.
+            unknown distortion model, a number of coefficients that does not fit it, or a
+            rectification that is no rotation.
     """
 
     width: int
@@ -41,6 +62,7 @@ class Camera:
     cy: float
     distortion_model: str = "plumb_bob"
     distortion: tuple[float, ...] = ()
+    rectification: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if self.width <= 0 or self.height <= 0:
@@ -61,6 +83,10 @@ class Camera:
             raise InputError(
                 f"{len(self.distortion)} coefficients for model '{self.distortion_model}'"
             )
+        if self.rectification and not _is_rotation(self.rectification):
+            raise InputError(
+                f"the rectification matrix R {list(self.rectification)} is not a rotation"
+            )
 
     @staticmethod
     def from_matrix(
@@ -69,8 +95,12 @@ class Camera:
         matrix: Sequence[float] | FloatArray,
         distortion_model: str = "plumb_bob",
         distortion: Sequence[float] = (),
+        rectification: Sequence[float] | FloatArray = (),
     ) -> Camera:
         """The camera of a row-major 3x3 matrix K, as CameraInfo and camera_info.yaml hold it.
+
+        Models may have the names of other software; coefficients that are all zero are none, and a
+        rectification R of zeros or ones on the diagonal is none either.
 
         Raises:
             InputError: as the constructor, or a matrix that is not 3x3 without skew.
@@ -82,6 +112,8 @@ class Camera:
         if k[0, 1] or k[1, 0] or k[2].tolist() != [0, 0, 1]:
             raise InputError(f"the camera matrix {k.tolist()} has skew or is not that of a camera")
         coefficients = tuple(float(d) for d in distortion)
+        is_distorted = any(coefficients)
+        R = tuple(float(r) for r in np.asarray(rectification, dtype=np.float64).ravel())
         return Camera(
             int(width),
             int(height),
@@ -89,8 +121,9 @@ class Camera:
             float(k[1, 1]),
             float(k[0, 2]),
             float(k[1, 2]),
-            distortion_model or "plumb_bob",
-            coefficients if any(coefficients) else (),
+            _model(distortion_model, is_distorted),
+            coefficients if is_distorted else (),
+            R if any(R) and R != (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0) else (),
         )
 
     @property
@@ -124,11 +157,12 @@ class Camera:
 
     @property
     def is_distorted(self) -> bool:
-        return bool(self.distortion)
+        """Whether images have to be resampled, for distortion or for rectification."""
+        return bool(self.distortion or self.rectification)
 
     def pinhole(self) -> Camera:
         """The same camera without distortion: what `undistort` turns images into."""
-        return replace(self, distortion_model="plumb_bob", distortion=())
+        return replace(self, distortion_model="plumb_bob", distortion=(), rectification=())
 
     def scaled(self, width: int, height: int) -> Camera:
         """The intrinsics of the same view resampled to another size (pixel centres at integers)."""
@@ -179,8 +213,26 @@ class Camera:
 def undistortion_maps(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where each pixel of `camera.pinhole()` lies in the distorted image: x and y, each (H, W)."""
     k, d, size = camera.matrix, np.array(camera.distortion), (camera.width, camera.height)
-    if camera.distortion_model == "equidistant":
-        maps = cv2.fisheye.initUndistortRectifyMap(k, d, np.eye(3), k, size, cv2.CV_32FC1)
+    R = np.reshape(camera.rectification or np.eye(3), (3, 3))
+    if camera.distortion and camera.distortion_model == "equidistant":
+        maps = cv2.fisheye.initUndistortRectifyMap(k, d, R, k, size, cv2.CV_32FC1)
     else:
-        maps = cv2.initUndistortRectifyMap(k, d, np.eye(3), k, size, cv2.CV_32FC1)
+        maps = cv2.initUndistortRectifyMap(k, d, R, k, size, cv2.CV_32FC1)
     return np.asarray(maps[0], dtype=np.float32), np.asarray(maps[1], dtype=np.float32)
+
+
+def _model(name: str, is_distorted: bool) -> str:
+    """The model by ROS's name; without distortion any name will do."""
+    lower = name.strip().lower().replace("-", "_")
+    if lower in NO_MODELS and is_distorted and lower:
+        raise InputError(f"distortion model '{name}' does not go with coefficients D")
+    known = MODEL_NAMES.get(lower, lower or "plumb_bob")
+    return known if known in DISTORTION_LENGTHS or is_distorted else "plumb_bob"
+
+
+def _is_rotation(values: Sequence[float]) -> bool:
+    if len(values) != 9 or not np.isfinite(values).all():
+        return False
+    R = np.reshape(values, (3, 3))
+    is_orthonormal = np.allclose(R @ R.T, np.eye(3), atol=ROTATION_TOLERANCE)
+    return bool(is_orthonormal and np.linalg.det(R) > 0)

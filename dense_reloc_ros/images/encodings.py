@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any, Protocol, TypeAlias
 
 import cv2
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
+from dense_reloc_ros.images.rvl import decode_rvl
 
 # Encoding: bytes of a channel, channels, and the OpenCV conversion to RGB (None: it is RGB).
 # The names are those of sensor_msgs/image_encodings.hpp; OpenCV's own (8UC3) mean BGR, as in
@@ -25,11 +27,19 @@ RAW_ENCODINGS: dict[str, tuple[int, int, int | None]] = {
     "8UC1": (1, 1, cv2.COLOR_GRAY2RGB),
     "rgb16": (2, 3, None),
     "bgr16": (2, 3, cv2.COLOR_BGR2RGB),
+    "16UC3": (2, 3, cv2.COLOR_BGR2RGB),
+    "rgba16": (2, 4, cv2.COLOR_RGBA2RGB),
+    "bgra16": (2, 4, cv2.COLOR_BGRA2RGB),
+    "16UC4": (2, 4, cv2.COLOR_BGRA2RGB),
     "mono16": (2, 1, cv2.COLOR_GRAY2RGB),
     "bayer_rggb8": (1, 1, cv2.COLOR_BayerRGGB2RGB),
     "bayer_bggr8": (1, 1, cv2.COLOR_BayerBGGR2RGB),
     "bayer_gbrg8": (1, 1, cv2.COLOR_BayerGBRG2RGB),
     "bayer_grbg8": (1, 1, cv2.COLOR_BayerGRBG2RGB),
+    "bayer_rggb16": (2, 1, cv2.COLOR_BayerRGGB2RGB),
+    "bayer_bggr16": (2, 1, cv2.COLOR_BayerBGGR2RGB),
+    "bayer_gbrg16": (2, 1, cv2.COLOR_BayerGBRG2RGB),
+    "bayer_grbg16": (2, 1, cv2.COLOR_BayerGRBG2RGB),
     "uyvy": (1, 2, cv2.COLOR_YUV2RGB_UYVY),
     "yuv422": (1, 2, cv2.COLOR_YUV2RGB_UYVY),
     "yuyv": (1, 2, cv2.COLOR_YUV2RGB_YUYV),
@@ -40,8 +50,14 @@ DEPTH_ENCODINGS: dict[str, np.dtype[Any]] = {
     "mono16": np.dtype(np.uint16),
     "32FC1": np.dtype(np.float32),
 }
-COMPRESSED_DEPTH_HEADER = 12
-"""Bytes before the PNG in messages of compressed_depth_image_transport."""
+PLANAR_ENCODINGS = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
+"""YUV 4:2:0, with half as many rows of colours behind the rows of brightness."""
+COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
+"""Of compressed_depth_image_transport: its code, and how float depth is quantized (A, B)."""
+RVL_SIZE = struct.Struct("<II")
+"""Columns and rows, before the stream."""
+MOST_PIXELS = 1 << 26
+"""Of an RVL stream: a few damaged bytes can stand for any number of zeros."""
 
 
 Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
@@ -66,8 +82,10 @@ def decode_raw(image: ImageFields) -> RgbImage:
     Raises:
         InputError: an empty image, an unknown encoding, or sizes that contradict each other.
     """
+    if image.encoding in PLANAR_ENCODINGS:
+        return _decode_planar(image)
     if image.encoding not in RAW_ENCODINGS:
-        known = ", ".join(RAW_ENCODINGS)
+        known = ", ".join([*RAW_ENCODINGS, *PLANAR_ENCODINGS])
         raise InputError(f"unknown image encoding '{image.encoding}' (known: {known})")
     channel_bytes, channels, conversion = RAW_ENCODINGS[image.encoding]
     if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and image.width % 2:
@@ -80,6 +98,16 @@ def decode_raw(image: ImageFields) -> RgbImage:
     if conversion is None:
         return np.ascontiguousarray(pixels)
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), conversion), dtype=np.uint8)
+
+
+def _decode_planar(image: ImageFields) -> RgbImage:
+    if image.width % 2 or image.height % 2:
+        raise InputError(
+            f"an image of encoding '{image.encoding}' has even sides, not "
+            f"{image.width}x{image.height}"
+        )
+    pixels = _unpadded(image, np.dtype(np.uint8), 1, image.height * 3 // 2)
+    return np.asarray(cv2.cvtColor(pixels, PLANAR_ENCODINGS[image.encoding]), dtype=np.uint8)
 
 
 def decode_compressed(data: Bytes) -> RgbImage:
@@ -122,26 +150,61 @@ def decode_depth(image: ImageFields) -> DepthImage:
 
 
 def decode_compressed_depth(message_format: str, data: Bytes) -> DepthImage:
-    """Depth (H, W) in metres, 0 where unknown, of a CompressedImage with a 16-bit PNG in
-    millimetres, bare or behind the header of compressed_depth_image_transport.
+    """Depth (H, W) in metres, 0 where unknown, of a CompressedImage: a 16-bit PNG, bare or behind
+    the header of compressed_depth_image_transport, or that header and an RVL stream.
+
+    16UC1 is millimetres; 32FC1 is quantized by its inverse, as the header says.
 
     Raises:
-        InputError: quantized float depth, or bytes that are no 16-bit PNG of one channel.
+        InputError: bytes that are neither a 16-bit PNG of one channel nor an RVL stream.
     """
-    if message_format.startswith("32FC1"):
-        raise InputError(f"compressed depth of format '{message_format}' is unknown (known: 16UC1)")
     encoded = np.frombuffer(data, dtype=np.uint8)
-    if encoded[:4].tobytes() != b"\x89PNG":
-        encoded = encoded[COMPRESSED_DEPTH_HEADER:]
-    depth = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
-    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
-        raise InputError("the compressed depth image is not a 16-bit PNG of one channel")
+    if encoded[:4].tobytes() == b"\x89PNG":
+        return _millimetres(_png_depth(encoded))
+    if encoded.size <= COMPRESSED_DEPTH_HEADER.size:
+        raise InputError(f"the compressed depth image has {encoded.size} bytes only")
+    _, a, b = COMPRESSED_DEPTH_HEADER.unpack(encoded[: COMPRESSED_DEPTH_HEADER.size].tobytes())
+    is_quantized = message_format.startswith("32FC1")
+    if is_quantized and not a > 0:
+        raise InputError(f"compressed depth of format '{message_format}' is quantized by {a}, {b}")
+    content = encoded[COMPRESSED_DEPTH_HEADER.size :]
+    stored = _rvl_depth(content) if "rvl" in message_format.lower() else _png_depth(content)
+    if not is_quantized:
+        return _millimetres(stored)
+    known = (stored > 0) & (stored > b)
+    metres = np.divide(a, stored - b, out=np.zeros(stored.shape), where=known)
+    return np.where(np.isfinite(metres) & (metres > 0), metres, 0).astype(np.float32)
+
+
+def _millimetres(depth: NDArray[np.uint16]) -> DepthImage:
     return depth.astype(np.float32) / np.float32(1000)
 
 
-def _unpadded(image: ImageFields, dtype: np.dtype[Any], channels: int) -> NDArray[Any]:
-    """The pixels (height, width[, channels]) of rows that are `step` bytes long."""
-    height, width = image.height, image.width
+def _png_depth(encoded: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    try:
+        depth = cv2.imdecode(encoded, cv2.IMREAD_UNCHANGED) if encoded.size else None
+    except cv2.error:
+        depth = None
+    if depth is None or depth.dtype != np.uint16 or depth.ndim != 2:
+        raise InputError("the compressed depth image is not a 16-bit PNG of one channel")
+    return np.asarray(depth, dtype=np.uint16)
+
+
+def _rvl_depth(encoded: NDArray[np.uint8]) -> NDArray[np.uint16]:
+    if encoded.size < RVL_SIZE.size:
+        raise InputError(f"the compressed depth image has {encoded.size} bytes only")
+    columns, rows = RVL_SIZE.unpack(encoded[: RVL_SIZE.size].tobytes())
+    if not 0 < columns * rows <= MOST_PIXELS:
+        raise InputError(f"the compressed depth image cannot be {columns}x{rows}")
+    return decode_rvl(encoded[RVL_SIZE.size :], columns * rows).reshape(rows, columns)
+
+
+def _unpadded(
+    image: ImageFields, dtype: np.dtype[Any], channels: int, rows: int | None = None
+) -> NDArray[Any]:
+    """The pixels (rows, width[, channels]) of rows that are `step` bytes long; `height` of them,
+    unless there are more."""
+    height, width = image.height if rows is None else rows, image.width
     if height <= 0 or width <= 0:
         raise InputError(f"the image is empty ({width}x{height})")
     row_bytes = width * channels * dtype.itemsize
@@ -155,12 +218,12 @@ def _unpadded(image: ImageFields, dtype: np.dtype[Any], channels: int) -> NDArra
     needed = image.step * (height - 1) + row_bytes
     if content.size < needed:
         raise InputError(
-            f"an image of {width}x{height} in encoding '{image.encoding}' has {content.size} bytes "
-            f"of data instead of {image.step * height}"
+            f"an image of {width}x{image.height} in encoding '{image.encoding}' has "
+            f"{content.size} bytes of data instead of {image.step * height}"
         )
-    rows = np.lib.stride_tricks.as_strided(
+    unpadded = np.lib.stride_tricks.as_strided(
         content[:needed], shape=(height, row_bytes), strides=(image.step, 1), writeable=False
     )
     shape = (height, width) if channels == 1 else (height, width, channels)
     ordered = dtype.newbyteorder(">" if image.is_bigendian else "<")
-    return np.ascontiguousarray(rows).view(ordered).reshape(shape)
+    return np.ascontiguousarray(unpadded).view(ordered).reshape(shape)

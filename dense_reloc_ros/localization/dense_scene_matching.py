@@ -24,6 +24,7 @@ from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, SceneCoordinates, Status
@@ -95,7 +96,7 @@ class DsmLocalizer(Localizer):
         stopwatch, pinhole = Stopwatch(self.device), camera.pinhole()
         try:
             with stopwatch.stage("undistort"):
-                undistorted = camera.undistort(image)
+                undistorted = camera.undistort(as_rgb(image))
             with torch.inference_mode():
                 query, candidates = self._match(undistorted, pinhole, previous, stopwatch)
         except RelocError as error:

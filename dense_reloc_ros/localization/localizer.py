@@ -15,6 +15,8 @@ from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import checked_rigid
+from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import (
     confidence_of_score,
     reason_to_doubt,
@@ -66,15 +68,18 @@ class Localizer(ABC):
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
     ) -> Localization:
-        """Where `image` (H, W, 3) RGB of `camera` (may be distorted) was taken.
+        """Where `image` (H, W, 3) RGB of `camera` (may be distorted) was taken; grey ones, (H, W),
+        are understood.
 
         A prior pose (4, 4) is tried besides what the image itself suggests. What is wrong with an
-        image is the reason of the result, not an exception.
+        image or a prior is the reason of the result, not an exception.
         """
         stopwatch = Stopwatch(self.device)
         try:
             with stopwatch.stage("undistort"):
-                undistorted = camera.undistort(image)
+                undistorted = camera.undistort(as_rgb(image))
+            if prior_T_map_camera is not None:
+                prior_T_map_camera = checked_rigid(prior_T_map_camera)
             with torch.inference_mode():
                 candidates = self.estimate(
                     undistorted, camera.pinhole(), prior_T_map_camera, stopwatch

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from copy import copy
+
 import numpy as np
 from builtin_interfaces.msg import Time as TimeMessage
 from geometry_msgs.msg import Pose, PoseWithCovariance, Transform
 from numpy.typing import NDArray
-from sensor_msgs.msg import CompressedImage, Image
+from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera_info import is_calibrated, rectified_matrix
 from dense_reloc_ros.geometry.se3 import from_quaternion, to_quaternion
 from dense_reloc_ros.images.encodings import decode_compressed, decode_raw
 from dense_reloc_ros.stamps import NANOSECONDS
@@ -34,6 +37,16 @@ def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
         return decode_compressed(message.data)
     image = decode_raw(message)
     return np.require(image, requirements="W")  # torch warns of arrays that it must not write to
+
+
+def info_of_rectified(message: CameraInfo) -> CameraInfo:
+    """The camera_info whose K describes the rectified images of a camera, without distortion."""
+    if not is_calibrated(message):
+        return message
+    result = copy(message)
+    result.k = rectified_matrix(message).ravel()
+    result.d, result.r = [], np.eye(3).ravel()
+    return result
 
 
 def image_to_message(image: NDArray[np.uint8]) -> Image:

@@ -13,11 +13,15 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.camera_info import camera_from_info
+from dense_reloc_ros.geometry.camera_info import camera_from_info, named_rectified
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.camera_input import Frame
-from dense_reloc_ros.nodes.conversions import image_from_message, pose_from_message
+from dense_reloc_ros.nodes.conversions import (
+    image_from_message,
+    info_of_rectified,
+    pose_from_message,
+)
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
@@ -30,9 +34,14 @@ class FrameLocalizer:
     """A localizer on a robot; one frame at a time, whoever asks. `settings` may be exchanged."""
 
     def __init__(
-        self, localizer: Localizer | None, settings: RelocalizerConfiguration, robot: RobotFrames
+        self,
+        localizer: Localizer | None,
+        settings: RelocalizerConfiguration,
+        robot: RobotFrames,
+        image_topic: str = "",
     ) -> None:
         self.settings = settings
+        self._image_topic = image_topic
         self._localizer = localizer
         self._robot = robot
         self._lock = Lock()
@@ -41,6 +50,12 @@ class FrameLocalizer:
     def identity(self) -> MapIdentity:
         """The map in use."""
         return self._identify(self._localizer)
+
+    @property
+    def takes_rectified(self) -> bool:
+        """Whether images are taken as rectified: by the parameter, or by their topic's name."""
+        chosen = self.settings.rectified
+        return named_rectified(self._image_topic) if chosen == "auto" else chosen
 
     def use(self, localizer: Localizer) -> None:
         """Exchanges the localizer; a frame in work is still answered by the old one."""
@@ -55,10 +70,12 @@ class FrameLocalizer:
     def localize(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> FrameResult:
         """Localizes a frame; never raises for what is wrong with it, but says so."""
         localizer, image, camera, header = self._localizer, None, None, frame.header
-        identity = self._identify(localizer)
+        identity, camera_info = self._identify(localizer), frame.camera_info
+        if self.takes_rectified:
+            camera_info = info_of_rectified(camera_info)
         try:
             image = image_from_message(frame.image)
-            camera = camera_from_info(frame.camera_info)
+            camera = camera_from_info(camera_info)
             camera.check_image(image)
             T_map_camera = None
             if prior is not None:
@@ -67,9 +84,7 @@ class FrameLocalizer:
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
         message = result_message(header, localization, identity, self._robot)
-        return FrameResult(
-            header, frame.camera_info, localization, message, localizer, camera, image
-        )
+        return FrameResult(header, camera_info, localization, message, localizer, camera, image)
 
     def _identify(self, localizer: Localizer | None) -> MapIdentity:
         """The map of a localizer; without revision where there is none."""

@@ -62,6 +62,11 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         le=1000,
         description="Images localized per second at most, by their stamps; 0: as many as possible",
     )
+    rectified: bool | Literal["auto"] = Field(
+        "auto",
+        description="Whether the images are rectified, so that P of the camera_info describes them "
+        "instead of K, D and R: true, false, or auto (by the name of their topic, as image_rect)",
+    )
     map_frame: str = Field("", description="Frame of the map; empty: the one the map names")
 
 

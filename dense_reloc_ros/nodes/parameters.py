@@ -7,8 +7,8 @@ parameter that may be unset.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from types import NoneType
-from typing import Any, Literal, TypeVar, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel, ValidationError
@@ -77,7 +77,7 @@ def descriptor(info: FieldInfo, read_only: bool = False) -> ParameterDescriptor:
     result = ParameterDescriptor(
         description=info.description or "",
         read_only=read_only,
-        dynamic_typing=NoneType in types,
+        dynamic_typing=get_origin(info.annotation) in (Union, UnionType),
     )
     if get_origin(info.annotation) is Literal:
         result.additional_constraints = "one of: " + ", ".join(map(str, types))

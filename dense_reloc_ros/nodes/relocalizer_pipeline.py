@@ -35,7 +35,13 @@ class RelocalizerPipeline(Pipeline[Frame]):
     ) -> None:
         super().__init__(node, settings, reporter)
         self._on_result = on_result
-        self.frames = FrameLocalizer(localizer, settings, self._robot)
+        image_topic = node.resolve_topic_name("image")
+        self.frames = FrameLocalizer(localizer, settings, self._robot, image_topic)
+        taken = "rectified: P" if self.frames.takes_rectified else "raw: K, D and R"
+        why = "by the name of the topic" if settings.rectified == "auto" else "as asked for"
+        node.get_logger().info(
+            f"images on {image_topic} are taken as {taken} of camera_info describe them ({why})"
+        )
         self._localized_frame = node.create_lifecycle_publisher(
             LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
         )

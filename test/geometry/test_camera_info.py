@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from types import SimpleNamespace
 
 import pytest
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.camera_info import camera_from_info
+from dense_reloc_ros.geometry.camera import Camera, undistortion_maps
+from dense_reloc_ros.geometry.camera_info import camera_from_info, named_rectified
 
 
 def info(**changed: object) -> SimpleNamespace:
@@ -18,6 +19,8 @@ def info(**changed: object) -> SimpleNamespace:
         "distortion_model": "plumb_bob",
         "d": [0.1, -0.2, 0.001, 0.002, 0.05],
         "k": [520.0, 0, 310, 0, 530, 245, 0, 0, 1],
+        "r": [1.0, 0, 0, 0, 1, 0, 0, 0, 1],
+        "p": [0.0] * 12,
         "binning_x": 0,
         "binning_y": 0,
         "roi": region(),
@@ -70,3 +73,79 @@ def test_pixels_that_fill_no_bin_are_left_out():
 def test_an_uncalibrated_camera_is_refused():
     with pytest.raises(InputError, match="uncalibrated"):
         camera_from_info(info(k=[0.0] * 9))
+
+
+P = [400.0, 0, 320, 0, 0, 410, 240, 0, 0, 0, 1, 0]
+
+
+def test_rectified_images_have_the_intrinsics_of_p_and_no_distortion():
+    assert camera_from_info(info(p=P), rectified=True) == Camera(640, 480, 400.0, 410.0, 320, 240)
+    assert camera_from_info(info(p=P)).fx == 520.0
+    binned = camera_from_info(info(p=P, binning_x=2, binning_y=2), rectified=True)
+    assert (binned.fx, binned.cx) == (200.0, (320 - 0.5) / 2)
+
+
+def test_rectified_images_without_p_have_the_intrinsics_of_k():
+    assert camera_from_info(info(), rectified=True) == Camera(640, 480, 520.0, 530.0, 310, 245)
+
+
+def test_raw_images_of_a_stereo_pair_are_turned_by_r():
+    angle = 0.02
+    R = [math.cos(angle), 0, math.sin(angle), 0, 1, 0, -math.sin(angle), 0, math.cos(angle)]
+    camera = camera_from_info(info(r=R, d=[], p=P))
+    assert camera.is_distorted and not camera.pinhole().is_distorted
+    # A ray straight ahead of the rectified camera has the direction R^T z in the lens's frame.
+    x = 520.0 * -math.tan(angle) + 310
+    map_x, map_y = undistortion_maps(camera)
+    assert map_x[245, 310] == pytest.approx(x, abs=1e-3)
+    assert map_y[245, 310] == pytest.approx(245, abs=1e-3)
+
+
+@pytest.mark.parametrize("r", [[], [0.0] * 9])
+def test_no_rectification_is_told_by_zeros_or_nothing(r):
+    assert camera_from_info(info(r=r)).rectification == ()
+
+
+@pytest.mark.parametrize("r", [[2.0, 0, 0, 0, 1, 0, 0, 0, 1], [math.nan] * 9, [1.0, 0]])
+def test_a_rectification_that_is_no_rotation_is_refused(r):
+    with pytest.raises(InputError, match="not a rotation"):
+        camera_from_info(info(r=r))
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("/camera/image_rect", True),
+        ("/stereo/left/image_rect_color/compressed", True),
+        ("/zed/rectified/left", True),
+        ("/camera/image_raw", False),
+        ("/camera/direct/image", False),
+        ("/camera/unrectified/image", False),
+    ],
+)
+def test_topics_say_that_images_are_rectified(name, expected):
+    assert named_rectified(name) is expected
+
+
+@pytest.mark.parametrize(
+    ("model", "d", "expected", "count"),
+    [
+        ("none", [0.0], "plumb_bob", 0),
+        ("None", [], "plumb_bob", 0),
+        ("pinhole", [0.0] * 7, "plumb_bob", 0),
+        ("magic", [0.0] * 3, "plumb_bob", 0),
+        ("radtan", [0.1, -0.2, 0.001, 0.002], "plumb_bob", 4),
+        ("fisheye", [0.1, -0.2, 0.03, 0.004], "equidistant", 4),
+        ("Kannala-Brandt4", [0.1, -0.2, 0.03, 0.004], "equidistant", 4),
+        ("plumb_bob", [0.1] * 8, "plumb_bob", 8),
+        ("rational_polynomial", [0.1] * 5, "rational_polynomial", 5),
+    ],
+)
+def test_models_have_the_names_of_other_software(model, d, expected, count):
+    camera = camera_from_info(info(distortion_model=model, d=d))
+    assert (camera.distortion_model, len(camera.distortion)) == (expected, count)
+
+
+def test_a_model_that_says_none_does_not_go_with_coefficients():
+    with pytest.raises(InputError, match="'none' does not go with coefficients"):
+        camera_from_info(info(distortion_model="none"))

@@ -149,6 +149,28 @@ def test_images_of_another_size_are_invalid_input(localizer):
     assert localization.estimate is None
 
 
+def test_grey_images_are_localized_like_their_copies_in_colour(gallery, localizer):
+    grey = cv2.cvtColor(gallery.render(query_pose(65)).image, cv2.COLOR_RGB2GRAY)
+    expected = localizer.localize(np.dstack([grey] * 3), CAMERA)
+    localization = localizer.localize(grey, CAMERA)
+    assert error_of(localization, query_pose(65)).translation < 0.06
+    np.testing.assert_array_equal(localization.T_map_camera, expected.T_map_camera)
+
+
+def test_floats_are_invalid_input_with_the_reason(gallery, localizer):
+    image = gallery.render(query_pose(65)).image.astype(np.float32) / 255
+    localization = localizer.localize(image, CAMERA)
+    assert localization.status is Status.INVALID_INPUT
+    assert "of uint8 from 0 to 255, not (240, 320, 3) of float32" in localization.reason
+
+
+def test_a_prior_that_is_no_pose_is_invalid_input(gallery, localizer):
+    image = gallery.render(query_pose(65)).image
+    localization = localizer.localize(image, CAMERA, np.full((4, 4), np.nan))
+    assert localization.status is Status.INVALID_INPUT
+    assert "not finite" in localization.reason
+
+
 def test_images_of_another_camera_are_localized_too(gallery, localizer):
     """Another size and another focal length than the map's."""
     truth = query_pose(200)

@@ -14,12 +14,13 @@ from typing import Any
 import yaml
 
 from dense_reloc_ros.bags.bag_reader import BagReader
-from dense_reloc_ros.bags.frames import (
+from dense_reloc_ros.bags.cameras import (
     COMPRESSED_TYPE,
     IMAGE_TYPES,
     camera_info_topic,
     find_image_topic,
 )
+from dense_reloc_ros.bags.rectification import is_rectified
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, read_results
@@ -52,6 +53,8 @@ class ReplayOptions:
     timeout: float = 30.0
     """Seconds after which an image counts as not answered."""
     image_topic: str | None = None
+    rectified: bool | None = None
+    """Whether the images are; None is found out, unless a parameter file may say it."""
     parameter_file: Path | None = None
     """None is the launch file's own."""
     method: str | None = None
@@ -78,6 +81,9 @@ def replay(options: ReplayOptions, log: Path) -> list[PublishedResult]:
         info_topic = camera_info_topic(bag, image_topic)
         image_bytes = len(next(bag.messages([image_topic])).data)
         parameters = node_parameters(options, transport, bag.topics)
+        if options.rectified is not None or options.parameter_file is None:
+            taken = is_rectified(bag, image_topic, options.rectified)
+            parameters[NODE_KEY.format(RELOCALIZER)]["ros__parameters"]["rectified"] = taken
     nodes = [RELOCALIZER, FUSION] if options.fusion else [RELOCALIZER]
     pace = ["--lockstep"] if options.rate is None else ["--rate", str(options.rate)]
     with ExitStack() as stack:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from dense_reloc_ros.bags.bag_reader import BagMessage, BagReader, stamp_of
-from dense_reloc_ros.bags.frames import COMPRESSED_TYPE
+from dense_reloc_ros.bags.cameras import COMPRESSED_TYPE
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError
 

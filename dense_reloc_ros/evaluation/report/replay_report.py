@@ -47,7 +47,10 @@ def replay_and_report(
     with BagReader(options.bag) as bag:
         has_truth = ground_truth is None and GROUND_TRUTH_TOPIC in bag.topics
         frames = read_frames(
-            bag, options.image_topic, pose_topic=GROUND_TRUTH_TOPIC if has_truth else None
+            bag,
+            options.image_topic,
+            pose_topic=GROUND_TRUTH_TOPIC if has_truth else None,
+            rectified=options.rectified,
         )
         results = replay(options, folder / LOG_FILE)
         if not results:
