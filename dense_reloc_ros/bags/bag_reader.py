@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rosbags.highlevel import AnyReader, AnyReaderError
+from rosbags.highlevel import AnyReader
 from rosbags.interfaces import Connection
-from rosbags.rosbag2 import ReaderError
 from rosbags.typesys import Stores, get_typestore
 
-from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.bags.storage import is_cdr, storage_readers
+from dense_reloc_ros.errors import InputError, family
 from dense_reloc_ros.stamps import NANOSECONDS
 
 
@@ -47,7 +47,9 @@ class BagReader:
         # Older sqlite3 bags do not hold the definitions of their messages.
         typestore = get_typestore(Stores.ROS2_JAZZY)
         with self._damage_reported():
-            self._reader = AnyReader([self.path], default_typestore=typestore)
+            readers = storage_readers(self.path)
+            self._reader = AnyReader([readers[0].path], default_typestore=typestore)
+            self._reader.readers = readers
             self._reader.open()
         return self
 
@@ -60,7 +62,7 @@ class BagReader:
         return {
             connection.topic: connection.msgtype
             for connection in sorted(self._reader.connections, key=lambda c: c.topic)
-            if connection.msgcount
+            if connection.msgcount and is_cdr(connection)
         }
 
     def count(self, topics: Sequence[str]) -> int:
@@ -112,14 +114,34 @@ class BagReader:
             return self._reader.deserialize(message.data, message.type_name)
 
     def _connections(self, topics: Sequence[str]) -> list[Connection]:
-        return [c for c in self._reader.connections if c.topic in topics and c.msgcount]
+        return [
+            c for c in self._reader.connections if c.topic in topics and c.msgcount and is_cdr(c)
+        ]
 
-    @contextmanager
-    def _damage_reported(self) -> Iterator[None]:
-        try:
-            yield
-        except (AnyReaderError, ReaderError, OSError) as error:
-            raise InputError(f"{self.path}: not a readable rosbag2: {error}") from None
+    def _damage_reported(self) -> AbstractContextManager[None]:
+        return family(
+            lambda reason: InputError(
+                f"{self.path}: not a readable rosbag2: {reason}{_remedy(self.path)}"
+            )
+        )
+
+
+def _remedy(path: Path) -> str:
+    """What saves most of a damaged bag, by the kind of its files."""
+    files = sorted(path.iterdir()) if path.is_dir() else [path]
+    suffixes = {file.suffix for file in files}
+    folder = path if path.is_dir() else path.parent
+    if {".zstd", ".zst"} & suffixes:
+        return "; copy the compressed files again, or `zstd -d` what is whole"
+    if ".mcap" in suffixes:
+        file = next(file for file in files if file.suffix == ".mcap")
+        return f"; try `mcap recover {file} -o recovered.mcap`"
+    if ".db3" in suffixes:
+        file = next(file for file in files if file.suffix == ".db3")
+        return (
+            f"; try `sqlite3 {file} .recover | sqlite3 recovered.db3`, `ros2 bag reindex {folder}`"
+        )
+    return ""
 
 
 def stamp_of(decoded: Any) -> int:

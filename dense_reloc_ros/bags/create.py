@@ -11,7 +11,6 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.stamps import NANOSECONDS
 
 IMAGE_FORMATS = {".png": "png", ".jpg": "jpeg"}
 
@@ -29,9 +28,9 @@ def create_bag(
     """
     frames = read_seven_scenes(folder, camera)
     with BagWriter(bag, camera) as writer:
-        writer.write_static_tf(_stamp(frames[0]))
+        writer.write_static_tf(frames[0].stamp)
         for frame in tqdm(frames, desc="writing the bag", unit="frame"):
-            stamp = _stamp(frame)
+            stamp = frame.stamp
             if frame.T_map_camera is not None:
                 writer.write_ground_truth(stamp, frame.T_map_camera)
             # Decoded in either case: a damaged file must not get into a bag.
@@ -47,10 +46,6 @@ def create_bag(
                     raise InputError(f"{folder / frame.name}: there is no depth image")
                 writer.write_depth(stamp, metres)
     return len(frames)
-
-
-def _stamp(frame: SourceFrame) -> int:
-    return round(frame.timestamp * NANOSECONDS)
 
 
 def _image_file(folder: Path, frame: SourceFrame) -> Path:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -55,13 +56,14 @@ def read_frames(
     pose_topic: str | None = None,
     depth_topic: str | None = None,
     rectified: bool | None = None,
+    depth_tolerance: int = DEFAULT_TOLERANCE,
 ) -> list[SourceFrame]:
     """The images of one camera in the order of their stamps; pixels are read when asked for.
 
     The bag must stay open as long as images are loaded. `image_topic` None is the only colour
     image topic of the bag; `camera` None is what its camera_info says of raw or `rectified` images
-    (None: what topics and pixels say). Poses and depth belong to
-    the image nearest in time, within 5 ms.
+    (None: what topics and pixels say). Poses belong
+    to the image nearest in time, within 5 ms, and depth within `depth_tolerance` nanoseconds.
 
     Raises:
         InputError: missing topics or ones of another type (lists what is there), more than one
@@ -82,7 +84,8 @@ def read_frames(
             camera=camera,
             T_map_camera=poses.at(image.stamp) if poses else None,
             read_image=partial(_load, bag, image, decode_image),
-            read_depth=_depth_reader(bag, image.stamp, depths),
+            read_depth=_depth_reader(bag, image.stamp, depths, depth_tolerance),
+            exact_stamp=image.stamp,
         )
         for index, image in enumerate(images)
     ]
@@ -95,6 +98,7 @@ def read_mapping_frames(
     image_topic: str | None = None,
     camera: Camera | None = None,
     rectified: bool | None = None,
+    depth_tolerance: int = DEFAULT_TOLERANCE,
 ) -> list[SourceFrame]:
     """The images of an open bag that have a pose and, where there is a depth topic, depth.
 
@@ -104,16 +108,20 @@ def read_mapping_frames(
     Raises:
         InputError: as `read_frames`, or no complete frame at all.
     """
-    frames = read_frames(bag, image_topic, camera, pose_topic, depth_topic, rectified)
+    frames = read_frames(
+        bag, image_topic, camera, pose_topic, depth_topic, rectified, depth_tolerance
+    )
     posed = [frame for frame in frames if frame.T_map_camera is not None]
     if not posed:
         raise InputError(
             f"{bag.path}: no pose on {pose_topic} belongs to any of the {len(frames)} images"
         )
     complete = [frame for frame in posed if frame.read_depth or not depth_topic]
-    if not complete:
+    if depth_topic and not complete:
         raise InputError(
-            f"{bag.path}: no depth on {depth_topic} belongs to any of the {len(posed)} images"
+            f"{bag.path}: no depth on {depth_topic} belongs to any of the {len(posed)} images: the "
+            f"nearest is {_smallest_gap(bag, depth_topic, posed):.1f} ms away, more than the "
+            f"{depth_tolerance / 1e6:g} ms of --depth-tolerance"
         )
     if len(complete) < len(frames):
         logger.warning(
@@ -162,15 +170,31 @@ def _load(bag: BagReader, image: _IndexedImage, decode: Callable[[Any], Pixels])
     raise InputError(f"{bag.path}: {image.topic}: the bag changed while it was read")
 
 
+def _nearest(stamp: int, images: Sequence[_IndexedImage]) -> _IndexedImage | None:
+    """The image nearest in time, of those in the order of their stamps."""
+    after = bisect_left(images, stamp, key=lambda image: image.stamp)
+    around = images[max(0, after - 1) : after + 1]
+    return min(around, key=lambda image: abs(image.stamp - stamp), default=None)
+
+
 def _depth_reader(
-    bag: BagReader, stamp: int, depths: Sequence[_IndexedImage]
+    bag: BagReader, stamp: int, depths: Sequence[_IndexedImage], tolerance: int
 ) -> Callable[[], DepthImage] | None:
-    if not depths:
-        return None
-    nearest = min(depths, key=lambda depth: abs(depth.stamp - stamp))
-    if abs(nearest.stamp - stamp) > DEFAULT_TOLERANCE:
+    nearest = _nearest(stamp, depths)
+    if nearest is None or abs(nearest.stamp - stamp) > tolerance:
         return None
     return partial(_load, bag, nearest, _decode_depth)
+
+
+def _smallest_gap(bag: BagReader, topic: str, frames: Sequence[SourceFrame]) -> float:
+    """Milliseconds between an image and the depth nearest to it, of all the smallest."""
+    depths = _index(bag, topic)
+    gaps = [
+        abs(nearest.stamp - frame.stamp)
+        for frame in frames
+        if (nearest := _nearest(frame.stamp, depths))
+    ]
+    return min(gaps, default=0) / 1e6
 
 
 def _decode_depth(message: Any) -> DepthImage:

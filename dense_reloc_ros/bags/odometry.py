@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from functools import partial
 
 from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.cameras import find_image_topic
@@ -10,7 +11,8 @@ from dense_reloc_ros.bags.recorded_poses import TF_TYPE, pose_of, static_transfo
 from dense_reloc_ros.bags.topics import ODOMETRY_FRAME, TF_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.geometry.pose_sieve import PoseSieve
+from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +41,7 @@ def read_odometry(bag: BagReader, image_topic: str | None = None) -> Trajectory 
 def _poses(bag: BagReader, camera_frame: str) -> dict[int, FloatArray]:
     poses: dict[int, FloatArray] = {}
     mounts: dict[str, FloatArray] = {}
+    sieve = PoseSieve(f"{bag.path}: {TF_TOPIC}")
     for message in bag.messages([TF_TOPIC]):
         for transform in bag.decode(message).transforms:
             if transform.header.frame_id.lstrip("/") != ODOMETRY_FRAME:
@@ -46,5 +49,9 @@ def _poses(bag: BagReader, camera_frame: str) -> dict[int, FloatArray]:
             body = transform.child_frame_id
             if body not in mounts:
                 mounts[body] = static_transform(bag, body, camera_frame)
-            poses[stamp_of(transform)] = pose_of(transform) @ mounts[body]
+            stamp = stamp_of(transform)
+            pose = sieve.take(f"at {format_stamp(stamp)} s", partial(pose_of, transform))
+            if pose is not None:
+                poses[stamp] = pose @ mounts[body]
+    sieve.close()
     return poses

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,8 +12,9 @@ from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import from_quaternion, inverse
-from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp
 
 POSE_TYPES = (
     "geometry_msgs/msg/PoseStamped",
@@ -27,27 +29,30 @@ def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
     """The camera's trajectory on a topic of poses in the map frame.
 
     Poses of messages that name no body (PoseStamped and PoseWithCovarianceStamped) are those of
-    the camera's optical frame; others are brought to `camera_frame` through /tf_static.
+    the camera's optical frame; others are brought to `camera_frame` through /tf_static. Poses that
+    are not finite are left out with a warning.
 
     Raises:
-        InputError: a missing topic or one without poses, a pose that is not finite, two poses at
-            one time, or no static transform to the camera.
+        InputError: a missing topic or one without poses, most of which cannot be used, or no
+            static transform to the camera.
     """
     bag.require(topic, POSE_TYPES)
     poses: dict[int, FloatArray] = {}
     mounts: dict[str, FloatArray] = {}
+    sieve = PoseSieve(f"{bag.path}: {topic}")
     for message in bag.messages([topic]):
         decoded = bag.decode(message)
         stamp = stamp_of(decoded)
-        try:
-            pose = pose_of(decoded)
-        except InputError as error:
-            raise InputError(f"{bag.path}: {topic}: {error}") from None
+        where = f"{bag.path}: {topic}: at {format_stamp(stamp)} s"
+        pose = sieve.take(where, partial(pose_of, decoded))
+        if pose is None:
+            continue
         body = getattr(decoded, "child_frame_id", camera_frame)
         if body not in mounts:
             mounts[body] = static_transform(bag, body, camera_frame)
         # Recordings repeat messages now and then; the last one holds.
         poses[stamp] = pose @ mounts[body]
+    sieve.close()
     return Trajectory.from_poses(list(poses), list(poses.values()))
 
 
@@ -58,13 +63,17 @@ def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:
         InputError: frames that no chain of static transforms connects; names those there are.
     """
     edges: dict[str, dict[str, FloatArray]] = {}
+    sieve = PoseSieve(f"{bag.path}: {TF_STATIC_TOPIC}")
     if bag.topics.get(TF_STATIC_TOPIC) == TF_TYPE:
         for message in bag.messages([TF_STATIC_TOPIC]):
             for transform in bag.decode(message).transforms:
                 pair = transform.header.frame_id.lstrip("/"), transform.child_frame_id.lstrip("/")
-                T_a_b = pose_of(transform)
+                T_a_b = sieve.take(f"'{pair[0]}' to '{pair[1]}'", partial(pose_of, transform))
+                if T_a_b is None:
+                    continue
                 edges.setdefault(pair[0], {})[pair[1]] = T_a_b
                 edges.setdefault(pair[1], {})[pair[0]] = inverse(T_a_b)
+    sieve.close()
     found = {parent.lstrip("/"): np.eye(4)}
     queue = deque(found)
     while queue:

@@ -13,7 +13,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "localize",
         help="localize recorded images against a map, and report how well",
-        description="Writes poses.tum, report.json, report.html, errors.csv and plots.",
+        description="Writes poses.tum, errors.csv, frames.json, report.json, report.html, plots.",
     )
     add = parser.add_argument
     add("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
@@ -57,9 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
         single_images,
         whole_video,
     )
-    from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
-    from dense_reloc_ros.evaluation.report.failures import explain_failures
-    from dense_reloc_ros.evaluation.report.report_folder import write_report
+    from dense_reloc_ros.evaluation.report.report_folder import make_folder, report_run
     from dense_reloc_ros.evaluation.report.run_summary import RunInformation
     from dense_reloc_ros.geometry.trajectory import read_tum
     from dense_reloc_ros.localization.factory import open_localizer
@@ -73,6 +71,7 @@ def run(arguments: argparse.Namespace) -> int:
         features = FeaturesConfiguration(weights=str(arguments.weights))
         configuration = configuration.model_copy(update={"features": features})
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
+    make_folder(arguments.output)
     with open_queries(arguments) as frames:
         localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
@@ -90,12 +89,6 @@ def run(arguments: argparse.Namespace) -> int:
             queries=str(arguments.seven_scenes or arguments.bag or arguments.images),
             mode="localize with fusion over time" if arguments.fusion else "localize",
         )
-        scene_map = localizer.scene_map
-        pictures = contact_frames(records, frames, scene_map)
-        failures = explain_failures(records, frames, scene_map)
-    keyframe_poses = scene_map.keyframe_poses.numpy()
-    summary = write_report(
-        arguments.output, records, information, pictures, failures, keyframe_poses
-    )
+        summary = report_run(arguments.output, records, information, frames, localizer.scene_map)
     print_report(summary, arguments.output)
     return 0

@@ -19,6 +19,8 @@ from dense_reloc_ros.cli.camera_options import (
 if TYPE_CHECKING:
     from dense_reloc_ros.mapping.map_of_source import MapSource
 
+DEFAULT_DEPTH_TOLERANCE = 5.0
+
 
 def add_source_options(parser: argparse.ArgumentParser) -> None:
     """Adds --seven-scenes, --colmap, --bag and what goes with them."""
@@ -43,6 +45,14 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "--depth-topic",
         metavar="TOPIC",
         help="depth registered to the images, in the bag; without it, points are triangulated",
+    )
+    add(
+        "--depth-tolerance",
+        type=float,
+        default=DEFAULT_DEPTH_TOLERANCE,
+        metavar="MS",
+        help="milliseconds by which depth may be stamped before or after its image, in the bag "
+        "(default: 5)",
     )
     add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
 
@@ -72,6 +82,7 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
                 image_topic,
                 camera_of_bag(arguments, bag, image_topic),
                 rectified_choice(arguments),
+                round(arguments.depth_tolerance * 1e6),
             )
             yield MapSource(frames, f"bag {arguments.bag}", has_depth=bool(arguments.depth_topic))
     elif arguments.colmap:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +14,14 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import from_quaternion, rigid, to_quaternion
 from dense_reloc_ros.stamps import NANOSECONDS
 
+LATEST = 2**63 - 1
+"""The latest stamp."""
+UNITS = ((10**11, NANOSECONDS), (10**14, 10**6), (10**17, 10**3))
+"""Nanoseconds in what numbers below a limit count: the times of our days tell the unit."""
 DEFAULT_TOLERANCE = NANOSECONDS // 200
 """How far apart, in nanoseconds, an image and the pose that belongs to it may be stamped (5 ms)."""
 
@@ -102,39 +108,54 @@ def format_stamp(stamp: int | np.int64) -> str:
 
 
 def parse_stamp(text: str) -> int:
-    """Seconds as decimal text in nanoseconds, exactly.
+    """A time as decimal text in nanoseconds, exactly.
+
+    It is seconds, or milli-, micro- or nanoseconds where seconds would lie in a far future.
 
     Raises:
-        InputError: text that is no finite number.
+        InputError: text that is no finite number, or a time that nanoseconds cannot count.
     """
     try:
-        return int((Decimal(text) * NANOSECONDS).to_integral_value())
+        number = Decimal(text)
+        unit = next((unit for most, unit in UNITS if abs(number) < most), 1)
+        stamp = int((number * unit).to_integral_value())
     except (InvalidOperation, OverflowError, ValueError):
         raise InputError(f"'{text}' is not a time in seconds") from None
+    if abs(stamp) > LATEST:
+        raise InputError(f"'{text}' is not a time in seconds")
+    return stamp
 
 
 def read_tum(path: Path) -> Trajectory:
     """The trajectory in a TUM file: lines `timestamp tx ty tz qx qy qz qw`, # for comments.
 
+    Poses that are not finite are left out with a warning. Times may be given in other units, as
+    `parse_stamp` recognizes them.
+
     Raises:
-        InputError: a file that cannot be read, has no poses, or two at one time, or a line that
-            is no pose; names the file and the line.
+        InputError: a file that cannot be read, has no poses, or two at one time, or a line without
+            eight numbers; names the file and the line.
     """
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a TUM trajectory: {error}") from None
     stamps, poses = [], []
+    sieve = PoseSieve(str(path))
     for number, line in enumerate(lines, start=1):
-        fields = line.split("#", maxsplit=1)[0].split()
+        fields = line.split("#", maxsplit=1)[0].replace(",", " ").split()
         if not fields:
             continue
         try:
-            stamp, pose = _parse_fields(fields)
+            stamp, values = _parse_fields(fields)
         except InputError as error:
             raise InputError(f"{path}: line {number}: {error}") from None
-        stamps.append(stamp)
-        poses.append(pose)
+        where = f"{path}: line {number}"
+        pose = sieve.take(where, partial(from_quaternion, values[:3], values[3:]))
+        if pose is not None:
+            stamps.append(stamp)
+            poses.append(pose)
+    sieve.close()
     if not poses:
         raise InputError(f"{path}: there are no poses in the file")
     try:
@@ -150,13 +171,15 @@ def _parse_fields(fields: Sequence[str]) -> tuple[int, FloatArray]:
         values = np.array([float(field) for field in fields[1:]])
     except ValueError as error:
         raise InputError(str(error)) from None
-    return parse_stamp(fields[0]), from_quaternion(values[:3], values[3:])
+    return parse_stamp(fields[0]), values
 
 
-def write_tum(path: Path, trajectory: Trajectory) -> None:
-    """Writes a TUM file, translations in metres."""
+def write_tum(path: Path, trajectory: Trajectory, names: Sequence[str] = ()) -> None:
+    """Writes a TUM file, translations in metres; `names`, if any, as a comment above each pose."""
     lines = ["# timestamp tx ty tz qx qy qz qw (camera to map, optical frame)"]
-    for stamp, pose in zip(trajectory.stamps, trajectory.poses, strict=True):
+    for index, (stamp, pose) in enumerate(zip(trajectory.stamps, trajectory.poses, strict=True)):
         values = np.concatenate([pose[:3, 3], to_quaternion(pose)])
+        if names:
+            lines.append(f"# {' '.join(names[index].split())}")
         lines.append(" ".join([format_stamp(stamp), *(f"{value:.9f}" for value in values)]))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,6 +27,8 @@ from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class MapSource:
@@ -40,15 +43,31 @@ class MapSource:
 
 
 def seven_scenes_source(folder: Path, camera: Camera) -> MapSource:
-    """The frames of a folder in the layout of 7-Scenes.
+    """The frames of a folder in the layout of 7-Scenes that have a pose.
 
     Raises:
-        InputError: no frames there, or some that cannot be used.
+        InputError: no frames there, or most of them without a pose that can be used.
     """
-    frames = read_seven_scenes(folder, camera)
+    frames = with_poses(read_seven_scenes(folder, camera))
     # A single missing depth image is an accident, a folder without any is not.
     has_depth = any(frame.read_depth for frame in frames)
     return MapSource(frames, f"folder {folder} in the layout of 7-Scenes", has_depth=has_depth)
+
+
+def with_poses(frames: Sequence[SourceFrame]) -> Sequence[SourceFrame]:
+    """The frames that have a pose; all of them, to be refused, where most have none."""
+    posed = [frame for frame in frames if frame.T_map_camera is not None]
+    if len(posed) == len(frames) or 2 * len(posed) <= len(frames):
+        return frames
+    first = next(frame.name for frame in frames if frame.T_map_camera is None)
+    missing = len(frames) - len(posed)
+    logger.warning(
+        "%d of %d frames are left out, they have no pose: %s is the first",
+        missing,
+        len(frames),
+        first,
+    )
+    return posed
 
 
 def describer_for(

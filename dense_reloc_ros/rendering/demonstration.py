@@ -31,7 +31,6 @@ from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping,
 from dense_reloc_ros.rendering.room import Room
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.stamps import NANOSECONDS
 
 CAMERA = Camera(640, 480, 525.0, 525.0, 319.5, 239.5)
 KEYFRAMES = 60
@@ -145,7 +144,7 @@ def _records(folder: DemonstrationFolder, frames: Sequence[SourceFrame]) -> list
     published = read_tum(folder.report / "poses.tum")
     records = []
     for frame in frames:
-        stamp = round(frame.timestamp * NANOSECONDS)
+        stamp = frame.stamp
         pose = published.at(stamp)
         records.append(FrameRecord(stamp, frame.name, pose, ground_truth=frame.T_map_camera))
     return records

@@ -90,3 +90,22 @@ def test_poses_of_another_time_are_refused(tmp_path):
         reason = "no pose on /ground_truth/pose belongs to any of the 1 images"
         with pytest.raises(InputError, match=reason):
             read_mapping_frames(bag, GROUND_TRUTH_TOPIC)
+
+
+@pytest.mark.parametrize("gap_ms", [6, 16])
+def test_depth_that_comes_late_is_told_with_the_gap_the_limit_and_the_option(tmp_path, gap_ms):
+    with BagWriter(tmp_path / "bag", CAMERA) as writer:
+        writer.write_static_tf(STEP)
+        for index, frame in enumerate(frames(), start=1):
+            writer.write_ground_truth(index * STEP, frame.T_map_camera)
+            writer.write_image(index * STEP, frame.load_image())
+            writer.write_depth(index * STEP + gap_ms * 10**6, frame.load_depth())
+    with BagReader(tmp_path / "bag") as bag:
+        reason = rf"the nearest is {gap_ms}\.0 ms away, more than the 5 ms of --depth-tolerance"
+        with pytest.raises(InputError, match=reason):
+            read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
+        tolerance = (gap_ms + 1) * 10**6
+        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC, depth_tolerance=tolerance)
+        assert len(read) == len(frames())
+        for frame, expected in zip(read, frames(), strict=True):
+            np.testing.assert_allclose(frame.load_depth(), expected.load_depth(), atol=1e-3)

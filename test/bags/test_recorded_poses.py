@@ -61,7 +61,7 @@ def odometry(child: str, matrix: np.ndarray) -> Any:
 
 @pytest.fixture
 def write(tmp_path: Path):
-    def write(message: Any) -> Path:
+    def write(*messages: Any) -> Path:
         # As several nodes publish them: one message each, and the second one the other way round.
         static = [
             transform("base_link", "mount", T_BASE_MOUNT),
@@ -74,9 +74,10 @@ def write(tmp_path: Path):
             for edge in static:
                 data = TYPES.serialize_cdr(make(kind, [edge]), kind)
                 writer.write(connection, 0, data)
-            kind = message.__msgtype__
+            kind = messages[0].__msgtype__
             connection = writer.add_connection("/pose", kind, typestore=TYPES)
-            writer.write(connection, 1, TYPES.serialize_cdr(message, kind))
+            for time, message in enumerate(messages, start=1):
+                writer.write(connection, time, TYPES.serialize_cdr(message, kind))
         return path
 
     return write
@@ -131,4 +132,36 @@ def test_a_pose_that_is_not_finite_is_refused(write):
     broken[0, 3] = np.nan
     message = make("geometry_msgs/msg/PoseStamped", header("map"), pose(broken))
     with BagReader(write(message)) as bag, pytest.raises(InputError, match=r"/pose: .*not finite"):
+        read_poses(bag, "/pose", "camera")
+
+
+def stamped(matrix: np.ndarray, second: int) -> Any:
+    message = make("geometry_msgs/msg/PoseStamped", header("map"), pose(matrix))
+    message.header.stamp.sec, message.header.stamp.nanosec = second, 0
+    return message
+
+
+@pytest.mark.parametrize("bad", [np.nan, -np.inf])
+def test_bad_poses_among_good_ones_are_left_out_and_named(write, caplog, bad):
+    broken = T_MAP_BASE.copy()
+    broken[0, 3] = bad
+    zero = stamped(T_MAP_BASE, 4)
+    zero.pose.orientation.x = zero.pose.orientation.y = 0.0
+    zero.pose.orientation.z = zero.pose.orientation.w = 0.0
+    good = [stamped(T_MAP_BASE, second) for second in (1, 3, 5)]
+    with BagReader(write(good[0], stamped(broken, 2), good[1], zero, good[2])) as bag:
+        poses = read_poses(bag, "/pose", "camera")
+    assert poses.stamps.tolist() == [10**9, 3 * 10**9, 5 * 10**9]
+    assert "2 of 5 poses are left out" in caplog.text
+    assert "at 2.000000000 s" in caplog.text and "at 4.000000000 s" in caplog.text
+
+
+def test_poses_that_are_mostly_bad_are_refused(write):
+    broken = T_MAP_BASE.copy()
+    broken[0, 3] = np.nan
+    messages = [stamped(broken, 1), stamped(T_MAP_BASE, 2), stamped(broken, 3)]
+    with (
+        BagReader(write(*messages)) as bag,
+        pytest.raises(InputError, match=r"at 1\.0+ s: .*\(2 of 3 poses are bad\)"),
+    ):
         read_poses(bag, "/pose", "camera")

@@ -50,12 +50,6 @@ BAD_RECORDINGS = {
         "frame-000000: an image of 160x120 does not fit camera intrinsics for 320x120",
     ),
     "missing intrinsics": (remove("camera.yaml"), "camera.yaml: No such file"),
-    "NaN pose": (
-        write_text("frame-000001.pose.txt", SKEWED.replace("0.5", "nan")),
-        "frame-000001.pose.txt: not a pose: the pose has values that are not finite",
-    ),
-    "non-rigid pose": (write_text("frame-000001.pose.txt", SKEWED), "is not a rigid motion"),
-    "missing pose": (remove("frame-000001.pose.txt"), "frame-000001: its pose is unknown"),
     "missing depth": (remove("frame-000001.depth.png"), "frame-000001: its depth is missing"),
     "cut depth": (truncate("frame-000003.depth.png"), "frame-000003.depth.png: not a readable"),
     "depth of another size": (
@@ -74,6 +68,42 @@ def test_bad_recordings_give_one_line_and_no_map(folder, capsys, problem):
     assert build(folder) == 2
     assert reason in error_line(capsys.readouterr().err)
     assert [entry.name for entry in folder.parent.iterdir()] == ["recording"]
+
+
+BAD_POSES = {
+    "NaN": (write_text("frame-000001.pose.txt", SKEWED.replace("0.5", "nan")), "not finite"),
+    "-inf": (write_text("frame-000001.pose.txt", SKEWED.replace("0.5", "-inf")), "not finite"),
+    "not rigid": (write_text("frame-000001.pose.txt", SKEWED), "is not a rigid motion"),
+    "empty": (write_text("frame-000001.pose.txt", ""), "not a pose"),
+    "missing": (remove("frame-000001.pose.txt"), "they have no pose: frame-000001 is the first"),
+}
+
+
+@pytest.mark.usefixtures("pixel_describer")
+@pytest.mark.parametrize("problem", BAD_POSES)
+def test_one_bad_pose_costs_its_frame_alone(folder, caplog, problem):
+    spoil, reason = BAD_POSES[problem]
+    spoil(folder)
+    assert build(folder) == 0
+    names = load_map(folder.parent / "map").information.keyframe_names
+    assert names == ["frame-000000", "frame-000002", "frame-000003"]
+    assert reason in caplog.text and "frame-000001" in caplog.text
+    assert "1 of 4" in caplog.text
+
+
+@pytest.mark.usefixtures("pixel_describer")
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda pose: pose.write_text(SKEWED), r"is not a rigid motion"),
+        (lambda pose: pose.unlink(), "its pose is unknown"),
+    ],
+)
+def test_recordings_with_most_poses_bad_are_refused(folder, capsys, spoil, reason):
+    for number in (1, 2):
+        spoil(folder / f"frame-{number:06d}.pose.txt")
+    assert build(folder) == 2
+    assert reason in error_line(capsys.readouterr().err)
 
 
 @pytest.mark.usefixtures("pixel_describer")

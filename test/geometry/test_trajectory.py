@@ -4,6 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fuzzing import mangled
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
@@ -120,3 +123,51 @@ def test_beyond_its_ends_a_trajectory_has_the_last_pose_for_a_moment():
     np.testing.assert_array_equal(way.between(1_000_000_200), way.poses[1])
     assert way.between(1_100_000_000) is None
     assert way.between(-100_000_000) is None
+
+
+def test_lines_that_are_no_pose_are_left_out_and_named(tmp_path: Path, caplog):
+    path = tmp_path / "poses.tum"
+    positions = [
+        "0 0 0 0 0 0 1",
+        "nan 0 0 0 0 0 1",
+        "0 0 1 0 0 0 0",
+        "1 0 0 0 0 0 1",
+        "2 0 0 0 0 0 1",
+    ]
+    path.write_text("".join(f"{i} {text}\n" for i, text in enumerate(positions, start=1)))
+    assert read_tum(path).stamps.tolist() == [10**9, 4 * 10**9, 5 * 10**9]
+    assert "2 of 5 poses are left out" in caplog.text
+    assert "line 2: " in caplog.text and "line 3: " in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("text", "nanoseconds"),
+    [
+        ("1403636579.763555584", 1403636579763555584),
+        ("1403636579763555584", 1403636579763555584),
+        ("1403636579763555", 1403636579763555000),
+        ("1403636579763", 1403636579763000000),
+        ("12.5", 12500000000),
+    ],
+)
+def test_times_in_other_units_are_told_by_their_size(text, nanoseconds):
+    assert parse_stamp(text) == nanoseconds
+
+
+def test_names_stand_above_their_poses(tmp_path: Path):
+    path = tmp_path / "poses.tum"
+    write_tum(path, trajectory([2, 1]), ["a b.jpg", "c.jpg"])
+    lines = path.read_text().splitlines()
+    assert [lines[1], lines[3]] == ["# a b.jpg", "# c.jpg"]
+    assert read_tum(path).stamps.tolist() == [1, 2]
+
+
+@given(st.one_of(st.binary(max_size=150), mangled("1 0 0 0 0 0 0 1\n2 1 0 0 0 0 0 1\n")))
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_any_file_is_a_trajectory_or_one_line(tmp_path: Path, content):
+    path = tmp_path / "fuzzed.tum"
+    path.write_bytes(content)
+    try:
+        assert np.isfinite(read_tum(path).poses).all()
+    except InputError as error:
+        assert str(error).startswith(f"{path}: ") and "\n" not in str(error)

@@ -44,11 +44,8 @@ def messages() -> dict[str, set[str]]:
 def expressions(tree: ast.AST) -> Iterator[ast.expr]:
     """What is raised, reported, or kept as a reason."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
-            if called(node.exc) in ERRORS:
-                yield from node.exc.args
-        elif isinstance(node, ast.Call):
-            if called(node) in CARRIERS | REPORTS:
+        if isinstance(node, ast.Call):
+            if called(node) in ERRORS | CARRIERS | REPORTS:
                 yield from node.args
             yield from (k.value for k in node.keywords if k.arg in NAMES)
         elif isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:

@@ -165,13 +165,12 @@ def localizer_configuration(arguments: argparse.Namespace) -> LocalizerConfigura
 
 def with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame]:
     """The frames with the poses in a TUM file, or as they are."""
-    from dense_reloc_ros.evaluation.replay.offline import stamp_of
     from dense_reloc_ros.geometry.trajectory import read_tum
 
     if file is None:
         return frames
     truth = read_tum(file)
-    return [replace(frame, T_map_camera=truth.at(stamp_of(frame))) for frame in frames]
+    return [replace(frame, T_map_camera=truth.at(frame.stamp)) for frame in frames]
 
 
 def positive(text: str) -> int:

@@ -27,7 +27,6 @@ from dense_reloc_ros.images.encodings import decode_compressed
 from dense_reloc_ros.images.light_levels import LEVELS, degrade
 from dense_reloc_ros.images.view_changes import View, rolled, zoomed
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.stamps import NANOSECONDS
 
 CLEAN = "clean"
 """Images stay as they were recorded."""
@@ -93,7 +92,7 @@ def degraded(frames: Sequence[SourceFrame], name: str, seed: int = 0) -> list[De
 def frame_number(frame: SourceFrame) -> int:
     """The last number in its name (`frame-000123.color.jpg`), or else its time in nanoseconds."""
     numbers = re.findall(r"\d+", frame.name)
-    return int(numbers[-1]) if numbers else round(frame.timestamp * NANOSECONDS)
+    return int(numbers[-1]) if numbers else frame.stamp
 
 
 def _is_known(part: str, alone: bool) -> bool:

@@ -14,7 +14,6 @@ from dense_reloc_ros.evaluation.replay.offline import (
     SINGLE,
     Trial,
     single_images,
-    stamp_of,
     whole_video,
 )
 from dense_reloc_ros.geometry.arrays import RgbImage
@@ -126,7 +125,7 @@ def with_fusion(configuration: TemporalConfiguration) -> StartTrial:
             single = localizer.localize(image, frame.camera)
             yield single
             camera = frame.camera.pinhole()
-            fused = fusion.fuse(LocalizedFrame(stamp_of(frame), camera, single.features, single))
+            fused = fusion.fuse(LocalizedFrame(frame.stamp, camera, single.features, single))
             yield fused.raw
             yield fused.localization
 

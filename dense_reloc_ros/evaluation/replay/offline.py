@@ -19,7 +19,6 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.stamps import NANOSECONDS
 
 SINGLE = "single"
 """Each image by itself."""
@@ -71,7 +70,7 @@ def whole_video(localizer: LocalizesVideos) -> Trial:
     """Each image with its time."""
 
     def localize(image: RgbImage, frame: SourceFrame) -> Iterator[Localization]:
-        yield localizer.localize(image, frame.camera, stamp_of(frame))
+        yield localizer.localize(image, frame.camera, frame.stamp)
 
     return Trial((VIDEO,), localize)
 
@@ -106,7 +105,7 @@ def localize_in_turns(
     localized = 0
     with tqdm(frames, desc=label, unit="frame") as progress:
         for frame in progress:
-            stamp = stamp_of(frame)
+            stamp = frame.stamp
             truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
             try:
                 image = frame.load_image()
@@ -133,11 +132,6 @@ def localize_in_turns(
     if failures and len(failures) == len(frames):
         raise failures[0]
     return records
-
-
-def stamp_of(frame: SourceFrame) -> int:
-    """When a frame was taken, in nanoseconds."""
-    return round(frame.timestamp * NANOSECONDS)
 
 
 def _with_coordinate_errors(

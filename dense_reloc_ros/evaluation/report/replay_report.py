@@ -10,19 +10,16 @@ from dense_reloc_ros.bags.frames import read_frames
 from dense_reloc_ros.bags.odometry import read_odometry
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.devices import find_device
-from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
 from dense_reloc_ros.evaluation.replay.bag_replay import ReplayOptions, replay
 from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, record_result
-from dense_reloc_ros.evaluation.report.contact_sheet import contact_frames
-from dense_reloc_ros.evaluation.report.failures import explain_failures
-from dense_reloc_ros.evaluation.report.report_folder import write_report
+from dense_reloc_ros.evaluation.report.report_folder import make_folder, report_run
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.reader import load_map
-from dense_reloc_ros.stamps import NANOSECONDS
 
 LOG_FILE = "relocalizer.log"
 
@@ -40,10 +37,7 @@ def replay_and_report(
         RelocError: no ROS 2, or a node that failed or answered nothing.
     """
     scene_map = load_map(options.map)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"{folder}: the report cannot be written: {error}") from None
+    make_folder(folder)
     with BagReader(options.bag) as bag:
         has_truth = ground_truth is None and GROUND_TRUTH_TOPIC in bag.topics
         frames = read_frames(
@@ -69,10 +63,7 @@ def replay_and_report(
             queries=str(options.bag),
             mode=f"replay {'with fusion ' if options.fusion else ''}{pace}",
         )
-        pictures = contact_frames(records, frames, scene_map)
-        failures = explain_failures(records, frames, scene_map)
-    keyframe_poses = scene_map.keyframe_poses.numpy()
-    return write_report(folder, records, information, pictures, failures, keyframe_poses)
+        return report_run(folder, records, information, frames, scene_map)
 
 
 def record_results(
@@ -81,12 +72,10 @@ def record_results(
     ground_truth: Trajectory | None,
 ) -> list[FrameRecord]:
     """A record for each frame, with the result to its stamp where there is one."""
-    # The same division as for the frames, so that equal stamps are equal numbers.
-    by_time = {result.stamp / NANOSECONDS: result for result in results}
+    by_time = {result.stamp: result for result in results}
     records = []
     for frame in frames:
-        result = by_time.get(frame.timestamp)
-        stamp = result.stamp if result else round(frame.timestamp * NANOSECONDS)
-        truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
-        records.append(record_result(stamp, frame.name, result, truth))
+        result = by_time.get(frame.stamp)
+        truth = frame.T_map_camera if ground_truth is None else ground_truth.at(frame.stamp)
+        records.append(record_result(frame.stamp, frame.name, result, truth))
     return records

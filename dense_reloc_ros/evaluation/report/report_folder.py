@@ -3,53 +3,65 @@
 from __future__ import annotations
 
 import csv
-import io
 import math
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-
-from matplotlib.figure import Figure
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
-from dense_reloc_ros.evaluation.metrics.map_to_odom import corrections
-from dense_reloc_ros.evaluation.metrics.reliability import Reliability
-from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame, contact_sheet
-from dense_reloc_ros.evaluation.report.coordinate_plot import COORDINATE_CAPTION, coordinate_figure
-from dense_reloc_ros.evaluation.report.failures import Failure
-from dense_reloc_ros.evaluation.report.html import Picture, render_html
-from dense_reloc_ros.evaluation.report.map_to_odom_plot import (
-    MAP_TO_ODOM_CAPTION,
-    map_to_odom_figure,
+from dense_reloc_ros.evaluation.report.contact_sheet import (
+    ContactFrame,
+    contact_frames,
 )
-from dense_reloc_ros.evaluation.report.plots import error_figure, trajectory_figure
-from dense_reloc_ros.evaluation.report.reliability_plot import reliability_figure
-from dense_reloc_ros.evaluation.report.risk_coverage_plot import (
-    RISK_COVERAGE_CAPTION,
-    risk_coverage_figure,
-)
+from dense_reloc_ros.evaluation.report.failures import Failure, explain_failures
+from dense_reloc_ros.evaluation.report.frame_results import frame_outcomes
+from dense_reloc_ros.evaluation.report.html import render_html
+from dense_reloc_ros.evaluation.report.pictures import draw_pictures, left_out
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary, summarize
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp, write_tum
+from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.scene.scene_map import SceneMap
 
-TRAJECTORY_CAPTION = (
-    "Camera positions: where the pictures were taken (line), where they were localized (dots), "
-    "frames without a pose (crosses), and the map's keyframes (squares)."
-)
-ERROR_CAPTION = (
-    "Error of each frame on a logarithmic scale; crosses along the upper edge are frames "
-    "without a pose."
-)
-RELIABILITY_CAPTION = (
-    "How often the best pose of a frame, published or not, would not mislead a robot (is within "
-    "0.25 m and 10°), by its confidence. Bins of few frames say little: see how far their "
-    "intervals reach."
-)
-CONTACT_CAPTION = (
-    "The published poses that are furthest off, worst first, then frames without a pose. "
-    "The points are the map's, in the keyframes that the frame was localized against; ground truth "
-    "and published pose put them at the same place where the pose is right."
-)
+
+def make_folder(folder: Path) -> None:
+    """Makes the folder of a report, before the work whose results are to go there.
+
+    Raises:
+        InputError: a folder that cannot be written to.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise InputError(f"{folder}: the report cannot be written: {error}") from None
+
+
+def report_run(
+    folder: Path,
+    records: Sequence[FrameRecord],
+    run: RunInformation,
+    frames: Sequence[SourceFrame],
+    scene_map: SceneMap,
+) -> Summary:
+    """As `write_report`, with pictures of the frames and explanations by the map.
+
+    Raises:
+        InputError: no frames, or a folder that cannot be written to.
+    """
+    summary = write_results(folder, records, run)
+    pictures: Sequence[ContactFrame] = ()
+    failures: Sequence[Failure] = ()
+    with left_out("the worst frames"):
+        pictures = contact_frames(records, frames, scene_map)
+    with left_out("the explanation of failures"):
+        failures = explain_failures(records, frames, scene_map)
+    keyframe_poses = scene_map.keyframe_poses.numpy()
+    _write_page(folder, records, summary, pictures, failures, keyframe_poses)
+    return summary
 
 
 def write_report(
@@ -60,73 +72,66 @@ def write_report(
     failures: Sequence[Failure] = (),
     keyframe_poses: FloatArray | None = None,
 ) -> Summary:
-    """Writes `report.json`, `report.html`, `poses.tum`, `errors.csv` and the plots.
+    """Writes what `write_results` does, then `report.html` and the plots.
 
     `contact_frames` are the pictures of the contact sheet, `failures` what the page explains, and
-    `keyframe_poses` (K, 4, 4) those of the map, to be drawn.
+    `keyframe_poses` (K, 4, 4) those of the map, to be drawn. What cannot be drawn is left out with
+    a warning.
+
+    Raises:
+        InputError: no frames, or a folder that cannot be written to.
+    """
+    summary = write_results(folder, records, run)
+    _write_page(folder, records, summary, contact_frames, failures, keyframe_poses)
+    return summary
+
+
+def write_results(folder: Path, records: Sequence[FrameRecord], run: RunInformation) -> Summary:
+    """Writes `poses.tum`, `errors.csv`, `frames.json` and `report.json`, the last one last.
 
     Raises:
         InputError: no frames, or a folder that cannot be written to.
     """
     if not records:
         raise InputError("there are no frames to report on")
-    summary = summarize(records, run)
-    pictures = _pictures(records, run.method, summary.calibration, contact_frames, keyframe_poses)
-    localized = {r.stamp: r.T_map_camera for r in records if r.T_map_camera is not None}
-    poses = Trajectory.from_poses(list(localized), list(localized.values()))
-    try:
+    localized = {r.stamp: r for r in records if r.T_map_camera is not None}
+    poses = [r.T_map_camera for r in localized.values() if r.T_map_camera is not None]
+    trajectory = Trajectory.from_poses(list(localized), poses)
+    names = [localized[int(stamp)].name for stamp in trajectory.stamps]
+    with _written_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        write_tum(folder / "poses.tum", poses)
+        write_tum(folder / "poses.tum", trajectory, names)
         _write_errors(folder / "errors.csv", records)
-        for name, picture in pictures.items():
-            (folder / f"{name}.png").write_bytes(picture.png)
-        page = render_html(summary, list(pictures.values()), failures)
-        (folder / "report.html").write_text(page, encoding="utf-8")
+        (folder / "frames.json").write_text(frame_outcomes(records), encoding="utf-8")
+        summary = summarize(records, run)
         text = summary.model_dump_json(indent=2)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"{folder}: the report cannot be written: {error}") from None
     return summary
 
 
-def _pictures(
+def _write_page(
+    folder: Path,
     records: Sequence[FrameRecord],
-    method: str,
-    calibration: Reliability | None,
+    summary: Summary,
     contact_frames: Sequence[ContactFrame],
+    failures: Sequence[Failure],
     keyframe_poses: FloatArray | None,
-) -> dict[str, Picture]:
-    pictures = {}
-    if any(r.is_localized or r.ground_truth is not None for r in records):
-        figure = trajectory_figure(records, keyframe_poses)
-        pictures["trajectory"] = Picture("Trajectory", TRAJECTORY_CAPTION, _png(figure))
-    if any(r.ground_truth is not None for r in records):
-        pictures["errors"] = Picture("Error per frame", ERROR_CAPTION, _png(error_figure(records)))
-    corrected = corrections(records)
-    if corrected:
-        png = _png(map_to_odom_figure(corrected))
-        pictures["map_to_odom"] = Picture("Map to odometry", MAP_TO_ODOM_CAPTION, png)
-    if calibration is not None:
-        figure = reliability_figure(calibration)
-        pictures["reliability"] = Picture("Confidence", RELIABILITY_CAPTION, _png(figure))
-    curves = risk_coverage_figure(records)
-    if curves is not None:
-        picture = Picture("Risk and coverage", RISK_COVERAGE_CAPTION, _png(curves))
-        pictures["risk_coverage"] = picture
-    errors = [r.coordinate_errors for r in records if r.coordinate_errors is not None]
-    if errors:
-        png = _png(coordinate_figure({method: errors}))
-        pictures["scene_coordinates"] = Picture("Scene coordinates", COORDINATE_CAPTION, png)
-    if contact_frames:
-        figure = contact_sheet(contact_frames)
-        pictures["worst_frames"] = Picture("Worst frames", CONTACT_CAPTION, _png(figure))
-    return pictures
+) -> None:
+    pictures = draw_pictures(records, summary, contact_frames, keyframe_poses)
+    with _written_to(folder):
+        for name, picture in pictures.items():
+            (folder / f"{name}.png").write_bytes(picture.png)
+        with left_out("report.html"):
+            page = render_html(summary, list(pictures.values()), failures)
+            (folder / "report.html").write_text(page, encoding="utf-8")
 
 
-def _png(figure: Figure) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png")
-    return buffer.getvalue()
+@contextmanager
+def _written_to(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise InputError(f"{folder}: the report cannot be written: {error}") from None
 
 
 def _write_errors(path: Path, records: Sequence[FrameRecord]) -> None:

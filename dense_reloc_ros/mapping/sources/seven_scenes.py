@@ -11,6 +11,7 @@ import numpy as np
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import checked_rigid
 from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -26,9 +27,11 @@ def read_seven_scenes(folder: Path, camera: Camera) -> list[SourceFrame]:
     `.pose.txt` (4x4, camera to map) and `.depth.png` (16 bit, millimetres, 0 or 65535 = unknown,
     registered to the colour image).
 
+    Poses that are no rigid motions are left out with a warning.
+
     Raises:
-        InputError: no such folder, no frames in it, a pose or depth without its image, or a pose
-            that is not a rigid motion. Images are read, and complain, only when loaded.
+        InputError: no such folder, no frames in it, a pose or depth without its image, or most
+            poses cannot be used. Images are read, and complain, only when loaded.
     """
     try:
         names = sorted(entry.name for entry in folder.iterdir())
@@ -40,18 +43,24 @@ def read_seven_scenes(folder: Path, camera: Camera) -> list[SourceFrame]:
         files.setdefault(match[1], {})[kind] = folder / match[0]
     if not files:
         raise InputError(f"{folder}: no images frame-XXXXXX.color.jpg or .png")
-    return [_frame(name, folder, files[name], camera) for name in sorted(files)]
+    sieve = PoseSieve(str(folder))
+    frames = [_frame(name, folder, files[name], camera, sieve) for name in sorted(files)]
+    sieve.close()
+    return frames
 
 
-def _frame(name: str, folder: Path, files: dict[str, Path], camera: Camera) -> SourceFrame:
+def _frame(
+    name: str, folder: Path, files: dict[str, Path], camera: Camera, sieve: PoseSieve
+) -> SourceFrame:
     if "color" not in files:
         present = next(iter(files.values())).name
         raise InputError(f"{folder / name}.color.jpg: missing, though {present} is there")
+    pose = files.get("pose")
     return SourceFrame(
         name=name,
         timestamp=int(name.removeprefix("frame-")) / FRAMES_PER_SECOND,
         camera=camera,
-        T_map_camera=_read_pose(files["pose"]) if "pose" in files else None,
+        T_map_camera=sieve.take(str(pose), partial(_read_pose, pose)) if pose else None,
         read_image=partial(read_rgb, files["color"]),
         read_depth=partial(read_depth_millimetres, files["depth"]) if "depth" in files else None,
     )
@@ -62,6 +71,6 @@ def _read_pose(path: Path) -> FloatArray:
         numbers = np.array(path.read_text().split(), dtype=np.float64)
         return checked_rigid(numbers.reshape(-1, 4))
     except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from None
+        raise InputError(f"not a pose: {error.strerror}") from None
     except (ValueError, InputError) as error:
-        raise InputError(f"{path}: not a pose: {error}") from None
+        raise InputError(f"not a pose: {error}") from None

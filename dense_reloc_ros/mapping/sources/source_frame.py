@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.stamps import NANOSECONDS
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,15 @@ class SourceFrame:
     """Gives the image (H, W, 3) RGB; called by `load_image`, which checks what it gives."""
     read_depth: Callable[[], DepthImage] | None = None
     """Gives the depth, which `load_depth` checks; None where there is none."""
+    exact_stamp: int | None = None
+    """Nanoseconds, where they are known: seconds as floats lose digits."""
+
+    @property
+    def stamp(self) -> int:
+        """When it was taken, in nanoseconds."""
+        if self.exact_stamp is not None:
+            return self.exact_stamp
+        return round(self.timestamp * NANOSECONDS)
 
     def known_pose(self) -> FloatArray:
         """The pose T_map_camera (4, 4).

@@ -4,13 +4,16 @@ import csv
 import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
 import pytest
+import torch
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateErrors
+from dense_reloc_ros.evaluation.report import pictures, report_folder
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.evaluation.report.failures import Failure
 from dense_reloc_ros.evaluation.report.report_folder import write_report
@@ -172,3 +175,47 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path, records):
     (tmp_path / "file").touch()
     with pytest.raises(InputError, match="file/report"):
         write_report(tmp_path / "file" / "report", records, RUN)
+
+
+def test_a_plot_that_fails_loses_nothing_else(tmp_path: Path, records, monkeypatch, caplog):
+    def fail(*arguments: object) -> None:
+        raise OverflowError("cannot convert float NaN to integer")
+
+    monkeypatch.setattr(pictures, "trajectory_figure", fail)
+    monkeypatch.setattr(report_folder, "explain_failures", fail)
+    monkeypatch.setattr(report_folder, "contact_frames", fail)
+    scene_map = SimpleNamespace(keyframe_poses=torch.eye(4)[None])
+    report_folder.report_run(tmp_path, records, RUN, [], scene_map)
+    written = {path.name for path in tmp_path.iterdir()}
+    assert {"poses.tum", "errors.csv", "frames.json", "report.json", "report.html"} <= written
+    assert "errors.png" in written and "trajectory.png" not in written
+    assert "the report lacks the plot 'trajectory': cannot convert float NaN" in caplog.text
+
+
+def test_results_are_written_before_anything_is_drawn(tmp_path: Path, records, monkeypatch):
+    def interrupt(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pictures, "trajectory_figure", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        write_report(tmp_path, records, RUN)
+    assert len(read_tum(tmp_path / "poses.tum")) == 3
+    assert json.loads((tmp_path / "report.json").read_text())["localized"] == 3
+
+
+def test_frames_are_written_for_programs(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN)
+    frames = json.loads((tmp_path / "frames.json").read_text())
+    assert [frame["name"] for frame in frames] == [record.name for record in records]
+    assert [frame["stamp_ns"] for frame in frames] == [record.stamp for record in records]
+    assert [frame["reason"] for frame in frames] == ["", "", "too dark", ""]
+    assert frames[2]["pose"] is None
+    np.testing.assert_allclose(frames[0]["pose"]["position"], records[0].T_map_camera[:3, 3])
+    assert frames[0]["translation_error_m"] == pytest.approx(0.01)
+    assert frames[3]["stages_ms"] == {"features": 40.0}
+
+
+def test_poses_have_the_names_of_their_images(tmp_path: Path, records):
+    write_report(tmp_path, records, RUN)
+    lines = (tmp_path / "poses.tum").read_text().splitlines()
+    assert lines[1::2] == [f"# {record.name}" for record in records if record.is_localized]

@@ -45,3 +45,16 @@ def test_folders_without_images_are_refused(tmp_path: Path):
         read_image_folder(tmp_path, CAMERA)
     with pytest.raises(InputError, match="missing: No such file"):
         read_image_folder(tmp_path / "missing", CAMERA)
+
+
+@pytest.mark.parametrize("name", ["nan.jpg", "inf.png", "1e300.jpg"])
+def test_names_like_odd_numbers_are_names(tmp_path: Path, name: str):
+    write_images(tmp_path, name, "5.png")
+    stamps = [frame.stamp for frame in read_image_folder(tmp_path, CAMERA)]
+    assert stamps == [0, 10**9]
+
+
+def test_nanoseconds_are_kept_to_the_last(tmp_path: Path):
+    write_images(tmp_path, "1403636579763555584.png", "1403636579813555457.png")
+    frames = read_image_folder(tmp_path, CAMERA)
+    assert [f"{frame.stamp}.png" for frame in frames] == [frame.name for frame in frames]

@@ -76,6 +76,20 @@ def test_bad_poses_are_refused_by_file(folder, text, reason):
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("value", ["-inf", "nan", "0"])
+def test_a_bad_pose_among_good_ones_is_left_out_and_named(folder, value, caplog):
+    for number in (40, 41):
+        Image.fromarray(np.zeros((6, 8, 3), np.uint8)).save(
+            folder / f"frame-{number:06d}.color.png"
+        )
+        np.savetxt(folder / f"frame-{number:06d}.pose.txt", pose())
+    (folder / "frame-000040.pose.txt").write_text("\n".join([" ".join([value] * 4)] * 4))
+    frames = read_seven_scenes(folder, CAMERA)
+    assert [frame.T_map_camera is not None for frame in frames] == [True, False, False, True]
+    assert "1 of 3 poses are left out" in caplog.text
+    assert "frame-000040.pose.txt: not a pose" in caplog.text
+
+
 def test_missing_image_folder_and_frames_are_refused(folder, tmp_path):
     (folder / "frame-000007.color.png").unlink()
     with pytest.raises(InputError, match=r"frame-000007.color.jpg: missing, though frame-000007"):
