@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dense_reloc_ros.errors import ConfigurationError
 
@@ -41,12 +41,12 @@ class RetrievalConfiguration(Block):
         "vlad", description="Global descriptor that finds the candidates: vlad or gem"
     )
     candidates: int = Field(
-        40, ge=1, le=1000, description="Keyframes that are re-ranked by local evidence"
+        40, ge=1, le=400, description="Keyframes that are re-ranked by local evidence"
     )
     evidence_points: int = Field(
-        48, ge=1, le=1000, description="Points of a candidate that are looked for in the query"
+        48, ge=1, le=400, description="Points of a candidate that are looked for in the query"
     )
-    keyframes: int = Field(8, ge=1, le=200, description="Keyframes that a query is matched with")
+    keyframes: int = Field(8, ge=1, le=40, description="Keyframes that a query is matched with")
     baseline_share: float = Field(
         0.03,
         ge=0.0,
@@ -54,7 +54,7 @@ class RetrievalConfiguration(Block):
         description="Keyframes nearer to a better one than this share of the depth are skipped",
     )
     clusters: int = Field(
-        2, ge=1, le=20, description="Co-visibility clusters localized one by one at most"
+        2, ge=1, le=6, description="Co-visibility clusters localized one by one at most"
     )
     common_points: int = Field(
         5, ge=1, le=1000, description="Common points that put two keyframes into one cluster"
@@ -65,7 +65,7 @@ class MatchingConfiguration(Block):
     """Which points are matched, and with how much memory."""
 
     points: int = Field(
-        700, ge=20, le=20_000, description="Map points correlated with the query at most"
+        700, ge=20, le=4000, description="Map points correlated with the query at most"
     )
     memory_mb: int = Field(
         256, ge=16, le=65_536, description="Memory that correlation may use besides its result"
@@ -75,28 +75,26 @@ class MatchingConfiguration(Block):
 class NreConfiguration(Block):
     """The NRE pose estimator (thesis 4.4)."""
 
-    samples: int = Field(
-        384, ge=1, le=100_000, description="Triplets of loss maps that P3P is run on"
-    )
+    samples: int = Field(384, ge=1, le=2000, description="Triplets of loss maps that P3P is run on")
     refined_samples: int = Field(
-        2, ge=1, le=100, description="Cheapest distinct sampled poses that GNC refines"
+        2, ge=1, le=12, description="Cheapest distinct sampled poses that GNC refines"
     )
     refined_fine: int = Field(
-        3, ge=1, le=20, description="Cheapest coarse poses refined on fine maps"
+        3, ge=1, le=12, description="Cheapest coarse poses refined on fine maps"
     )
     coarse_sigma: float = Field(
-        2.0, gt=0.0, le=20.0, description="First smoothing of GNC on coarse maps, in cells"
+        2.0, gt=0.0, le=8.0, description="First smoothing of GNC on coarse maps, in cells"
     )
     fine_sigma: float = Field(
-        4.0, gt=0.0, le=40.0, description="First smoothing of GNC on fine maps, in cells"
+        4.0, gt=0.0, le=12.0, description="First smoothing of GNC on fine maps, in cells"
     )
     last_sigma: float = Field(
         0.6, gt=0.0, le=10.0, description="Last smoothing of GNC on both, in cells"
     )
-    sigma_steps: int = Field(3, ge=1, le=50, description="Smoothings from first to last")
-    iterations: int = Field(4, ge=1, le=200, description="Steps for each smoothing at most")
+    sigma_steps: int = Field(3, ge=1, le=10, description="Smoothings from first to last")
+    iterations: int = Field(4, ge=1, le=24, description="Steps for each smoothing at most")
     window: int = Field(
-        12, ge=4, le=256, description="Size of the local high-resolution maps in cells"
+        12, ge=4, le=32, description="Size of the local high-resolution maps in cells"
     )
 
 
@@ -127,7 +125,7 @@ class FeatureMetricConfiguration(Block):
         le=10.0,
         description="Distance of descriptors from which on the loss differs from squared",
     )
-    iterations: int = Field(10, ge=1, le=1000, description="Steps on each level at most")
+    iterations: int = Field(10, ge=1, le=60, description="Steps on each level at most")
     damping: float = Field(0.01, gt=0.0, le=100.0, description="Damping of the first step")
 
 
@@ -139,9 +137,7 @@ class DsmConfiguration(Block):
         description="File of the network's weights, read when a map is loaded; empty: those that "
         "it brings along",
     )
-    scene_images: int = Field(
-        10, ge=1, le=100, description="Keyframes that a query is matched with"
-    )
+    scene_images: int = Field(10, ge=1, le=40, description="Keyframes that a query is matched with")
     threshold: float = Field(
         3.0,
         gt=0.0,
@@ -202,6 +198,49 @@ class LocalizerConfiguration(Block):
     dsm: DsmConfiguration = DsmConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 
+    @property
+    def work(self) -> dict[str, float]:
+        """How much the parameters give each step of a frame to do, in numbers of like operations.
+
+        The names are those of the parameters that the number is made of.
+        """
+        retrieval, nre, align = self.retrieval, self.nre, self.feature_metric
+        points = self.matching.points * retrieval.clusters
+        steps = nre.sigma_steps * nre.iterations
+        every = "matching.points, retrieval.clusters"
+        return {
+            "retrieval.candidates, retrieval.evidence_points": retrieval.candidates
+            * retrieval.evidence_points,
+            every: points,
+            f"nre.samples, {every}": nre.samples * points,
+            f"nre.refined_samples, nre.sigma_steps, nre.iterations, {every}": nre.refined_samples
+            * steps
+            * points,
+            f"nre.refined_fine, nre.window, {every}": nre.refined_fine * nre.window**2 * points,
+            f"nre.refined_fine, nre.sigma_steps, nre.iterations, {every}": nre.refined_fine
+            * steps
+            * points,
+            f"feature_metric.levels, feature_metric.iterations, {every}": len(align.levels)
+            * align.iterations
+            * points,
+        }
+
+    @model_validator(mode="after")
+    def _bounded(self) -> LocalizerConfiguration:
+        for names, work in self.work.items():
+            usual = USUAL_WORK[names]
+            if work > LARGEST_WORK * usual:
+                raise ValueError(
+                    f"{names} together give a frame {work / usual:.1f} times the work of the "
+                    f"defaults, at most {LARGEST_WORK} times are allowed: lower one of them"
+                )
+        return self
+
+
+LARGEST_WORK = 6
+"""By which a step may take longer than with the defaults: a frame stays about below a second."""
+USUAL_WORK = LocalizerConfiguration.model_construct().work
+
 
 def load_configuration(path: Path) -> LocalizerConfiguration:
     """The configuration in a YAML file.
@@ -221,10 +260,15 @@ def block_from_mapping(kind: type[AnyBlock], values: dict[str, Any]) -> AnyBlock
     try:
         return kind.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        where = f"parameter '{name}': " if name else ""
-        raise ConfigurationError(where + first["msg"]) from None
+        raise ConfigurationError(first_refusal(error)) from None
+
+
+def first_refusal(error: ValidationError) -> str:
+    """What a model does not like first, with the parameter's name where it is about one."""
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"parameter '{name}': {message}" if name else message
 
 
 def read_yaml(path: Path) -> Any:

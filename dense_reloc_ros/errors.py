@@ -22,6 +22,10 @@ class ConfigurationError(RelocError):
     """A parameter or a combination of parameters that makes no sense."""
 
 
+class TimeLimitError(RelocError):
+    """A frame that took longer than it may."""
+
+
 class TrainingError(RelocError):
     """A training run that cannot go on, such as one whose loss is no longer finite."""
 

@@ -1,4 +1,4 @@
-"""Wall time of the steps of a frame."""
+"""Wall time of the steps of a frame, and the end of its patience."""
 
 from __future__ import annotations
 
@@ -8,18 +8,34 @@ from contextlib import contextmanager
 
 import torch
 
+from dense_reloc_ros.errors import TimeLimitError
+
 
 class Stopwatch:
-    """Adds up milliseconds by stage; waits for the GPU at the end of each where there is one."""
+    """Adds up milliseconds by stage; waits for the GPU at the end of each where there is one.
 
-    def __init__(self, device: torch.device) -> None:
+    With `most_seconds` no stage begins later than that after the stopwatch was made.
+    """
+
+    def __init__(self, device: torch.device, most_seconds: float | None = None) -> None:
         self._device = device
+        self._most_seconds = most_seconds
+        self._started = time.perf_counter()
         self.milliseconds: dict[str, float] = {}
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times what happens inside the `with` block."""
+        """Times what happens inside the `with` block.
+
+        Raises:
+            TimeLimitError: the time is over; says how long that was.
+        """
         start = time.perf_counter()
+        if self._most_seconds is not None and start - self._started > self._most_seconds:
+            raise TimeLimitError(
+                f"given up before '{name}' after {self._most_seconds:g} s, the frame's "
+                "max_frame_seconds"
+            )
         try:
             yield
         finally:

@@ -92,3 +92,16 @@ def test_every_parameter_is_described_and_bounded():
             if field.annotation in (int, float):
                 bounds = [bound for bound in field.metadata if hasattr(bound, "le")]
                 assert bounds, f"{block_name}.{name}"
+
+
+def test_parameters_that_each_are_legal_may_be_too_much_together():
+    """Each may be six times its default; the window counts by its square."""
+    block_from_mapping(LocalizerConfiguration, {"nre": {"window": 29}})
+    with pytest.raises(ConfigurationError) as caught:
+        block_from_mapping(LocalizerConfiguration, {"nre": {"window": 30}})
+    assert str(caught.value) == (
+        "nre.refined_fine, nre.window, matching.points, retrieval.clusters together give a frame "
+        "6.2 times the work of the defaults, at most 6 times are allowed: lower one of them"
+    )
+    more = {"nre": {"window": 30, "refined_fine": 2}}
+    assert block_from_mapping(LocalizerConfiguration, more).nre.window == 30

@@ -7,6 +7,7 @@ import time
 import pytest
 import torch
 
+from dense_reloc_ros.errors import TimeLimitError
 from dense_reloc_ros.stopwatch import Stopwatch
 
 
@@ -55,3 +56,14 @@ def test_work_that_a_gpu_still_does_is_waited_for(clock, monkeypatch):
     with stopwatch.stage("features"):
         clock.seconds += 1.0
     assert stopwatch.milliseconds == pytest.approx({"features": 3000.0})
+
+
+def test_no_stage_begins_after_the_time_is_over(clock):
+    stopwatch = Stopwatch(torch.device("cpu"), most_seconds=2.0)
+    with stopwatch.stage("features"):
+        clock.seconds += 2.0
+    with stopwatch.stage("matching"):  # just in time, and never interrupted
+        clock.seconds += 5.0
+    with pytest.raises(TimeLimitError) as caught, stopwatch.stage("pose"):
+        pytest.fail("has begun")
+    assert str(caught.value) == ("given up before 'pose' after 2 s, the frame's max_frame_seconds")

@@ -66,17 +66,19 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
     from dense_reloc_ros.mapping.keyframes import select_keyframes
     from dense_reloc_ros.mapping.map_of_source import describer_for, image_of, make_map
-    from dense_reloc_ros.scene.writer import check_target, write_map
+    from dense_reloc_ros.scene.map_target import claimed
+    from dense_reloc_ros.scene.writer import write_to
 
-    check_target(arguments.output)
-    method = find_method(arguments.method or DEFAULT_METHOD)
-    describer = describer_for(
-        method, arguments.network, find_device(arguments.device), arguments.weights
-    )
-    with open_source(arguments) as source, ExitStack() as bars:
+    with ExitStack() as stack:
+        target = stack.enter_context(claimed(arguments.output))
+        method = find_method(arguments.method or DEFAULT_METHOD)
+        describer = describer_for(
+            method, arguments.network, find_device(arguments.device), arguments.weights
+        )
+        source = stack.enter_context(open_source(arguments))
         if arguments.coordinates and not source.has_depth:
             raise ConfigurationError("--coordinates needs depth, which this source does not have")
-        progress = ProgressBars(bars)
+        progress = ProgressBars(stack)
         frames = select_keyframes(
             source.frames,
             arguments.every,
@@ -88,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
             scene_map = with_coordinates(scene_map, frames, progress=progress)
         has_images = arguments.store_images or arguments.coordinates
         stored = image_of(scene_map, frames) if has_images else None
-        information = write_map(arguments.output, scene_map, stored)
+        information = write_to(target, scene_map, stored)
     print(
         f"{arguments.output}: {len(information.keyframe_names)} keyframes, "
         f"{information.point_count} points, revision {information.revision}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
@@ -14,13 +15,15 @@ NO_DEPTH = (0, 65535)
 """Values that mean "unknown" in 16-bit depth images."""
 
 
-def read_rgb(path: Path) -> NDArray[np.uint8]:
+def read_rgb(path: Path, encoded: bytes | None = None) -> NDArray[np.uint8]:
     """An image file as RGB (H, W, 3), its rows and columns those of the sensor (no EXIF turning).
+
+    `encoded` is what the file holds, where it was read before.
 
     Raises:
         InputError: a file that is missing or not a whole image.
     """
-    return np.array(_open(path).convert("RGB"))
+    return np.array(_open(path, encoded).convert("RGB"))
 
 
 def read_depth_millimetres(path: Path) -> NDArray[np.float32]:
@@ -39,13 +42,13 @@ def read_depth_millimetres(path: Path) -> NDArray[np.float32]:
     return millimetres / 1000.0
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path, encoded: bytes | None = None) -> Image.Image:
     try:
-        image = Image.open(path)
+        image = Image.open(path if encoded is None else BytesIO(encoded))
         image.load()
         return image
     except FileNotFoundError:
         raise InputError(f"{path}: no such file") from None
-    # Pillow's decoders raise these two for damaged files.
-    except (OSError, SyntaxError, ValueError) as error:
+    # Pillow's decoders raise these for damaged files and for sizes that nobody means.
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
         raise InputError(f"{path}: not a readable image ({error})") from None

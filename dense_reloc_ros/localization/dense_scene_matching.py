@@ -19,7 +19,7 @@ from dense_reloc_ros.dsm.place_match import PlaceMatch, match_place
 from dense_reloc_ros.dsm.pose import supporting_points
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, PreviousFrame, Pyramid
-from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.errors import RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -93,12 +93,15 @@ class DsmLocalizer(Localizer):
         self, previous: PreviousFrame | None, image: NDArray[np.uint8], camera: Camera
     ) -> MatchedFrame:
         """Localizes an image of a video, with the help of an earlier one where there is one."""
-        stopwatch, pinhole = Stopwatch(self.device), camera.pinhole()
+        stopwatch = Stopwatch(self.device, self.max_frame_seconds)
         try:
             with stopwatch.stage("undistort"):
-                undistorted = camera.undistort(as_rgb(image))
+                image, camera = self.at_working_size(as_rgb(image), camera)
+                undistorted, pinhole = camera.undistort(image), camera.pinhole()
             with torch.inference_mode():
                 query, candidates = self._match(undistorted, pinhole, previous, stopwatch)
+        except TimeLimitError as error:
+            return MatchedFrame(Localization(Status.NO_CANDIDATES, str(error)))
         except RelocError as error:
             return MatchedFrame(Localization(Status.INVALID_INPUT, str(error)))
         localization = self.decide(candidates, stopwatch)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.errors import RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
@@ -22,6 +22,7 @@ from dense_reloc_ros.localization.decision import (
     reason_to_doubt,
     with_rival,
 )
+from dense_reloc_ros.localization.query_view import reduced
 from dense_reloc_ros.localization.result import (
     FeatureView,
     Localization,
@@ -50,6 +51,9 @@ class PoseCandidates:
 class Localizer(ABC):
     """Localizes images against one map; `configuration` may be exchanged between two frames."""
 
+    largest_scale = 2.0
+    """Of images that a method works on, relative to the largest keyframe's width and height."""
+
     def __init__(
         self,
         scene_map: SceneMap,
@@ -61,6 +65,8 @@ class Localizer(ABC):
         self.configuration = configuration
         self.device = device
         self.method = method
+        self.max_frame_seconds: float | None = None
+        """After which a frame is given up; None, for results that any computer has: never."""
 
     def localize(
         self,
@@ -74,19 +80,34 @@ class Localizer(ABC):
         A prior pose (4, 4) is tried besides what the image itself suggests. What is wrong with an
         image or a prior is the reason of the result, not an exception.
         """
-        stopwatch = Stopwatch(self.device)
+        stopwatch = Stopwatch(self.device, self.max_frame_seconds)
         try:
             with stopwatch.stage("undistort"):
-                undistorted = camera.undistort(as_rgb(image))
+                image, camera = self.at_working_size(as_rgb(image), camera)
+                undistorted = camera.undistort(image)
             if prior_T_map_camera is not None:
                 prior_T_map_camera = checked_rigid(prior_T_map_camera)
             with torch.inference_mode():
                 candidates = self.estimate(
                     undistorted, camera.pinhole(), prior_T_map_camera, stopwatch
                 )
+        except TimeLimitError as error:
+            return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
         except RelocError as error:
             return Localization(Status.INVALID_INPUT, str(error))
         return self.decide(candidates, stopwatch)
+
+    def at_working_size(
+        self, image: NDArray[np.uint8], camera: Camera
+    ) -> tuple[NDArray[np.uint8], Camera]:
+        """An image that has no more pixels than the map can make use of, with its camera.
+
+        Raises:
+            InputError: an image of another size than the camera's.
+        """
+        camera.check_image(image)
+        keyframe_pixels = max(c.width * c.height for c in self.scene_map.cameras)
+        return reduced(image, camera, self.largest_scale**2 * keyframe_pixels)
 
     def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
         """The pose of the highest score, if there is enough reason to believe it."""

@@ -83,6 +83,21 @@ def magnified(view: QueryView, factor: float, pixels: int) -> QueryView:
     return view if factor == 1 else _resized(view, factor)
 
 
+def reduced(
+    image: NDArray[np.uint8], camera: Camera, pixels: float
+) -> tuple[NDArray[np.uint8], Camera]:
+    """An image (H, W, 3) with its camera (may be distorted), with at most about so many pixels.
+
+    Smaller images are left alone.
+    """
+    factor = math.sqrt(pixels / (camera.width * camera.height))
+    if factor >= 1:
+        return image, camera
+    width, height = (max(1, round(factor * size)) for size in (camera.width, camera.height))
+    smaller = cv2.resize(image, (width, height), interpolation=cv2.INTER_AREA)
+    return np.asarray(smaller, dtype=np.uint8), camera.scaled(width, height)
+
+
 def _middle(view: QueryView, pixels: float) -> QueryView:
     """The part of a view around its principal point with at most about so many pixels."""
     camera = view.camera

@@ -44,6 +44,9 @@ DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
 class SparseToDenseLocalizer(Localizer):
     """Map points against every pixel of the query's dense features."""
 
+    largest_scale = 4.0
+    """More than others: `ViewSearch` looks at the middle of views from far away at full size."""
+
     def __init__(
         self,
         scene_map: SceneMap,

@@ -44,6 +44,7 @@ class FrameLocalizer:
         self._image_topic = image_topic
         self._localizer = localizer
         self._robot = robot
+        self._configuration: LocalizerConfiguration | None = None
         self._lock = Lock()
 
     @property
@@ -62,10 +63,11 @@ class FrameLocalizer:
         self._localizer = localizer
 
     def reconfigure(self, configuration: LocalizerConfiguration) -> None:
-        """Changes the localizer's parameters between two frames."""
-        with self._lock:
-            if self._localizer is not None:
-                self._localizer.configuration = configuration
+        """Changes the localizer's parameters from the next frame on; does not wait for this one."""
+        self._configuration = configuration
+        if self._localizer is not None and self._lock.acquire(blocking=False):
+            self._localizer.configuration = configuration
+            self._lock.release()
 
     def localize(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> FrameResult:
         """Localizes a frame; never raises for what is wrong with it, but says so."""
@@ -105,6 +107,9 @@ class FrameLocalizer:
             return Localization(Status.INVALID_INPUT, "no map is loaded")
         try:
             with self._lock:
+                if self._configuration is not None:
+                    localizer.configuration = self._configuration
+                localizer.max_frame_seconds = self.settings.max_frame_seconds or None
                 return localizer.localize(image, camera, T_map_camera)
         except Exception as error:  # out of memory, a lost GPU: the next frame may go well
             logger.exception("the localizer failed")

@@ -67,6 +67,13 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         description="Whether the images are rectified, so that P of the camera_info describes them "
         "instead of K, D and R: true, false, or auto (by the name of their topic, as image_rect)",
     )
+    max_frame_seconds: float = Field(
+        10.0,
+        ge=0,
+        le=600,
+        description="Seconds after which an image is given up, so that others get their turn; "
+        "0: never",
+    )
     map_frame: str = Field("", description="Frame of the map; empty: the one the map names")
 
 

@@ -17,6 +17,7 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
+from dense_reloc_ros.configuration import first_refusal
 from dense_reloc_ros.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -56,9 +57,7 @@ def read_parameters(node: Node, model: type[Model], changes: Iterable[Parameter]
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise ConfigurationError(f"parameter '{name}': {first['msg']}") from None
+        raise ConfigurationError(first_refusal(error)) from None
 
 
 def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:

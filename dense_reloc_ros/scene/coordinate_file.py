@@ -11,8 +11,9 @@ from torch import Tensor
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import inverse_tensor
-from dense_reloc_ros.scene.layout import coordinate_path, open_tensors
+from dense_reloc_ros.scene.layout import coordinate_path
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.scene.tensor_file import TensorFile
 
 TENSOR = "coordinates"
 REVISION = "revision"
@@ -30,20 +31,21 @@ def write_coordinates(map_path: Path, coordinates: Tensor, revision: str) -> Pat
 
 
 def read_coordinates(map_path: Path, scene_map: SceneMap) -> Tensor:
-    """The coordinate maps in the folder of a map, memory-mapped.
+    """The coordinate maps in the folder of a map.
 
     Raises:
         MapError: a file that is missing, damaged or of another map; names it.
     """
     file, expected = coordinate_path(map_path), scene_map.information.revision
     try:
-        tensors, metadata = open_tensors(file)
-        if tensors.keys() != {TENSOR}:
-            raise MapError(f"it has the tensors {sorted(tensors)}, not '{TENSOR}'")
-        if (revision := metadata.get(REVISION)) != expected:
+        content = TensorFile(file)
+        if content.names != [TENSOR]:
+            raise MapError(f"it has the tensors {sorted(content.names)}, not '{TENSOR}'")
+        if (revision := content.metadata.get(REVISION)) != expected:
             raise MapError(f"it belongs to revision {revision} of a map, not {expected}")
-        check_coordinates(scene_map, tensors[TENSOR])
-        return tensors[TENSOR]
+        coordinates = content.tensor(TENSOR)
+        check_coordinates(scene_map, coordinates)
+        return coordinates
     except MapError as error:
         raise MapError(f"{file}: {error}") from None
 

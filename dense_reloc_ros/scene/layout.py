@@ -5,14 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TypeVar
 
 import torch
-from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.scene.scene_map import MapInformation, SceneMap
+from dense_reloc_ros.scene.tensor_file import Rows, TensorFile
 
 INFORMATION_FILE = "map.json"
 TENSOR_FILE = "tensors.safetensors"
@@ -24,6 +24,7 @@ VOCABULARY = "vocabulary."
 """Begins the names of what `SceneMap.retrieval` holds once for the map, not for each keyframe."""
 
 Shape = tuple[int, ...]
+AnyRows = TypeVar("AnyRows", bound=Rows)
 
 
 def image_path(map_path: Path, keyframe: int) -> Path:
@@ -47,7 +48,7 @@ def stored_tensors(scene_map: SceneMap) -> dict[str, Tensor]:
         "observation_points": scene_map.observation_points,
         "observation_pixels": scene_map.observation_pixels,
     }
-    tensors |= {DESCRIPTORS + name: value for name, value in scene_map.descriptors.items()}
+    tensors |= {DESCRIPTORS + name: rows[:] for name, rows in scene_map.descriptors.items()}
     tensors |= {RETRIEVAL + name: value for name, value in scene_map.retrieval.items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
@@ -69,8 +70,9 @@ def expected_tensors(information: MapInformation) -> dict[str, tuple[Shape, torc
     return expected
 
 
-def assemble(information: MapInformation, tensors: Mapping[str, Tensor]) -> SceneMap:
+def assemble(information: MapInformation, stored: Mapping[str, Rows]) -> SceneMap:
     """The map of checked tensors (see `validation.check_tensors`)."""
+    tensors = in_memory(stored)
     cameras = tuple(
         Camera(int(width), int(height), *focal_and_centre)
         for width, height, *focal_and_centre in tensors["keyframe_intrinsics"].tolist()
@@ -83,25 +85,17 @@ def assemble(information: MapInformation, tensors: Mapping[str, Tensor]) -> Scen
         observation_offsets=tensors["observation_offsets"],
         observation_points=tensors["observation_points"],
         observation_pixels=tensors["observation_pixels"],
-        descriptors=_with_prefix(tensors, DESCRIPTORS),
+        descriptors=_with_prefix(stored, DESCRIPTORS),
         retrieval=_with_prefix(tensors, RETRIEVAL),
     )
 
 
-def open_tensors(file: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """All tensors by name, whose pages are read when they are used, and the file's metadata.
-
-    Raises:
-        MapError: a file that is missing or damaged; does not name it.
-    """
-    try:
-        with safe_open(file, framework="pt", device="cpu") as content:
-            tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
-            return tensors, content.metadata() or {}
-    except OSError as error:
-        raise MapError(error.strerror or "no such file") from None
-    except (SafetensorError, RuntimeError, TypeError, ValueError) as error:
-        raise MapError(f"truncated or altered ({' '.join(str(error).split())})") from None
+def read_tensors(file: TensorFile) -> dict[str, Rows]:
+    """All tensors by name: those of descriptors stay in the file, the others are in memory."""
+    return {
+        name: file.rows(name) if name.startswith(DESCRIPTORS) else file.tensor(name)
+        for name in file.names
+    }
 
 
 def content_revision(tensor_file: Path) -> str:
@@ -113,7 +107,12 @@ def content_revision(tensor_file: Path) -> str:
     return digest.hexdigest()[:16]
 
 
-def _with_prefix(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+def in_memory(stored: Mapping[str, Rows]) -> dict[str, Tensor]:
+    """Those of the tensors that are not left in their file."""
+    return {name: rows for name, rows in stored.items() if isinstance(rows, Tensor)}
+
+
+def _with_prefix(tensors: Mapping[str, AnyRows], prefix: str) -> dict[str, AnyRows]:
     return {
         name.removeprefix(prefix): tensor
         for name, tensor in tensors.items()

@@ -1,8 +1,13 @@
-"""Opens a map folder: validated, its tensors memory-mapped, so that opening costs little."""
+"""Opens a map folder: validated, its descriptors left in their file until they are used.
+
+An open map is one revision, whatever happens to its folder: its file of tensors stays open, what is
+small is in memory, and so are the encoded images of maps for DSM, which needs them while it runs.
+"""
 
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +26,10 @@ from dense_reloc_ros.scene.layout import (
     assemble,
     content_revision,
     image_path,
-    open_tensors,
+    read_tensors,
 )
 from dense_reloc_ros.scene.scene_map import FORMAT_VERSION, MapInformation, SceneMap
+from dense_reloc_ros.scene.tensor_file import TensorFile
 from dense_reloc_ros.scene.validation import check_tensors
 
 
@@ -37,10 +43,33 @@ def load_map(path: Path, verify_content: bool = False) -> SceneMap:
     Raises:
         MapError: says which file is wrong and why.
     """
+    while True:
+        folder = _identity(path)
+        try:
+            scene_map = _load(path, verify_content)
+        except MapError:
+            if _identity(path) == folder:
+                raise
+        else:
+            if _identity(path) == folder:
+                return scene_map
+        # A new map has taken its place meanwhile: what was read is of two maps, perhaps.
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Which folder it is, by file system and inode."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
+
+
+def _load(path: Path, verify_content: bool) -> SceneMap:
     information = read_information(path)
     tensor_file = path / TENSOR_FILE
     try:
-        tensors, _ = open_tensors(tensor_file)
+        tensors = read_tensors(TensorFile(tensor_file))
         check_tensors(information, tensors)
         if verify_content and (found := content_revision(tensor_file)) != information.revision:
             raise MapError(
@@ -49,17 +78,33 @@ def load_map(path: Path, verify_content: bool = False) -> SceneMap:
         scene_map = assemble(information, tensors)
     except (MapError, InputError) as error:
         raise MapError(f"{tensor_file}: {error}") from None
-    if (path / IMAGE_FOLDER).is_dir():
-        scene_map = replace(scene_map, images=lambda keyframe: _image(path, scene_map, keyframe))
+    encoded: dict[int, bytes] = {}
     if (path / COORDINATE_FOLDER).is_dir():
         scene_map = replace(scene_map, coordinates=read_coordinates(path, scene_map))
+        encoded = _encoded_images(path, scene_map.keyframe_count)
+    if (path / IMAGE_FOLDER).is_dir():
+        scene_map = replace(
+            scene_map,
+            images=lambda keyframe: _image(path, scene_map, keyframe, encoded.get(keyframe)),
+        )
     return scene_map
 
 
-def _image(path: Path, scene_map: SceneMap, keyframe: int) -> NDArray[np.uint8]:
+def _encoded_images(path: Path, keyframes: int) -> dict[int, bytes]:
+    """The files of the keyframes' images, but those that cannot be read."""
+    encoded = {}
+    for keyframe in range(keyframes):
+        with suppress(OSError):
+            encoded[keyframe] = image_path(path, keyframe).read_bytes()
+    return encoded
+
+
+def _image(
+    path: Path, scene_map: SceneMap, keyframe: int, encoded: bytes | None
+) -> NDArray[np.uint8]:
     file = image_path(path, keyframe)
     try:
-        image = read_rgb(file)
+        image = read_rgb(file, encoded)
     except InputError as error:
         raise MapError(str(error)) from None
     try:

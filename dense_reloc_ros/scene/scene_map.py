@@ -12,6 +12,7 @@ from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureSignature
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.scene.tensor_file import Rows
 
 FORMAT_VERSION = 1
 
@@ -88,8 +89,9 @@ class SceneMap:
     """(O,) int64, indices into points."""
     observation_pixels: Tensor
     """(O, 2) float32."""
-    descriptors: Mapping[str, Tensor]
-    """Level name to (O, C) float16, L2-normalized."""
+    descriptors: Mapping[str, Rows]
+    """Level name to (O, C) float16, L2-normalized; those of a map on disk stay there and are read
+    by rows."""
     retrieval: Mapping[str, Tensor]
     """What `retrieval/` stored to find keyframes: global descriptors (K, D) and vocabulary."""
     coordinates: Tensor | None = None

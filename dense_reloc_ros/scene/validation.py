@@ -9,8 +9,9 @@ from torch import Tensor
 
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.features.extractor import FeatureSignature
-from dense_reloc_ros.scene.layout import RETRIEVAL, VOCABULARY, expected_tensors
+from dense_reloc_ros.scene.layout import RETRIEVAL, VOCABULARY, expected_tensors, in_memory
 from dense_reloc_ros.scene.scene_map import MapInformation, SceneMap
+from dense_reloc_ros.scene.tensor_file import Rows
 
 PIXEL_MARGIN = 0.5
 """Pixel (0, 0) is the centre of a pixel, so images begin half a pixel before it."""
@@ -18,13 +19,14 @@ BOX_TOLERANCE = 1e-3
 """Metres, on top of what float32 loses far from the origin."""
 
 
-def check_tensors(information: MapInformation, tensors: Mapping[str, Tensor]) -> None:
+def check_tensors(information: MapInformation, stored: Mapping[str, Rows]) -> None:
     """Checks everything but the values of descriptors, which would read most of the file.
 
     Raises:
         MapError: says which tensor is wrong and why.
     """
-    _check_shapes(information, tensors)
+    _check_shapes(information, stored)
+    tensors = in_memory(stored)
     _check_keyframes(tensors["keyframe_poses"], tensors["keyframe_intrinsics"])
     _check_points(information, tensors["points"])
     _check_observations(tensors)
@@ -63,7 +65,7 @@ def _signature_difference(of_map: FeatureSignature, wanted: FeatureSignature) ->
     return ""
 
 
-def _check_shapes(information: MapInformation, tensors: Mapping[str, Tensor]) -> None:
+def _check_shapes(information: MapInformation, tensors: Mapping[str, Rows]) -> None:
     expected = expected_tensors(information)
     for name, (shape, dtype) in expected.items():
         if name not in tensors:

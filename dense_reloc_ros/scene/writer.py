@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +15,6 @@ from safetensors.torch import save_file
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.scene.coordinate_file import check_coordinates, write_coordinates
 from dense_reloc_ros.scene.layout import (
-    COORDINATE_FOLDER,
     IMAGE_FOLDER,
     INFORMATION_FILE,
     TENSOR_FILE,
@@ -25,10 +22,10 @@ from dense_reloc_ros.scene.layout import (
     image_path,
     stored_tensors,
 )
+from dense_reloc_ros.scene.map_target import MapTarget, claimed
 from dense_reloc_ros.scene.scene_map import MapInformation, SceneMap
 from dense_reloc_ros.scene.validation import check_tensors
 
-_ENTRIES = {INFORMATION_FILE, TENSOR_FILE, IMAGE_FOLDER, COORDINATE_FOLDER}
 _JPEG_QUALITY = 90
 
 
@@ -41,7 +38,7 @@ def write_map(
 
     `images` gives the undistorted RGB image of a keyframe by its index; they are stored as JPEG
     where it is given, and coordinate maps where the map has them. Whatever goes wrong, Ctrl-C too,
-    leaves `path` as it was.
+    leaves `path` as it was, and so does SIGKILL or a loss of power (see `map_target`).
 
     Returns:
         The map's information with the revision that follows from what was written.
@@ -49,70 +46,43 @@ def write_map(
     Raises:
         MapError: a map that is not valid, a target that must not be overwritten, a full disk.
     """
-    check_target(path)
+    with claimed(path) as target:
+        return write_to(target, scene_map, images)
+
+
+def write_to(
+    target: MapTarget,
+    scene_map: SceneMap,
+    images: Callable[[int], NDArray[np.uint8]] | None = None,
+) -> MapInformation:
+    """As `write_map`, to a place that was claimed before the map was built."""
     tensors = stored_tensors(scene_map)
     check_tensors(scene_map.information, tensors)
     if scene_map.coordinates is not None:
         check_coordinates(scene_map, scene_map.coordinates)
+    information = scene_map.information
+
+    def write(folder: Path) -> None:
+        nonlocal information
+        save_file(tensors, folder / TENSOR_FILE)
+        revision = content_revision(folder / TENSOR_FILE)
+        information = information.model_copy(update={"revision": revision})
+        text = information.model_dump_json(indent=2) + "\n"
+        (folder / INFORMATION_FILE).write_text(text, encoding="utf-8")
+        # safetensors lets nobody else read its files.
+        shutil.copymode(folder / INFORMATION_FILE, folder / TENSOR_FILE)
+        if scene_map.coordinates is not None:
+            file = write_coordinates(folder, scene_map.coordinates, revision)
+            shutil.copymode(folder / INFORMATION_FILE, file)
+        if images is not None:
+            (folder / IMAGE_FOLDER).mkdir()
+            for keyframe in range(scene_map.keyframe_count):
+                image = Image.fromarray(images(keyframe))
+                image.save(image_path(folder, keyframe), quality=_JPEG_QUALITY)
+
     try:
-        with _replacing(path.resolve()) as folder:
-            save_file(tensors, folder / TENSOR_FILE)
-            revision = content_revision(folder / TENSOR_FILE)
-            information = scene_map.information.model_copy(update={"revision": revision})
-            text = information.model_dump_json(indent=2) + "\n"
-            (folder / INFORMATION_FILE).write_text(text, encoding="utf-8")
-            # safetensors lets nobody else read its files.
-            shutil.copymode(folder / INFORMATION_FILE, folder / TENSOR_FILE)
-            if scene_map.coordinates is not None:
-                file = write_coordinates(folder, scene_map.coordinates, revision)
-                shutil.copymode(folder / INFORMATION_FILE, file)
-            if images is not None:
-                (folder / IMAGE_FOLDER).mkdir()
-                for keyframe in range(scene_map.keyframe_count):
-                    image = Image.fromarray(images(keyframe))
-                    image.save(image_path(folder, keyframe), quality=_JPEG_QUALITY)
+        target.replace_by(write)
     except (OSError, SafetensorError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
-        raise MapError(f"{path}: the map cannot be written ({reason})") from None
+        raise MapError(f"{target.path}: the map cannot be written ({reason})") from None
     return information
-
-
-def check_target(path: Path) -> None:
-    """Checks that a map may be written to `path`: nothing is there, an empty folder, or a map.
-
-    Raises:
-        MapError: something else is there, which must not be lost.
-    """
-    try:
-        entries = {entry.name for entry in path.iterdir()}
-    except FileNotFoundError:
-        return
-    except OSError as error:
-        raise MapError(f"{path}: a map cannot be written here ({error.strerror})") from None
-    if entries and INFORMATION_FILE not in entries:
-        raise MapError(
-            f"{path}: is there already and is not a map; delete it or choose another name"
-        )
-    if foreign := sorted(entries - _ENTRIES):
-        raise MapError(
-            f"{path}: the map there would be replaced, but '{foreign[0]}' is not part of it"
-        )
-
-
-@contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
-    """An empty folder beside `path` that takes its place at the end, or vanishes on any error."""
-    partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
-    replaced = path.with_name(f".{path.name}.{os.getpid()}.replaced")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        partial.mkdir()
-        yield partial
-        if path.exists():
-            path.rename(replaced)
-        partial.rename(path)
-    finally:
-        if replaced.exists() and not path.exists():
-            replaced.rename(path)
-        shutil.rmtree(partial, ignore_errors=True)
-        shutil.rmtree(replaced, ignore_errors=True)

@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.query_view import QueryView, focal_length, magnified, turned
+from dense_reloc_ros.localization.query_view import (
+    QueryView,
+    focal_length,
+    magnified,
+    reduced,
+    turned,
+)
 
 CAMERA = Camera(640, 480, 500.0, 520.0, 310.0, 250.0)
 PLENTY = 10**9
@@ -79,3 +87,23 @@ def test_what_does_not_fit_is_cut_off_around_the_principal_point():
     assert (part.width, part.height) == (500, 250)
     assert part.cx == 200.0  # there is nothing further left
     assert part.cy == pytest.approx(124.5, abs=0.51)
+
+
+def test_a_reduced_image_of_a_distorted_camera_shows_the_same_rays():
+    camera = replace(CAMERA, distortion=(0.2, -0.1, 0.001, 0.002, 0.0))
+    image = view_of(camera).image
+    smaller, scaled = reduced(image, camera, 640 * 480 / 4)
+    assert smaller.shape == (240, 320, 3)
+    assert scaled.distortion == camera.distortion
+    for point in np.array([[0.05, 0.02, 1.0], [-0.2, 0.1, 1.5], [0.1, -0.2, 1.2]]):
+        column, row = np.rint(pixel(scaled.pinhole(), point)).astype(int)
+        undistorted = scaled.undistort(smaller)[row, column, :2]
+        expected = camera.undistort(image)[*np.rint(pixel(camera, point)).astype(int)[::-1], :2]
+        np.testing.assert_allclose(undistorted, expected, atol=1)
+
+
+def test_an_image_that_is_small_enough_is_left_alone():
+    image = view_of(CAMERA).image
+    same, camera = reduced(image, CAMERA, 640 * 480)
+    assert same is image
+    assert camera is CAMERA

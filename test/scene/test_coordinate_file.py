@@ -148,15 +148,22 @@ def test_wrong_coordinates_are_not_written(tmp_path):
 
 
 def test_images_are_read_when_asked_for(path):
+    image_path(path, 2).write_bytes(b"no image")
+    image_path(path, 0).unlink()
     images = load_map(path).images
     assert images(1).shape == (48, 64, 3)
     assert images(1).max() < 3
-    image_path(path, 2).write_bytes(b"no image")
     with pytest.raises(MapError, match=r"000002\.jpg: not a readable image"):
         images(2)
-    image_path(path, 0).unlink()
     with pytest.raises(MapError, match=r"000000\.jpg: no such file"):
         images(0)
+
+
+def test_images_of_an_open_map_are_its_own_whatever_becomes_of_the_folder(path):
+    images = load_map(path).images
+    write_map(path, with_grid(make_map(seed=1)), lambda keyframe: np.full((48, 64, 3), 200, "u1"))
+    assert images(1).max() < 3
+    assert load_map(path).images(1).min() > 190
 
 
 def test_images_of_another_size_are_refused(tmp_path):

@@ -19,8 +19,9 @@ from PIL import Image
 from dense_reloc_ros.errors import InputError, MapError
 from dense_reloc_ros.mapping.assembly import with_points
 from dense_reloc_ros.scene.layout import image_path
+from dense_reloc_ros.scene.map_target import check_target
 from dense_reloc_ros.scene.reader import load_map
-from dense_reloc_ros.scene.writer import check_target, write_map
+from dense_reloc_ros.scene.writer import write_map
 
 
 def snapshot(folder: Path) -> dict[str, bytes]:
@@ -158,23 +159,6 @@ def test_failures_leave_everything_as_it_was(tmp_path, map_path, error, raised, 
     if raised is MapError:
         message = f"{target}: the map cannot be written (No space left on device)"
         assert str(caught.value) == message
-
-
-def test_an_interrupt_while_the_old_map_steps_aside_brings_it_back(
-    tmp_path, map_path, scene_map, monkeypatch
-):
-    before = snapshot(tmp_path)
-    rename = Path.rename
-
-    def interrupted(path: Path, target: Path) -> Path:
-        if path.name.endswith(".partial"):
-            raise KeyboardInterrupt
-        return rename(path, target)
-
-    monkeypatch.setattr(Path, "rename", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        write_map(map_path, scene_map)
-    assert snapshot(tmp_path) == before
 
 
 def test_a_disk_that_really_refuses_leaves_nothing(tmp_path):

@@ -139,7 +139,8 @@ def _maps(arguments: argparse.Namespace, device: torch.device) -> Iterator[Netwo
     from dense_reloc_ros.mapping.dense_describer import DenseDescriber
     from dense_reloc_ros.mapping.map_of_source import make_map, seven_scenes_source
     from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
-    from dense_reloc_ros.scene.writer import check_target, write_map
+    from dense_reloc_ros.scene.map_target import check_target
+    from dense_reloc_ros.scene.writer import write_map
 
     if arguments.camera_info is None:
         raise ConfigurationError("--mapping needs --camera-info")

@@ -18,9 +18,10 @@ from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
 from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.map_of_source import MapSource, describer_for, image_of, make_map
+from dense_reloc_ros.scene.map_target import claimed
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.writer import check_target, write_map
+from dense_reloc_ros.scene.writer import write_to
 
 KEY_FILE = "built_of.json"
 """Beside the maps: what each was built of."""
@@ -68,9 +69,10 @@ class SceneMaps:
             path = self._folder / f"{scene.name}_{describer.signature.network}"
             key, keys = _key(scene, describer), self._keys()
             if self._rebuild or keys.get(path.name) != key or not path.is_dir():
-                check_target(path)
                 source = scene.source
-                write_map(path, make_map(source, source.frames, describer, progress=progress))
+                with claimed(path) as target:
+                    made = make_map(source, source.frames, describer, progress=progress)
+                    write_to(target, made)
                 content = json.dumps({**keys, path.name: key}, indent=2)
                 (self._folder / KEY_FILE).write_text(content + "\n")
             paths.append(path)

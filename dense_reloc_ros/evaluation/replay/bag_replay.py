@@ -126,6 +126,8 @@ def node_parameters(
     parameters = {
         "map": str(options.map.resolve()),
         "image_transport": transport,
+        # Results must not depend on how busy the computer is.
+        "max_frame_seconds": 0.0,
         **frames,
     }
     if options.method is not None:
