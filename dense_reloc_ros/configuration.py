@@ -267,8 +267,9 @@ def first_refusal(error: ValidationError) -> str:
     """What a model does not like first, with the parameter's name where it is about one."""
     first = error.errors()[0]
     name = ".".join(str(part) for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"parameter '{name}': {message}" if name else message
+    said = first["msg"].removeprefix("Value error, ")
+    reason = f"parameter '{name}': {said}" if name else said
+    return str(reason)
 
 
 def read_yaml(path: Path) -> Any:

@@ -19,6 +19,7 @@ ERRORS = {
     "ConfigurationError",
     "TrainingError",
     "TransformError",
+    "TimeLimitError",
     "ValueError",
     "ArgumentTypeError",
 }
