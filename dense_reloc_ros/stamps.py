@@ -2,3 +2,11 @@
 
 NANOSECONDS = 1_000_000_000
 """In a second."""
+
+
+def stamp_or(stamp: int, arrival: int) -> int:
+    """A stamp, or the time of arrival (in a bag: of recording) where it is 0.
+
+    0 is no time but unset, as drivers leave it that do not stamp their messages.
+    """
+    return stamp or arrival

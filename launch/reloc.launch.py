@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
-from launch.actions import DeclareLaunchArgument, OpaqueFunction
+from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
@@ -13,6 +13,8 @@ from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("dense_reloc_ros"), "config"])
 SWITCH = ["true", "false"]
+PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
+"""The second is the name before Fast DDS 3."""
 
 
 def generate_launch_description() -> LaunchDescription:
@@ -65,11 +67,19 @@ def generate_launch_description() -> LaunchDescription:
                 "namespace", default_value="", description="Namespace of the nodes"
             ),
             DeclareLaunchArgument(
+                "fastdds_profile",
+                default_value=PathJoinSubstitution([CONFIG, "fastdds.xml"]),
+                description="Profile of Fast DDS for all that is launched from here on, such as "
+                "the camera's driver: its shared memory takes raw images (empty: none; a profile "
+                "in the environment wins)",
+            ),
+            DeclareLaunchArgument(
                 "log_level",
                 default_value="info",
                 choices=["debug", "info", "warn", "error", "fatal"],
                 description="What the nodes log",
             ),
+            OpaqueFunction(function=choose_profile),
             OpaqueFunction(function=start_nodes),
             Node(
                 package="rviz2",
@@ -80,6 +90,14 @@ def generate_launch_description() -> LaunchDescription:
             ),
         ]
     )
+
+
+def choose_profile(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """The profile of Fast DDS in the environment, unless one is there."""
+    profile = LaunchConfiguration("fastdds_profile").perform(context)
+    if not profile or any(name in context.environment for name in PROFILE_VARIABLES):
+        return []
+    return [SetEnvironmentVariable(name, profile) for name in PROFILE_VARIABLES]
 
 
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:

@@ -30,7 +30,7 @@ from dense_reloc_ros.images.encodings import (
     decode_depth,
 )
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.stamps import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS, stamp_or
 
 logger = logging.getLogger(__name__)
 
@@ -152,8 +152,7 @@ def _index(bag: BagReader, topic: str) -> list[_IndexedImage]:
     images = []
     for message in bag.messages([topic]):
         decoded = bag.decode(message)
-        # Drivers that do not stamp their images leave only the time of recording.
-        stamp = stamp_of(decoded) or message.time
+        stamp = stamp_or(stamp_of(decoded), message.time)
         images.append(_IndexedImage(topic, message.time, stamp, decoded.header.frame_id))
     return sorted(images, key=lambda image: image.stamp)
 

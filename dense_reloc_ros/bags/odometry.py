@@ -13,6 +13,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp
+from dense_reloc_ros.stamps import stamp_or
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def _poses(bag: BagReader, camera_frame: str) -> dict[int, FloatArray]:
             body = transform.child_frame_id
             if body not in mounts:
                 mounts[body] = static_transform(bag, body, camera_frame)
-            stamp = stamp_of(transform)
+            stamp = stamp_or(stamp_of(transform), message.time)
             pose = sieve.take(f"at {format_stamp(stamp)} s", partial(pose_of, transform))
             if pose is not None:
                 poses[stamp] = pose @ mounts[body]

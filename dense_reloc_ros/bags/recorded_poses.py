@@ -15,6 +15,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import from_quaternion, inverse
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp
+from dense_reloc_ros.stamps import stamp_or
 
 POSE_TYPES = (
     "geometry_msgs/msg/PoseStamped",
@@ -42,7 +43,7 @@ def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
     sieve = PoseSieve(f"{bag.path}: {topic}")
     for message in bag.messages([topic]):
         decoded = bag.decode(message)
-        stamp = stamp_of(decoded)
+        stamp = stamp_or(stamp_of(decoded), message.time)
         where = f"{bag.path}: {topic}: at {format_stamp(stamp)} s"
         pose = sieve.take(where, partial(pose_of, decoded))
         if pose is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import logging
+import os
 import sys
 from collections.abc import Sequence
 
@@ -12,6 +13,8 @@ COMMANDS = ("demo", "map", "bag", "localize", "replay", "bench", "train")
 """In the order of the help text; each is the module of this package that registers it."""
 FAILED = 2
 """Exit status for anything that the user can put right."""
+NOBODY_READS = 141
+"""What shells report for a command whose output nobody reads any more."""
 INTERRUPTED = 130
 """What shells report for a command that Ctrl-C ended."""
 
@@ -31,13 +34,19 @@ def main(argv: Sequence[str] | None = None) -> int:
         format="dense-reloc: %(levelname)s: %(message)s",
     )
     try:
-        return int(arguments.run(arguments))
+        status = int(arguments.run(arguments))
+        sys.stdout.flush()
+        return status
     except RelocError as error:
         print(f"dense-reloc: error: {error}", file=sys.stderr)
         return FAILED
     except KeyboardInterrupt:
         print("dense-reloc: interrupted", file=sys.stderr)
         return INTERRUPTED
+    except BrokenPipeError:
+        # As `| head` leaves it; Python would say so once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return NOBODY_READS
 
 
 def parser() -> argparse.ArgumentParser:

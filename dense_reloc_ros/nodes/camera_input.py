@@ -6,18 +6,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.nodes.conversions import nanoseconds
+from dense_reloc_ros.nodes.frame_pairing import FramePairing
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
-from dense_reloc_ros.stamps import NANOSECONDS
+from dense_reloc_ros.stamps import NANOSECONDS, stamp_or
 
 JUMP_NANOSECONDS = NANOSECONDS
 """Images older than the newest by more than this mean that time was set back, not a detour."""
+PATIENCE_SECONDS = 0.1
+"""For the camera_info of an image's stamp to come after it."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +32,8 @@ class Frame:
     camera_info: CameraInfo
     received: float
     """When it came, by the monotonic clock."""
-
-    @property
-    def stamp(self) -> int:
-        """Nanoseconds since the epoch."""
-        return nanoseconds(self.image.header.stamp)
+    stamp: int
+    """Of the image in nanoseconds since the epoch; that of its arrival where it has none."""
 
     @property
     def header(self) -> FrameHeader:
@@ -41,8 +42,20 @@ class Frame:
         return FrameHeader(self.stamp, frame_id, self.received)
 
 
+@dataclass(frozen=True)
+class _Arrived:
+    """An image whose camera_info is not chosen yet."""
+
+    image: Image | CompressedImage
+    stamp: int
+    received: float
+
+
 class CameraInput:
-    """The camera's topics: pairs images with the newest camera_info, at most `max_rate` a second.
+    """The camera's topics: pairs images with their camera_info, at most `max_rate` a second.
+
+    An image goes with the camera_info of its stamp, or else with the last one before it. Where
+    images have camera_infos of their own, one that comes late is waited for a moment.
 
     `on_frame` is called with every frame to localize, `on_time_jump` when time was set back.
     """
@@ -58,7 +71,8 @@ class CameraInput:
     ) -> None:
         self.newest: Frame | None = None
         """The last image that came, also where it was not handed on."""
-        self.camera_info: CameraInfo | None = None
+        self.pairing: FramePairing[CameraInfo] = FramePairing()
+        """What came on the topic of camera_info."""
         self.received = 0
         """Images that came."""
         self.last_received = 0.0
@@ -70,7 +84,9 @@ class CameraInput:
         self._on_frame = on_frame
         self._on_time_jump = on_time_jump
         self._reporter = reporter
-        self._without_camera_info: Image | CompressedImage | None = None
+        self._waiting: _Arrived | None = None
+        self._have_their_own = False
+        """Whether the last image had a camera_info of its stamp."""
         self._newest_stamp: int | None = None
         self._last_stamp: int | None = None
         # As image_transport does: the compressed topic lies under the image's, also when remapped.
@@ -93,30 +109,55 @@ class CameraInput:
             )
         ]
         self.camera_info_topic = self._subscriptions[1].topic_name
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._patience = node.create_timer(PATIENCE_SECONDS, self._wait_no_longer, clock=clock)
+        self._patience.cancel()
 
     def close(self) -> None:
         """Stops listening."""
+        self._node.destroy_timer(self._patience)
         for subscription in self._subscriptions:
             self._node.destroy_subscription(subscription)
 
+    def stamp_of(self, message: Image | CompressedImage) -> int:
+        """The stamp of an image, or the time where it has none."""
+        return stamp_or(nanoseconds(message.header.stamp), self._node.get_clock().now().nanoseconds)
+
     def _take_camera_info(self, message: CameraInfo) -> None:
-        self.camera_info = message
+        self.pairing.add_info(nanoseconds(message.header.stamp), message)
         self._reporter.resolved("camera_info")
-        waiting, self._without_camera_info = self._without_camera_info, None
-        if waiting is not None:
-            self._take(Frame(waiting, message, time.monotonic()))
+        if self._waiting is not None and (
+            self.pairing.has_own(self._waiting.stamp) or not self._have_their_own
+        ):
+            self._wait_no_longer()
 
     def _take_image(self, message: Image | CompressedImage) -> None:
         self.received += 1
         self.last_received = time.monotonic()
-        if self.camera_info is None:
-            if self._without_camera_info is not None:  # the first may just come before its own
-                self._reporter.problem(
-                    "camera_info", f"images come, but nothing on {self.camera_info_topic}"
-                )
-            self._without_camera_info = message
+        if self._waiting is not None:
+            self._wait_no_longer()
+        stamp = self.stamp_of(message)
+        self.pairing.add_image(stamp)
+        self._waiting = _Arrived(message, stamp, self.last_received)
+        if self._have_their_own and not self.pairing.has_own(stamp):
+            self._patience.reset()
+        else:
+            self._wait_no_longer()
+
+    def _wait_no_longer(self) -> None:
+        """Takes the image that waits with what camera_info there is, if there is any."""
+        self._patience.cancel()
+        if (waiting := self._waiting) is None:
             return
-        self._take(Frame(message, self.camera_info, time.monotonic()))
+        info = self.pairing.info_for(waiting.stamp)
+        if info is not None:
+            self._waiting = None
+            self._have_their_own = self.pairing.has_own(waiting.stamp)
+            self._take(Frame(waiting.image, info, waiting.received, waiting.stamp))
+        elif self.received > 1:  # the first may just come before its own
+            self._reporter.problem(
+                "camera_info", f"images come, but nothing on {self.camera_info_topic}"
+            )
 
     def _take(self, frame: Frame) -> None:
         if self._newest_stamp is not None and frame.stamp < self._newest_stamp:

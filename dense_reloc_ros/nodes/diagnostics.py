@@ -15,15 +15,17 @@ def diagnostic_status(
 ) -> DiagnosticStatus:
     """The entry of a node in a lifecycle state; `pipeline` None where it is not configured."""
     values = {"state": state}
-    complaint, last, revision = "", None, ""
+    complaint, output, last, revision = "", "", None, ""
     if pipeline is not None:
         identity = pipeline.identity
         revision = identity.revision
-        complaint, last = pipeline.complaint, pipeline.statistics.last
+        complaint, output = pipeline.complaint, pipeline.output_problem
+        last = pipeline.statistics.last
         values |= {"map revision": revision, "method": identity.method}
-        values |= {key: str(count) for key, count in pipeline.counts.items()}
+        counts = pipeline.counts | pipeline.output_counts
+        values |= {key: str(count) for key, count in counts.items()}
         values |= pipeline.statistics.values()
-    level, message = judge(state, map_problem, complaint, last)
+    level, message = judge(state, map_problem, complaint, last, output)
     return DiagnosticStatus(
         name=name,
         hardware_id=revision,
@@ -34,7 +36,7 @@ def diagnostic_status(
 
 
 def judge(
-    state: str, map_problem: str, complaint: str, last: Localization | None
+    state: str, map_problem: str, complaint: str, last: Localization | None, output: str = ""
 ) -> tuple[bytes, str]:
     """Level and summary, from what weighs most."""
     if map_problem:
@@ -44,9 +46,12 @@ def judge(
     if complaint:
         return DiagnosticStatus.WARN, complaint
     if last is None:
-        return DiagnosticStatus.OK, "waiting for the first image"
+        first = "waiting for the first image"
+        return (DiagnosticStatus.WARN, output) if output else (DiagnosticStatus.OK, first)
     if last.status is Status.INVALID_INPUT:
         return DiagnosticStatus.ERROR, last.reason
     if not last.is_localized:
         return DiagnosticStatus.WARN, f"not localized: {last.reason}"
+    if output:  # what is found out helps nobody while it does not leave the node
+        return DiagnosticStatus.WARN, f"localized, but {output}"
     return DiagnosticStatus.OK, "localized"

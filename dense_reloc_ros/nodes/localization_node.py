@@ -166,3 +166,5 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         name = self.get_fully_qualified_name().lstrip("/")
         message.status = [diagnostic_status(name, self.state, self.map_problem, self.pipeline)]
         self._diagnostics.publish(message)
+        if self.pipeline is not None and self.state == "active":
+            self.pipeline.look_after()

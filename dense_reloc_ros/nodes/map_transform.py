@@ -17,6 +17,8 @@ class MapTransform:
     """Publishes it (REP 105); `publish` and `repeat` may be called from different threads."""
 
     def __init__(self, node: Node, robot: RobotFrames) -> None:
+        self.published = 0
+        """How often the transform was."""
         self._robot = robot
         self._publisher = TransformPublisher(node)
         self._lock = Lock()
@@ -69,6 +71,7 @@ class MapTransform:
 
     def _send(self, child: str, date: int, T_map_child: FloatArray) -> None:
         self._last_date = date
+        self.published += 1
         self._publisher.publish(self._map_frame, child, date, T_map_child)
 
     def _child_in_map(self, result: FrameResult) -> FloatArray | None:

@@ -74,6 +74,13 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         description="Seconds after which an image is given up, so that others get their turn; "
         "0: never",
     )
+    max_age: float = Field(
+        5.0,
+        ge=0,
+        le=3600,
+        description="Seconds since it came from which on ~/relocalize does not answer with the "
+        "camera's newest image; 0: any age",
+    )
     map_frame: str = Field("", description="Frame of the map; empty: the one the map names")
 
 

@@ -23,6 +23,8 @@ class Output:
 
     def __init__(self, node: LifecycleNode, robot: RobotFrames) -> None:
         self.transform = MapTransform(node, robot)
+        self.poses = 0
+        """How many were published."""
         self._node = node
         self._robot = robot
         self._pose = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", QOS)
@@ -41,6 +43,7 @@ class Output:
             self.transform.publish(result)
         if result.message.base_frame_id:
             self._pose.publish(stamped_pose(result.message))
+            self.poses += 1
         self._result.publish(result.message)
         if self._debug_image.get_subscription_count() > 0:
             self._publish_debug_image(result)

@@ -10,11 +10,12 @@ from typing import Generic, TypeVar
 from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.health import tf_problem
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.output import Output
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
-from dense_reloc_ros.nodes.robot_frames import RobotFrames
+from dense_reloc_ros.nodes.robot_frames import BASE, ODOMETRY, RobotFrames
 from dense_reloc_ros.nodes.statistics import Statistics
 from dense_reloc_ros.nodes.transforms import open_transforms
 from dense_reloc_ros.nodes.worker import NewestItemWorker
@@ -55,6 +56,33 @@ class Pipeline(ABC, Generic[Item]):
     @abstractmethod
     def counts(self) -> dict[str, int]:
         """How many frames came, and what became of those without a result of their own."""
+
+    @property
+    def output_counts(self) -> dict[str, int]:
+        """How much of what was found out has left the node."""
+        return {
+            "poses published": self._output.poses,
+            "transforms published": self._output.transform.published,
+        }
+
+    @property
+    def output_problem(self) -> str:
+        """What keeps poses or the transform from leaving the node, empty when nothing does."""
+        settings = self._robot.settings
+        if (settings.base_frame or settings.odom_frame) and (problem := tf_problem(self._node)):
+            return problem
+        for subject, missing in (
+            (BASE, "no pose is published"),
+            (ODOMETRY, "the transform of the map is not published"),
+        ):
+            if problem := self._reporter.present(subject):
+                return f"{missing}: {problem}"
+        return ""
+
+    def look_after(self) -> None:
+        """Says in the log what is missing, as long as it is."""
+        self._reporter.lasting("input", self.complaint)
+        self._reporter.lasting("output", self.output_problem)
 
     @abstractmethod
     def process(self, item: Item) -> FrameResult | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 
 from rclpy.lifecycle import LifecycleNode
 
@@ -15,6 +16,7 @@ from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
 from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localized_frame_message
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.health import image_problem, info_problem, loss_problem
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
@@ -70,18 +72,33 @@ class RelocalizerPipeline(Pipeline[Frame]):
 
     def relocalize(self, request: Relocalize.Request) -> RelocResult:
         """Answers a service call: with the image in it, or else the camera's newest."""
-        newest = self._camera.newest
-        image = request.image
-        if not image.data and not image.width and not image.height:
-            image = None if newest is None else newest.image
-        given = any(request.camera_info.k)
-        camera_info = request.camera_info if given else self._camera.camera_info
-        if image is None or camera_info is None:
-            missing = self._camera.image_topic if image is None else self._camera.camera_info_topic
-            reason = f"the request has none, and nothing came on {missing} yet"
-            return RelocResult(status=Status.INVALID_INPUT.value, reason=reason)
-        frame = Frame(image, camera_info, time.monotonic())
+        frame = self._frame_of(request)
+        if isinstance(frame, str):
+            return RelocResult(status=Status.INVALID_INPUT.value, reason=frame)
         return self.frames.localize(frame, request.prior if request.use_prior else None).message
+
+    def _frame_of(self, request: Relocalize.Request) -> Frame | str:
+        """What a request is about, or the reason why there is nothing to answer with."""
+        image, now = request.image, time.monotonic()
+        given = request.camera_info if any(request.camera_info.k) else None
+        if image.data or image.width or image.height:
+            stamp = self._camera.stamp_of(image)
+            info = given or self._camera.pairing.info_for(stamp)
+            if info is not None:
+                return Frame(image, info, now, stamp)
+            missing = self._camera.camera_info_topic
+        elif (newest := self._camera.newest) is not None:
+            age, limit = now - newest.received, self.frames.settings.max_age
+            if limit and age > limit:
+                return (
+                    f"the newest image on {self._camera.image_topic} came {age:.1f} s ago, and "
+                    f"max_age is {limit:g} s"
+                )
+            return replace(newest, camera_info=given or newest.camera_info, received=now)
+        else:
+            missing = self._camera.image_topic if not self._camera.received else ""
+            missing = missing or self._camera.camera_info_topic
+        return f"the request has none, and nothing came on {missing} yet"
 
     @property
     def identity(self) -> MapIdentity:
@@ -92,10 +109,15 @@ class RelocalizerPipeline(Pipeline[Frame]):
     def complaint(self) -> str:
         """What keeps frames from coming, empty when nothing does."""
         if self.is_silent_since(self._camera.last_received):
-            return f"no images on {self._camera.image_topic}"
-        if self._camera.received and self._camera.camera_info is None:
-            return f"no camera_info on {self._camera.camera_info_topic}"
+            return image_problem(self._node, self._camera, self.frames.settings.image_transport)
+        if self._camera.received and self._camera.pairing.newest is None:
+            return info_problem(self._node, self._camera)
         return ""
+
+    def look_after(self) -> None:
+        """As all pipelines, and says where images get lost, which may be meant so."""
+        super().look_after()
+        self._reporter.lasting("images", loss_problem(self._camera))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -104,6 +126,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
             "images received": self._camera.received,
             "images dropped for newer ones": self._worker.dropped,
             "images skipped": self._camera.skipped,
+            "recent camera_infos without image": self._camera.pairing.lost[0],
         }
 
     def process(self, item: Frame) -> FrameResult:

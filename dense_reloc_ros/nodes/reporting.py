@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import time
+
 from rclpy.impl.rcutils_logger import RcutilsLogger
+
+REMINDER_SECONDS = 60.0
+"""After which a problem that lasts is said again."""
 
 
 class ChangeReporter:
@@ -11,6 +16,8 @@ class ChangeReporter:
     def __init__(self, logger: RcutilsLogger) -> None:
         self._logger = logger
         self._problems: dict[str, str] = {}
+        self._messages: dict[str, str] = {}
+        self._reminders: dict[str, float] = {}
 
     def problem(self, subject: str, message: str, state: str | None = None) -> None:
         """Warns unless the subject was last reported with the same message.
@@ -18,9 +25,30 @@ class ChangeReporter:
         Give a `state` where the message holds numbers that differ from image to image.
         """
         state = message if state is None else state
+        self._messages[subject] = message
         if self._problems.get(subject) != state:
             self._logger.warning(f"{subject}: {message}")
         self._problems[subject] = state
+
+    def lasting(self, subject: str, message: str) -> None:
+        """As `problem`, for what somebody must put right: says it again now and then.
+
+        An empty message is none: then the subject is fine.
+        """
+        if not message:
+            self._reminders.pop(subject, None)
+            self.resolved(subject)
+            return
+        now = time.monotonic()
+        if now - self._reminders.get(subject, now) > REMINDER_SECONDS:
+            self._problems.pop(subject, None)
+            self._reminders.pop(subject)
+        self._reminders.setdefault(subject, now)
+        self.problem(subject, message)
+
+    def present(self, subject: str) -> str:
+        """What is wrong with a subject, as it was said last; empty where nothing is."""
+        return self._messages.get(subject, "") if subject in self._problems else ""
 
     def resolved(self, subject: str) -> None:
         """Says that a subject that had a problem has none any more."""

@@ -13,6 +13,9 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.nodes.transforms import TransformReader, wait_for_transform
 
+BASE, ODOMETRY = "pose of the base", "odometry"
+"""Subjects of what is reported about transforms."""
+
 
 @dataclass(frozen=True)
 class FrameHeader:
@@ -48,6 +51,10 @@ class RobotFrames:
         """
         if target == source:
             return np.eye(4)
+        if not header.frame_id:
+            raise TransformError(
+                "images and camera_info have an empty frame_id; set it in the camera's driver"
+            )
         waited = time.monotonic() - header.received
         return wait_for_transform(
             self._transforms,
@@ -60,14 +67,14 @@ class RobotFrames:
     def base_in_camera(self, header: FrameHeader) -> FloatArray | None:
         """`T_camera_base` (4, 4), None where TF does not connect them."""
         base_frame = self.base_frame(header)
-        return self._known_transform(header.frame_id, base_frame, header, "pose of the base")
+        return self._known_transform(header.frame_id, base_frame, header, BASE)
 
     def camera_in_odometry(self, header: FrameHeader) -> FloatArray | None:
         """`T_odom_camera` (4, 4), None where there is no odometry or TF does not know it."""
         odom_frame = self.settings.odom_frame
         if not odom_frame:
             return None
-        return self._known_transform(odom_frame, header.frame_id, header, "odometry")
+        return self._known_transform(odom_frame, header.frame_id, header, ODOMETRY)
 
     def _known_transform(
         self, target: str, source: str, header: FrameHeader, subject: str

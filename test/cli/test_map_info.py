@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,3 +83,12 @@ def test_info_on_a_path_that_is_no_map(tmp_path, capsys):
     assert main(["map", "info", str(tmp_path)]) == 2
     error = f"dense-reloc: error: {tmp_path}: not a map, map.json is missing\n"
     assert capsys.readouterr().err == error
+
+
+def test_a_reader_that_goes_away_is_no_error(map_path):
+    """As in `dense-reloc map info MAP | head -0`."""
+    command = [sys.executable, "-m", "dense_reloc_ros.cli.main", "map", "info", str(map_path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdout.close()
+    assert process.stderr.read() == b""
+    assert process.wait(60) == 141

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "reloc.launch.py"
 ARGUMENTS = [
     *("map", "image", "camera_info", "params_file", "use_sim_time", "fusion", "fusion_process"),
-    *("rviz", "namespace", "log_level"),
+    *("rviz", "namespace", "fastdds_profile", "log_level"),
 ]
 LAUNCH = """
 import sys

@@ -143,7 +143,10 @@ def test_images_without_camera_info_wait_for_it(harness: Harness, localizer: Fak
 
 
 def test_diagnostics_say_when_nothing_comes(harness: Harness) -> None:
-    status = wait_for(lambda: harness.diagnostic("no images on /image"), "a complaint")
+    status = wait_for(
+        lambda: harness.diagnostic("no images on /image: its publisher robot is silent"),
+        "a complaint",
+    )
     assert status.level == status.WARN
     harness.show_and_wait(1.0)
     assert harness.wait_for_diagnostic("frames localized", "1").message == "localized"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dense_reloc_ros.bags.bag_reader import BagMessage, BagReader, stamp_of
 from dense_reloc_ros.bags.cameras import COMPRESSED_TYPE
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
-from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.stamps import NANOSECONDS, stamp_or
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,7 @@ class Step:
 def steps(bag: BagReader, image_topic: str, info_topic: str) -> Iterator[Step]:
     """The images of a bag in the order they were recorded, each with what came until the next.
 
-    Raises:
-        InputError: images without stamps, by which answers are told apart.
+    Images without a stamp get the time of their recording: answers are told apart by stamps.
     """
     image: BagMessage | None = None
     others: list[BagMessage] = []
@@ -45,10 +45,18 @@ def steps(bag: BagReader, image_topic: str, info_topic: str) -> Iterator[Step]:
 
 
 def _step(bag: BagReader, image: BagMessage, others: Sequence[BagMessage]) -> Step:
-    stamp = stamp_of(bag.decode(image))
-    if stamp == 0:
-        raise InputError(f"{bag.path}: the images have no stamps, so answers cannot be matched")
+    found = stamp_of(bag.decode(image))
+    stamp = stamp_or(found, image.time)
+    if stamp != found:
+        image = replace(image, data=with_stamp(image.data, stamp))
     return Step(image, stamp, tuple(others))
+
+
+def with_stamp(data: bytes, stamp: int) -> bytes:
+    """The bytes (CDR) of a message that begins with a header, with another stamp in it."""
+    order = "<" if data[1] & 1 else ">"
+    # Four bytes say how it is encoded; seconds and nanoseconds come first in a header.
+    return data[:4] + struct.pack(order + "iI", *divmod(stamp, NANOSECONDS)) + data[12:]
 
 
 def played_topic(topic: str, kind: str) -> str:

@@ -1,15 +1,16 @@
 from __future__ import annotations
 
+import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from dense_reloc_ros.bags.bag_reader import BagReader
+from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.topics import CAMERA_INFO_TOPIC, IMAGE_TOPIC
-from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.replay.replay_steps import played_topic, steps
+from dense_reloc_ros.evaluation.replay.replay_steps import played_topic, steps, with_stamp
 from dense_reloc_ros.geometry.camera import Camera
 
 CAMERA = Camera(4, 4, 5.0, 5.0, 1.5, 1.5)
@@ -40,11 +41,27 @@ def test_an_image_goes_out_with_all_that_was_recorded_before_the_next(tmp_path: 
     ]
 
 
-def test_images_without_stamps_are_refused(tmp_path: Path):
+def test_images_without_stamps_get_the_time_of_their_recording(tmp_path: Path):
     with BagWriter(tmp_path / "bag", CAMERA) as writer:
         writer.write_image(0, IMAGE)
-    with BagReader(tmp_path / "bag") as bag, pytest.raises(InputError, match="no stamps"):
-        list(steps(bag, IMAGE_TOPIC, CAMERA_INFO_TOPIC))
+    recorded = 7_000_000_009
+    with BagReader(tmp_path / "bag") as bag:
+        message = next(bag.messages([IMAGE_TOPIC]))
+        decoded = bag.decode(message)
+        stamped = bag.decode(replace(message, data=with_stamp(message.data, recorded)))
+        (step,) = steps(bag, IMAGE_TOPIC, CAMERA_INFO_TOPIC)
+    assert stamp_of(stamped) == recorded
+    assert stamped.header.frame_id == decoded.header.frame_id
+    assert (stamped.data == decoded.data).all()
+    assert step.stamp == step.image.time
+
+
+@pytest.mark.parametrize(("encoding", "order"), [(1, "<"), (0, ">")])
+def test_a_stamp_is_written_in_the_order_of_the_message(encoding: int, order: str):
+    data = bytes([0, encoding, 0, 0]) + struct.pack(order + "iI", 0, 0) + b"rest"
+    found = with_stamp(data, 3_000_000_007)
+    assert found[:4] == data[:4]
+    assert struct.unpack(order + "iI4s", found[4:]) == (3, 7, b"rest")
 
 
 def test_compressed_images_are_played_where_nodes_expect_them():

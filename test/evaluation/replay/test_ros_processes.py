@@ -122,3 +122,21 @@ def test_the_interpreter_is_this_one(start, tmp_path: Path):
     with start("import sys; print(sys.executable)") as process:
         wait(lambda: process.status is not None)
     assert (tmp_path / "log").read_text().strip() == sys.executable
+
+
+def test_the_profile_that_ships_is_the_one_that_replay_uses_but_for_its_sizes(tmp_path: Path):
+    environment = isolated_environment(tmp_path, 6_000_000)
+    used = ElementTree.parse(environment["FASTDDS_DEFAULT_PROFILES_FILE"]).getroot()
+    config = Path(__file__).parents[3] / "config" / "fastdds.xml"
+    shipped = ElementTree.parse(config).getroot()
+    pairs = list(zip(used.iter(), shipped.iter(), strict=True))
+    differing = [
+        other.tag.split("}")[1]
+        for one, other in pairs
+        if (one.tag, (one.text or "").strip()) != (other.tag, (other.text or "").strip())
+    ]
+    assert differing == ["segment_size", "maxMessageSize"]
+    sizes = {element.tag.split("}")[1]: element.text for element in shipped.iter()}
+    # A raw image of 5 megapixels, and four of them at once.
+    assert int(sizes["maxMessageSize"]) >= 3 * 5_000_000
+    assert int(sizes["segment_size"]) >= 4 * int(sizes["maxMessageSize"])
