@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.errors import RelocError, TimeLimitError
+from dense_reloc_ros.errors import InputError, RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
@@ -33,6 +33,8 @@ from dense_reloc_ros.pose.confidence import shipped_weights
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
+LEAST_SIDE = 32
+"""Pixels of an image each way."""
 DEFAULT_SCORE_THRESHOLD = 0.3
 """Of maps that are not calibrated: somewhat above what wrong poses reach on calibrated ones."""
 
@@ -103,9 +105,14 @@ class Localizer(ABC):
         """An image that has no more pixels than the map can make use of, with its camera.
 
         Raises:
-            InputError: an image of another size than the camera's.
+            InputError: an image of another size than the camera's, or of hardly any pixels.
         """
         camera.check_image(image)
+        if min(camera.width, camera.height) < LEAST_SIDE:
+            raise InputError(
+                f"an image of {camera.width}x{camera.height} is too small to be localized: "
+                f"{LEAST_SIDE} pixels each way are the least"
+            )
         keyframe_pixels = max(c.width * c.height for c in self.scene_map.cameras)
         return reduced(image, camera, self.largest_scale**2 * keyframe_pixels)
 

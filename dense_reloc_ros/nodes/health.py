@@ -25,13 +25,13 @@ NAMED = 5
 def image_problem(node: Node, camera: CameraInput, transport: str) -> str:
     """Why no images come; a silent publisher is one reason, none another."""
     topic, kind = camera.image_topic, IMAGE_TYPES[transport]
-    return f"no images on {topic}: {_silence(node, topic, kind, 'image')}"
+    return f"no images on {topic}: {silence(node, topic, kind, 'image')}"
 
 
 def info_problem(node: Node, camera: CameraInput) -> str:
     """Why no camera_info comes."""
     topic = camera.camera_info_topic
-    return f"no camera_info on {topic}: {_silence(node, topic, INFO_TYPE, 'camera_info')}"
+    return f"no camera_info on {topic}: {silence(node, topic, INFO_TYPE, 'camera_info')}"
 
 
 def loss_problem(camera: CameraInput) -> str:
@@ -62,7 +62,8 @@ def tf_problem(node: Node) -> str:
     )
 
 
-def _silence(node: Node, topic: str, kind: str, name: str) -> str:
+def silence(node: Node, topic: str, kind: str, name: str) -> str:
+    """Why nothing comes on a topic of a type, that is remapped by a name."""
     if publishers := _publishers(node, topic):
         return f"its publisher {_named(publishers)} is silent"
     others = [other for other in _topics(node, kind) if other != topic]

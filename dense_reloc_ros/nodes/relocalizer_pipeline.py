@@ -90,15 +90,17 @@ class RelocalizerPipeline(Pipeline[Frame]):
         elif (newest := self._camera.newest) is not None:
             age, limit = now - newest.received, self.frames.settings.max_age
             if limit and age > limit:
-                return (
+                reason = (
                     f"the newest image on {self._camera.image_topic} came {age:.1f} s ago, and "
                     f"max_age is {limit:g} s"
                 )
+                return reason
             return replace(newest, camera_info=given or newest.camera_info, received=now)
         else:
             missing = self._camera.image_topic if not self._camera.received else ""
             missing = missing or self._camera.camera_info_topic
-        return f"the request has none, and nothing came on {missing} yet"
+        reason = f"the request has none, and nothing came on {missing} yet"
+        return reason
 
     @property
     def identity(self) -> MapIdentity:

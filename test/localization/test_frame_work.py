@@ -56,6 +56,21 @@ def test_an_image_of_20_megapixels_is_brought_to_what_the_map_can_use(distortion
     assert (scaled.width, scaled.height, scaled.fx, scaled.cx) == (128, 96, 100.0, 63.5)
 
 
+@pytest.mark.parametrize("size", [(31, 400), (400, 31), (1, 1)])
+def test_images_of_hardly_any_pixels_are_refused(size):
+    width, height = size
+    localizer = Looking(make_map())
+    localization = localizer.localize(
+        np.zeros((height, width, 3), np.uint8), Camera(width, height, 50.0, 50.0, 0.0, 0.0)
+    )
+    assert localization.status is Status.INVALID_INPUT
+    assert localization.reason == (
+        f"an image of {width}x{height} is too small to be localized: 32 pixels each way are the "
+        "least"
+    )
+    assert not localizer.seen
+
+
 def test_a_frame_is_given_up_when_its_time_is_over_and_says_so():
     localizer = Looking(make_map())
     image, camera = np.zeros((48, 64, 3), np.uint8), Camera(64, 48, 50.0, 50.0, 31.5, 23.5)

@@ -27,7 +27,10 @@ CARRIERS = {"Localization", "RelocResult", "SetParametersResult"}
 """Calls whose strings are what somebody is told: statuses with their reasons."""
 REPORTS = {"warning", "error", "problem", "_forget"}
 """Methods that log or report what they are given."""
-NAMES = {"reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"}
+NAMES = {
+    *("reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"),
+    *("image_problem", "info_problem", "loss_problem", "tf_problem", "output_problem", "silence"),
+}
 """Variables and functions that hold a reason until it is given."""
 
 
