@@ -75,7 +75,7 @@ class Camera:
             )
         if self.distortion_model not in DISTORTION_LENGTHS:
             known = ", ".join(DISTORTION_LENGTHS)
-            raise InputError(f"unknown distortion model '{self.distortion_model}' (known: {known})")
+            raise InputError(f"unknown distortion model {self.distortion_model!r} (known: {known})")
         if (
             self.distortion
             and len(self.distortion) not in DISTORTION_LENGTHS[self.distortion_model]
@@ -225,7 +225,7 @@ def _model(name: str, is_distorted: bool) -> str:
     """The model by ROS's name; without distortion any name will do."""
     lower = name.strip().lower().replace("-", "_")
     if lower in NO_MODELS and is_distorted and lower:
-        raise InputError(f"distortion model '{name}' does not go with coefficients D")
+        raise InputError(f"distortion model {name!r} does not go with coefficients D")
     known = MODEL_NAMES.get(lower, lower or "plumb_bob")
     return known if known in DISTORTION_LENGTHS or is_distorted else "plumb_bob"
 
@@ -234,5 +234,7 @@ def _is_rotation(values: Sequence[float]) -> bool:
     if len(values) != 9 or not np.isfinite(values).all():
         return False
     R = np.reshape(values, (3, 3))
+    if np.abs(R).max() > 2:  # would only overflow
+        return False
     is_orthonormal = np.allclose(R @ R.T, np.eye(3), atol=ROTATION_TOLERANCE)
     return bool(is_orthonormal and np.linalg.det(R) > 0)

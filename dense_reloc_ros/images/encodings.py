@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import struct
+from io import BytesIO
 from typing import Any, Protocol, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
@@ -57,7 +59,9 @@ COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 RVL_SIZE = struct.Struct("<II")
 """Columns and rows, before the stream."""
 MOST_PIXELS = 1 << 26
-"""Of an RVL stream: a few damaged bytes can stand for any number of zeros."""
+"""Of what is compressed: a few bytes can stand for any number of pixels."""
+SIZED_FORMATS = ("JPEG", "PNG", "WEBP", "BMP")
+"""Whose size is looked at before they are decoded."""
 
 
 Bytes: TypeAlias = bytes | bytearray | memoryview | NDArray[np.uint8]
@@ -86,7 +90,7 @@ def decode_raw(image: ImageFields) -> RgbImage:
         return _decode_planar(image)
     if image.encoding not in RAW_ENCODINGS:
         known = ", ".join([*RAW_ENCODINGS, *PLANAR_ENCODINGS])
-        raise InputError(f"unknown image encoding '{image.encoding}' (known: {known})")
+        raise InputError(f"unknown image encoding {image.encoding!r} (known: {known})")
     channel_bytes, channels, conversion = RAW_ENCODINGS[image.encoding]
     if conversion in (cv2.COLOR_YUV2RGB_UYVY, cv2.COLOR_YUV2RGB_YUYV) and image.width % 2:
         raise InputError(
@@ -116,11 +120,13 @@ def decode_compressed(data: Bytes) -> RgbImage:
     An EXIF orientation is ignored: the intrinsics are those of the sensor's rows and columns.
 
     Raises:
-        InputError: an empty message, or bytes that are no image.
+        InputError: an empty message, bytes that are no image, or one of far too many pixels.
     """
     encoded = np.frombuffer(data, dtype=np.uint8)
     if encoded.size == 0:
         raise InputError("the compressed image is empty")
+    if _is_huge(encoded):
+        raise InputError(f"the compressed image has more than {MOST_PIXELS >> 20} megapixels")
     try:
         bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
     except cv2.error:
@@ -128,6 +134,17 @@ def decode_compressed(data: Bytes) -> RgbImage:
     if bgr is None:
         raise InputError(f"the compressed image ({encoded.size} bytes) cannot be decoded")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+
+
+def _is_huge(encoded: NDArray[np.uint8]) -> bool:
+    """Whether an image says of itself that it has more than `MOST_PIXELS`."""
+    try:
+        with Image.open(BytesIO(encoded.tobytes()), formats=SIZED_FORMATS) as image:
+            return image.width * image.height > MOST_PIXELS
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return True
+    except (OSError, SyntaxError, ValueError):
+        return False  # OpenCV knows more formats, and says if it is none
 
 
 def decode_depth(image: ImageFields) -> DepthImage:

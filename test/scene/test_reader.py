@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -190,7 +191,7 @@ def assert_sound(scene_map: SceneMap) -> None:
 
 
 fuzzing = settings(
-    max_examples=150,
+    max_examples=int(os.environ.get("DENSE_RELOC_FUZZ", "150")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
