@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
 
+import numpy as np
+
 from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.cameras import (
     COMPRESSED_TYPE,
@@ -20,6 +22,7 @@ from dense_reloc_ros.bags.cameras import (
 )
 from dense_reloc_ros.bags.recorded_poses import read_poses
 from dense_reloc_ros.bags.rectification import is_rectified
+from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage
 from dense_reloc_ros.geometry.camera import Camera
@@ -57,13 +60,15 @@ def read_frames(
     depth_topic: str | None = None,
     rectified: bool | None = None,
     depth_tolerance: int = DEFAULT_TOLERANCE,
+    depth_scale: float | None = None,
 ) -> list[SourceFrame]:
     """The images of one camera in the order of their stamps; pixels are read when asked for.
 
     The bag must stay open as long as images are loaded. `image_topic` None is the only colour
     image topic of the bag; `camera` None is what its camera_info says of raw or `rectified` images
-    (None: what topics and pixels say). Poses belong
-    to the image nearest in time, within 5 ms, and depth within `depth_tolerance` nanoseconds.
+    (None: what topics and pixels say). Poses belong to the image nearest in time, within 5 ms, and
+    depth within `depth_tolerance` nanoseconds. `depth_scale` is the values per metre of the depth;
+    None is what REP-118 says: 1000 of whole numbers, 1 of others.
 
     Raises:
         InputError: missing topics or ones of another type (lists what is there), more than one
@@ -84,7 +89,7 @@ def read_frames(
             camera=camera,
             T_map_camera=poses.at(image.stamp) if poses else None,
             read_image=partial(_load, bag, image, decode_image),
-            read_depth=_depth_reader(bag, image.stamp, depths, depth_tolerance),
+            read_depth=_depth_reader(bag, image.stamp, depths, depth_tolerance, depth_scale),
             exact_stamp=image.stamp,
         )
         for index, image in enumerate(images)
@@ -99,6 +104,7 @@ def read_mapping_frames(
     camera: Camera | None = None,
     rectified: bool | None = None,
     depth_tolerance: int = DEFAULT_TOLERANCE,
+    depth_scale: float | None = None,
 ) -> list[SourceFrame]:
     """The images of an open bag that have a pose and, where there is a depth topic, depth.
 
@@ -109,13 +115,9 @@ def read_mapping_frames(
         InputError: as `read_frames`, or no complete frame at all.
     """
     frames = read_frames(
-        bag, image_topic, camera, pose_topic, depth_topic, rectified, depth_tolerance
+        bag, image_topic, camera, pose_topic, depth_topic, rectified, depth_tolerance, depth_scale
     )
-    posed = [frame for frame in frames if frame.T_map_camera is not None]
-    if not posed:
-        raise InputError(
-            f"{bag.path}: no pose on {pose_topic} belongs to any of the {len(frames)} images"
-        )
+    posed = require_poses(bag, pose_topic, frames)
     complete = [frame for frame in posed if frame.read_depth or not depth_topic]
     if depth_topic and not complete:
         raise InputError(
@@ -131,6 +133,27 @@ def read_mapping_frames(
             len(frames),
         )
     return complete
+
+
+def require_poses(
+    bag: BagReader, pose_topic: str, frames: Sequence[SourceFrame]
+) -> list[SourceFrame]:
+    """Those of `frames` that have a pose.
+
+    Raises:
+        InputError: none of them.
+    """
+    posed = [frame for frame in frames if frame.T_map_camera is not None]
+    if not posed:
+        raise InputError(
+            f"{bag.path}: no pose on {pose_topic} belongs to any of the {len(frames)} images"
+        )
+    return posed
+
+
+def truth_topic(bag: BagReader) -> str | None:
+    """The topic where this package's own bags have the true poses; None where there is none."""
+    return GROUND_TRUTH_TOPIC if GROUND_TRUTH_TOPIC in bag.topics else None
 
 
 def read_camera(bag: BagReader, image_topic: str, rectified: bool | None = None) -> Camera:
@@ -177,12 +200,16 @@ def _nearest(stamp: int, images: Sequence[_IndexedImage]) -> _IndexedImage | Non
 
 
 def _depth_reader(
-    bag: BagReader, stamp: int, depths: Sequence[_IndexedImage], tolerance: int
+    bag: BagReader,
+    stamp: int,
+    depths: Sequence[_IndexedImage],
+    tolerance: int,
+    scale: float | None,
 ) -> Callable[[], DepthImage] | None:
     nearest = _nearest(stamp, depths)
     if nearest is None or abs(nearest.stamp - stamp) > tolerance:
         return None
-    return partial(_load, bag, nearest, _decode_depth)
+    return partial(_load, bag, nearest, partial(_decode_depth, scale=scale))
 
 
 def _smallest_gap(bag: BagReader, topic: str, frames: Sequence[SourceFrame]) -> float:
@@ -196,7 +223,19 @@ def _smallest_gap(bag: BagReader, topic: str, frames: Sequence[SourceFrame]) -> 
     return min(gaps, default=0) / 1e6
 
 
-def _decode_depth(message: Any) -> DepthImage:
+def default_depth_scale(bag: BagReader, topic: str) -> float:
+    """Values per metre that the depth on a topic has by REP-118."""
+    return _usual_scale(bag.decode(next(bag.messages([topic]))))
+
+
+def _decode_depth(message: Any, scale: float | None) -> DepthImage:
     if message.__msgtype__ == COMPRESSED_TYPE:
-        return decode_compressed_depth(message.format, message.data)
-    return decode_depth(message)
+        metres = decode_compressed_depth(message.format, message.data)
+    else:
+        metres = decode_depth(message)
+    return metres if scale is None else metres * np.float32(_usual_scale(message) / scale)
+
+
+def _usual_scale(message: Any) -> float:
+    encoding = message.format if message.__msgtype__ == COMPRESSED_TYPE else message.encoding
+    return 1.0 if encoding.startswith("32FC1") else 1000.0

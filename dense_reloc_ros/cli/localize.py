@@ -24,6 +24,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="TUM",
         help="true camera poses to compare with; those beside the images, if not given",
     )
+    add(
+        "--ground-truth-topic",
+        metavar="TOPIC",
+        help="true camera poses in the bag (default: /ground_truth/pose, if it is there)",
+    )
     add("--output", type=Path, required=True, metavar="DIR", help="folder for the report")
     add("--method", metavar="M", help="how to localize; the map's own by default")
     add("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
@@ -51,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
         LocalizerConfiguration,
         load_configuration,
     )
+    from dense_reloc_ros.evaluation.metrics.ground_truth import check_ground_truth
     from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
     from dense_reloc_ros.evaluation.replay.offline import (
         localize_frames,
@@ -73,6 +79,8 @@ def run(arguments: argparse.Namespace) -> int:
     ground_truth = read_tum(arguments.ground_truth) if arguments.ground_truth else None
     make_folder(arguments.output)
     with open_queries(arguments) as frames:
+        if ground_truth is not None:
+            check_ground_truth([frame.stamp for frame in frames], ground_truth)
         localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:

@@ -63,7 +63,17 @@ def table(summary: MapSummary) -> str:
         "threshold": "not fitted" if threshold is None else f"score {threshold:.3f}",
         "confidence": f"logit {calibration.confidence_offset:+.2f}",
         "covariance": f"factor {calibration.covariance_factor:.3g}",
+        "verdict": _verdict(summary),
         "coordinates": coordinates,
         "size": size + images,
     }
     return "\n".join(f"{name:14}{value}" for name, value in rows.items())
+
+
+def _verdict(summary: MapSummary) -> str:
+    verdict = summary.verdict
+    if verdict is None:
+        return "not judged, the map was built by an older version"
+    depth = verdict.depth_factor
+    scale = f"; depth {depth:.3f} times what the poses say" if depth is not None else ""
+    return f"{verdict.state}: {verdict.reason}{scale}"

@@ -55,6 +55,40 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
         "(default: 5)",
     )
     add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
+    add(
+        "--depth-scale",
+        type=positive,
+        metavar="N",
+        help="values per metre of the depth (default: 1000 of whole numbers, 1 of floating point)",
+    )
+    add(
+        "--poses",
+        choices=("camera-to-world", "world-to-camera"),
+        default="camera-to-world",
+        help="what the poses are (default: camera-to-world)",
+    )
+    add(
+        "--axes",
+        choices=("opencv", "opengl", "ros"),
+        default="opencv",
+        help="axes of the camera in the poses: opencv (default: x right, y down, z forward), "
+        "opengl (x right, y up, z backward), ros (x forward, y left, z up)",
+    )
+    add(
+        "--pose-scale",
+        type=positive,
+        default=1.0,
+        metavar="N",
+        help="units of the poses' positions per metre: 1000 for millimetres (default: 1)",
+    )
+
+
+def positive(text: str) -> float:
+    """A finite number above 0, for argparse."""
+    number = float(text)
+    if not 0 < number < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a positive number")
+    return number
 
 
 @contextmanager
@@ -65,16 +99,26 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
         ConfigurationError: options that do not go together.
         InputError: frames or intrinsics that are missing or cannot be used.
     """
+    from dense_reloc_ros.mapping.sources.pose_convention import PoseConvention
+
+    convention = PoseConvention(arguments.poses, arguments.axes, arguments.pose_scale)
+    with _source_as_given(arguments) as source:
+        yield source.understood_as(convention)
+
+
+@contextmanager
+def _source_as_given(arguments: argparse.Namespace) -> Iterator[MapSource]:
     from dense_reloc_ros.mapping.map_of_source import MapSource, seven_scenes_source
 
     _check_options(arguments)
     if arguments.bag:
         from dense_reloc_ros.bags.bag_reader import BagReader
         from dense_reloc_ros.bags.cameras import find_image_topic
-        from dense_reloc_ros.bags.frames import read_mapping_frames
+        from dense_reloc_ros.bags.frames import default_depth_scale, read_mapping_frames
 
         with BagReader(arguments.bag) as bag:
             image_topic = arguments.image_topic or find_image_topic(bag)
+            scale = arguments.depth_scale
             frames = read_mapping_frames(
                 bag,
                 arguments.pose_topic,
@@ -83,23 +127,28 @@ def open_source(arguments: argparse.Namespace) -> Iterator[MapSource]:
                 camera_of_bag(arguments, bag, image_topic),
                 rectified_choice(arguments),
                 round(arguments.depth_tolerance * 1e6),
+                scale,
             )
-            yield MapSource(frames, f"bag {arguments.bag}", has_depth=bool(arguments.depth_topic))
+            if arguments.depth_topic:
+                scale = scale or default_depth_scale(bag, arguments.depth_topic)
+                yield MapSource(frames, f"bag {arguments.bag}", None, True, depth_scale=scale)
+            else:
+                yield MapSource(frames, f"bag {arguments.bag}")
     elif arguments.colmap:
         from dense_reloc_ros.mapping.sources.colmap import read_colmap
 
         frames, points = read_colmap(arguments.colmap, arguments.images)
         yield MapSource(frames, f"COLMAP model {arguments.colmap}", points)
     elif camera := camera_of_folder(arguments, arguments.seven_scenes):
-        yield seven_scenes_source(arguments.seven_scenes, camera)
+        yield seven_scenes_source(arguments.seven_scenes, camera, arguments.depth_scale)
 
 
 NEEDED = {"seven_scenes": "camera_info", "colmap": "images", "bag": "pose_topic"}
 """The option that each source cannot do without."""
 ALLOWED = {
-    "seven_scenes": {"camera_info"},
+    "seven_scenes": {"camera_info", "depth_scale"},
     "colmap": {"images"},
-    "bag": {"pose_topic", "depth_topic", "image_topic", "camera_info"},
+    "bag": {"pose_topic", "depth_topic", "image_topic", "camera_info", "depth_scale"},
 }
 
 

@@ -44,8 +44,7 @@ def open_queries(arguments: argparse.Namespace) -> Iterator[list[SourceFrame]]:
     """
     from dense_reloc_ros.bags.bag_reader import BagReader
     from dense_reloc_ros.bags.cameras import find_image_topic
-    from dense_reloc_ros.bags.frames import read_frames
-    from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
+    from dense_reloc_ros.bags.frames import read_frames, require_poses, truth_topic
     from dense_reloc_ros.errors import InputError
     from dense_reloc_ros.mapping.sources.image_folder import read_image_folder
     from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
@@ -55,10 +54,15 @@ def open_queries(arguments: argparse.Namespace) -> Iterator[list[SourceFrame]]:
             topic = arguments.image_topic or find_image_topic(bag)
             rectified = rectified_choice(arguments)
             camera = camera_of_bag(arguments, bag, topic)
-            has_truth = GROUND_TRUTH_TOPIC in bag.topics and arguments.ground_truth is None
-            pose_topic = GROUND_TRUTH_TOPIC if has_truth else None
-            yield read_frames(bag, topic, camera, pose_topic, rectified=rectified)
+            given = arguments.ground_truth_topic
+            pose_topic = None if arguments.ground_truth else given or truth_topic(bag)
+            frames = read_frames(bag, topic, camera, pose_topic, rectified=rectified)
+            if given and pose_topic:
+                require_poses(bag, given, frames)
+            yield frames
         return
+    if arguments.ground_truth_topic:
+        raise InputError("--ground-truth-topic goes with --bag only")
     folder = arguments.seven_scenes or arguments.images
     camera = camera_of_folder(arguments, folder)
     if camera is None:

@@ -27,6 +27,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="TUM",
         help="true camera poses to compare with; those in the bag, if not given",
     )
+    add(
+        "--ground-truth-topic",
+        metavar="TOPIC",
+        help="true camera poses in the bag (default: /ground_truth/pose, if it is there)",
+    )
     add("--output", type=Path, required=True, metavar="DIR", help="folder for the report")
     pace = parser.add_mutually_exclusive_group()
     pace.add_argument(
@@ -87,7 +92,8 @@ def run(arguments: argparse.Namespace) -> int:
         weights=arguments.weights,
         fusion=arguments.fusion,
     )
-    summary = replay_and_report(options, arguments.output, ground_truth)
+    truth = ground_truth if ground_truth is not None else arguments.ground_truth_topic
+    summary = replay_and_report(options, arguments.output, truth)
     print_report(summary, arguments.output)
     return 0
 

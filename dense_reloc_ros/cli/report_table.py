@@ -7,6 +7,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from dense_reloc_ros.evaluation.metrics.ground_truth import coverage
 from dense_reloc_ros.evaluation.report.run_summary import Summary
 
 
@@ -18,6 +19,8 @@ def print_report(summary: Summary, folder: Path) -> None:
     table.add_column(justify="right")
     table.add_row("frames localized", f"{summary.localized} of {summary.frames}")
     if summary.recall is not None:
+        if summary.evaluated < summary.frames:
+            table.add_row("judged by", coverage(summary.evaluated, summary.frames))
         table.add_row("wrong poses published", str(summary.wrong))
         for name in ("5cm_5deg", "2cm_2deg"):
             centimetres, degrees = name.removesuffix("deg").split("cm_")

@@ -11,6 +11,8 @@ from PIL import Image
 
 from dense_reloc_ros.errors import InputError
 
+MILLIMETRES = 1000.0
+"""Values per metre of depth in whole numbers, unless something else is said."""
 NO_DEPTH = (0, 65535)
 """Values that mean "unknown" in 16-bit depth images."""
 
@@ -26,20 +28,40 @@ def read_rgb(path: Path, encoded: bytes | None = None) -> NDArray[np.uint8]:
     return np.array(_open(path, encoded).convert("RGB"))
 
 
-def read_depth_millimetres(path: Path) -> NDArray[np.float32]:
-    """A 16-bit depth image in millimetres as metres (H, W), 0 = unknown (0 and 65535 in the file).
+def read_depth(path: Path, scale: float | None = None) -> NDArray[np.float32]:
+    """A depth image as metres (H, W), 0 = unknown (in the file 0, and what is no finite number).
+
+    Args:
+        path: an image of one channel: 16 or 32 bit whole numbers, or 32 bit floating point (TIFF).
+        scale: values per metre; None: 1000 of whole numbers, 1 of others.
 
     Raises:
-        InputError: a file that is missing, damaged or not a 16-bit image of one channel.
+        InputError: a file that is missing, damaged, or not such an image.
     """
     image = _open(path)
-    if not image.mode.startswith("I"):
+    if not image.mode.startswith(("I", "F")):
         raise InputError(
-            f"{path}: a depth image has one channel of 16 bits, this one is {image.mode}"
+            f"{path}: a depth image has one channel of 16 bits or 32, this one is {image.mode}"
         )
-    millimetres = np.array(image).astype(np.float32)
-    millimetres[np.isin(millimetres, NO_DEPTH)] = 0.0
-    return millimetres / 1000.0
+    values = np.array(image).astype(np.float32)
+    if image.mode == "F":
+        values[~(np.isfinite(values) & (values > 0))] = 0.0
+    else:
+        values[np.isin(values, NO_DEPTH) | (values < 0)] = 0.0
+    return values / np.float32(scale or _usual_scale(image.mode))
+
+
+def depth_scale_of_file(path: Path) -> float:
+    """Values per metre that a depth image is taken to have where nothing else is said.
+
+    Raises:
+        InputError: a file that is missing or damaged.
+    """
+    return _usual_scale(_open(path).mode)
+
+
+def _usual_scale(mode: str) -> float:
+    return 1.0 if mode == "F" else MILLIMETRES
 
 
 def _open(path: Path, encoded: bytes | None = None) -> Image.Image:

@@ -82,11 +82,15 @@ def assemble_map(parts: MapParts, frame_id: str, source: str) -> SceneMap:
     )
 
 
+def with_information(scene_map: SceneMap, **changed: object) -> SceneMap:
+    """The map with other values of fields of its information."""
+    return replace(scene_map, information=scene_map.information.model_copy(update=changed))
+
+
 def with_points(scene_map: SceneMap, points: Tensor) -> SceneMap:
     """The map with its points at other places (P, 3), float32."""
     box = {"bounding_box": _bounding_box(points)}
-    information = scene_map.information.model_copy(update=box)
-    return replace(scene_map, information=information, points=points)
+    return replace(with_information(scene_map, **box), points=points)
 
 
 def _bounding_box(points: Tensor) -> tuple[Corner, Corner]:

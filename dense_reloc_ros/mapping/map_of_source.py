@@ -14,14 +14,18 @@ from numpy.typing import NDArray
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.images.image_file import MILLIMETRES
 from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.mapping.assembly import with_information
 from dense_reloc_ros.mapping.builder import build_from_depth, build_from_points
 from dense_reloc_ros.mapping.calibration.calibrate import calibrate
+from dense_reloc_ros.mapping.consistency.judgement import judge_frames
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.refinement import refine_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
-from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
+from dense_reloc_ros.mapping.sources.pose_convention import AS_USUAL, PoseConvention
+from dense_reloc_ros.mapping.sources.seven_scenes import default_depth_scale, read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
 from dense_reloc_ros.scene.progress import Progress, silent
@@ -40,18 +44,42 @@ class MapSource:
     points: KnownPoints | None = None
     """None: they come from depth or, where `has_depth` is not set, are triangulated."""
     has_depth: bool = False
+    convention: PoseConvention = AS_USUAL
+    """How the poses of the frames were understood."""
+    depth_scale: float = MILLIMETRES
+    """Values per metre of the depth, as it was understood."""
+
+    def understood_as(self, convention: PoseConvention) -> MapSource:
+        """The source with poses that mean something else than those of cameras in the map.
+
+        The points of a COLMAP model stay where they are.
+        """
+
+        def changed(frame: SourceFrame) -> SourceFrame:
+            if frame.T_map_camera is None:
+                return frame
+            return replace(frame, T_map_camera=convention.T_map_camera(frame.T_map_camera))
+
+        frames = [changed(frame) for frame in self.frames]
+        return replace(self, frames=frames, convention=convention)
 
 
-def seven_scenes_source(folder: Path, camera: Camera) -> MapSource:
+def seven_scenes_source(
+    folder: Path, camera: Camera, depth_scale: float | None = None
+) -> MapSource:
     """The frames of a folder in the layout of 7-Scenes that have a pose.
+
+    `depth_scale` is the values per metre of the depth; None: 1000 of whole numbers, 1 of others.
 
     Raises:
         InputError: no frames there, or most of them without a pose that can be used.
     """
-    frames = with_poses(read_seven_scenes(folder, camera))
+    frames = with_poses(read_seven_scenes(folder, camera, depth_scale))
     # A single missing depth image is an accident, a folder without any is not.
     has_depth = any(frame.read_depth for frame in frames)
-    return MapSource(frames, f"folder {folder} in the layout of 7-Scenes", has_depth=has_depth)
+    description = f"folder {folder} in the layout of 7-Scenes"
+    scale = depth_scale or default_depth_scale(frames)
+    return MapSource(frames, description, has_depth=has_depth, depth_scale=scale)
 
 
 def with_poses(frames: Sequence[SourceFrame]) -> Sequence[SourceFrame]:
@@ -99,15 +127,25 @@ def make_map(
 ) -> SceneMap:
     """The map of those `frames` of a source that are its keyframes, calibrated where it can be.
 
+    Before anything is described, pairs of frames tell whether poses, images and depth belong
+    together (see `consistency`). What they say goes into the map.
+
     Raises:
-        InputError: a frame without pose, image or depth, or no usable point in any of them.
+        InputError: a frame without pose, image or depth, no usable point in any of them, or frames
+            that contradict each other.
     """
+    verdict = judge_frames(
+        frames, source.has_depth, source.convention, source.depth_scale, progress
+    )
+    log = logger.info if verdict.state == "consistent" else logger.warning
+    log("the recording is %s: %s", verdict.state, verdict.reason)
     description = f"{source.description}, {len(frames)} of {len(source.frames)} frames"
     if source.has_depth:
         scene_map = build_from_depth(frames, describer, frame_id, description, progress)
     else:
         points = source.points or _triangulated(frames, progress)
         scene_map = build_from_points(frames, points, describer, frame_id, description, progress)
+    scene_map = with_information(scene_map, verdict=verdict)
     if not isinstance(describer, DenseDescriber):
         return scene_map
     return _fitted(scene_map, describer, image_of(scene_map, frames), source.has_depth, progress)
@@ -142,5 +180,4 @@ def _fitted(
             scene_map, lambda keyframe: describer.features(images(keyframe)), progress=progress
         )
     calibration = calibrate(scene_map, images, describer.extractor, progress)
-    information = scene_map.information.model_copy(update={"calibration": calibration})
-    return replace(scene_map, information=information)
+    return with_information(scene_map, calibration=calibration)

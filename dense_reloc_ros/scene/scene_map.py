@@ -13,6 +13,7 @@ from torch import Tensor
 from dense_reloc_ros.features.extractor import FeatureSignature
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.scene.tensor_file import Rows
+from dense_reloc_ros.scene.verdict import MapVerdict
 
 FORMAT_VERSION = 1
 
@@ -64,6 +65,8 @@ class MapInformation(BaseModel):
     """UTC, ISO 8601."""
     source: str
     """What the map was made from, for people."""
+    verdict: MapVerdict | None = None
+    """What the build found out about its source; None in older maps."""
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from dense_reloc_ros.scene.layout import (
 )
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.scene.verdict import MapVerdict
 
 _MEGABYTE = 1e6
 
@@ -45,6 +46,7 @@ class MapSummary(BaseModel):
     bounding_box: tuple[tuple[float, float, float], tuple[float, float, float]]
     signature: FeatureSignature
     calibration: MapCalibration
+    verdict: MapVerdict | None
     size_mb: float
     """Without images and coordinate maps, which only DSM needs."""
     size_mb_per_keyframe: float
@@ -76,6 +78,7 @@ def summarize_map(path: Path) -> MapSummary:
         bounding_box=information.bounding_box,
         signature=information.signature,
         calibration=information.calibration,
+        verdict=information.verdict,
         size_mb=size,
         size_mb_per_keyframe=size / scene_map.keyframe_count,
         images_mb=images,

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
+from dense_reloc_ros.images.image_file import read_depth, read_rgb
 
 
 def test_rgb_is_in_that_order(tmp_path):
@@ -26,7 +26,7 @@ def test_grey_images_get_three_channels(tmp_path):
 def test_depth_is_in_metres_and_zero_where_unknown(tmp_path):
     millimetres = np.array([[0, 1, 1500], [65534, 65535, 250]], np.uint16)
     Image.fromarray(millimetres).save(tmp_path / "depth.png")
-    depth = read_depth_millimetres(tmp_path / "depth.png")
+    depth = read_depth(tmp_path / "depth.png")
     assert depth.dtype == np.float32
     np.testing.assert_allclose(depth, [[0, 0.001, 1.5], [65.534, 0, 0.25]], rtol=1e-6)
 
@@ -34,7 +34,7 @@ def test_depth_is_in_metres_and_zero_where_unknown(tmp_path):
 def test_eight_bit_depth_is_refused(tmp_path):
     Image.fromarray(np.zeros((4, 6), np.uint8)).save(tmp_path / "depth.png")
     with pytest.raises(InputError, match=r"depth.png: a depth image has one channel of 16 bits"):
-        read_depth_millimetres(tmp_path / "depth.png")
+        read_depth(tmp_path / "depth.png")
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png"])

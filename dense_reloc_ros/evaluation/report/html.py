@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from jinja2 import Environment, StrictUndefined
 
 from dense_reloc_ros.evaluation.metrics.accuracy import RECALL_THRESHOLDS, WRONG
+from dense_reloc_ros.evaluation.metrics.ground_truth import coverage
 from dense_reloc_ros.evaluation.report.failures import Failure
 from dense_reloc_ros.evaluation.report.run_summary import Summary
 
@@ -82,6 +83,7 @@ TEMPLATE = """<!doctype html>
 {% if summary.evaluated %}
 <section>
 <h2>Accuracy</h2>
+<p>{{ coverage(summary.evaluated, summary.frames) }}</p>
 <table>
   <tr><th>of all {{ summary.evaluated }} frames with a ground truth, within</th>
     <th></th><th class="number">share</th></tr>
@@ -224,6 +226,7 @@ def render_html(
     return environment.from_string(TEMPLATE).render(
         summary=summary,
         thresholds=RECALL_THRESHOLDS,
+        coverage=coverage,
         wrong=WRONG,
         slowest=max((stage.median for stage in stages), default=0.0) or 1.0,
         pictures=pictures,

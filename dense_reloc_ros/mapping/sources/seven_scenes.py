@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -13,19 +14,22 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import checked_rigid
-from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
+from dense_reloc_ros.images.image_file import MILLIMETRES, depth_scale_of_file, read_depth, read_rgb
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 FRAMES_PER_SECOND = 30.0
-_FILE = re.compile(r"(frame-(\d{6}))\.(color\.jpg|color\.png|depth\.png|pose\.txt)")
+_FILE = re.compile(r"(frame-(\d{6}))\.(color\.jpg|color\.png|depth\.tiff?|depth\.png|pose\.txt)")
 
 
-def read_seven_scenes(folder: Path, camera: Camera) -> list[SourceFrame]:
+def read_seven_scenes(
+    folder: Path, camera: Camera, depth_scale: float | None = None
+) -> list[SourceFrame]:
     """The frames of a folder in the order of their numbers; frame i was taken at i / 30 s.
 
     A frame is `frame-XXXXXX.color.jpg` or `.png` (the PNG where both exist), optionally with
-    `.pose.txt` (4x4, camera to map) and `.depth.png` (16 bit, millimetres, 0 or 65535 = unknown,
-    registered to the colour image).
+    `.pose.txt` (4x4, camera to map) and `.depth.png` or `.tif` (registered to the colour image; 16
+    bit with `depth_scale` values per metre, None: millimetres, 0 or 65535 = unknown; or 32 bit
+    floating point, None: metres).
 
     Poses that are no rigid motions are left out with a warning.
 
@@ -44,13 +48,26 @@ def read_seven_scenes(folder: Path, camera: Camera) -> list[SourceFrame]:
     if not files:
         raise InputError(f"{folder}: no images frame-XXXXXX.color.jpg or .png")
     sieve = PoseSieve(str(folder))
-    frames = [_frame(name, folder, files[name], camera, sieve) for name in sorted(files)]
+    frames = [
+        _frame(name, folder, files[name], camera, sieve, depth_scale) for name in sorted(files)
+    ]
     sieve.close()
     return frames
 
 
+def default_depth_scale(frames: Sequence[SourceFrame]) -> float:
+    """Values per metre that the first depth image of frames is taken to have."""
+    readers = [frame.read_depth for frame in frames if isinstance(frame.read_depth, partial)]
+    return depth_scale_of_file(readers[0].args[0]) if readers else MILLIMETRES
+
+
 def _frame(
-    name: str, folder: Path, files: dict[str, Path], camera: Camera, sieve: PoseSieve
+    name: str,
+    folder: Path,
+    files: dict[str, Path],
+    camera: Camera,
+    sieve: PoseSieve,
+    depth_scale: float | None,
 ) -> SourceFrame:
     if "color" not in files:
         present = next(iter(files.values())).name
@@ -62,7 +79,7 @@ def _frame(
         camera=camera,
         T_map_camera=sieve.take(str(pose), partial(_read_pose, pose)) if pose else None,
         read_image=partial(read_rgb, files["color"]),
-        read_depth=partial(read_depth_millimetres, files["depth"]) if "depth" in files else None,
+        read_depth=partial(read_depth, files["depth"], depth_scale) if "depth" in files else None,
     )
 
 

@@ -16,7 +16,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import from_quaternion
-from dense_reloc_ros.images.image_file import read_depth_millimetres, read_rgb
+from dense_reloc_ros.images.image_file import read_depth, read_rgb
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 INTRINSICS_FILE = "intrinsics.json"
@@ -82,4 +82,4 @@ def _read_poses(path: Path) -> list[FloatArray]:
 
 
 def _read_depth(path: Path, depth_scale: float) -> DepthImage:
-    return read_depth_millimetres(path) * np.float32(1000 / depth_scale)
+    return read_depth(path, depth_scale)
