@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
+from dense_reloc_ros.bags.camera_poses import PoseSource, camera_poses
 from dense_reloc_ros.bags.cameras import (
     COMPRESSED_TYPE,
     IMAGE_TYPES,
@@ -20,7 +21,6 @@ from dense_reloc_ros.bags.cameras import (
     find_image_topic,
     read_info,
 )
-from dense_reloc_ros.bags.recorded_poses import read_poses
 from dense_reloc_ros.bags.rectification import is_rectified
 from dense_reloc_ros.bags.topics import GROUND_TRUTH_TOPIC
 from dense_reloc_ros.errors import InputError
@@ -56,7 +56,7 @@ def read_frames(
     bag: BagReader,
     image_topic: str | None = None,
     camera: Camera | None = None,
-    pose_topic: str | None = None,
+    pose_topic: str | PoseSource | None = None,
     depth_topic: str | None = None,
     rectified: bool | None = None,
     depth_tolerance: int = DEFAULT_TOLERANCE,
@@ -66,8 +66,8 @@ def read_frames(
 
     The bag must stay open as long as images are loaded. `image_topic` None is the only colour
     image topic of the bag; `camera` None is what its camera_info says of raw or `rectified` images
-    (None: what topics and pixels say). Poses belong to the image nearest in time, within 5 ms, and
-    depth within `depth_tolerance` nanoseconds. `depth_scale` is the values per metre of the depth;
+    (None: what topics and pixels say). Poses on `pose_topic` are interpolated; depth belongs to the
+    image within `depth_tolerance` nanoseconds. `depth_scale` is the values per metre of the depth;
     None is what REP-118 says: 1000 of whole numbers, 1 of others.
 
     Raises:
@@ -78,7 +78,8 @@ def read_frames(
     bag.require(topic, IMAGE_TYPES)
     camera = camera or read_camera(bag, topic, rectified)
     images = _index(bag, topic)
-    poses = read_poses(bag, pose_topic, images[0].frame_id) if pose_topic else None
+    source = PoseSource(pose_topic) if isinstance(pose_topic, str) else pose_topic
+    pose_at = camera_poses(bag, source, images[0].frame_id) if source else None
     if depth_topic:
         bag.require(depth_topic, IMAGE_TYPES)
     depths = _index(bag, depth_topic) if depth_topic else []
@@ -87,7 +88,7 @@ def read_frames(
             name=f"image-{index:06d}",
             timestamp=image.stamp / NANOSECONDS,
             camera=camera,
-            T_map_camera=poses.at(image.stamp) if poses else None,
+            T_map_camera=pose_at(image.stamp) if pose_at else None,
             read_image=partial(_load, bag, image, decode_image),
             read_depth=_depth_reader(bag, image.stamp, depths, depth_tolerance, depth_scale),
             exact_stamp=image.stamp,
@@ -96,28 +97,38 @@ def read_frames(
     ]
 
 
+@dataclass(frozen=True)
+class MappingFrames:
+    """Frames of a bag that can be in a map, and why others cannot."""
+
+    frames: list[SourceFrame]
+    left_out: dict[str, int]
+    """Reasons, and how many frames each of them left out."""
+
+
 def read_mapping_frames(
     bag: BagReader,
-    pose_topic: str,
+    poses: str | PoseSource,
     depth_topic: str | None = None,
     image_topic: str | None = None,
     camera: Camera | None = None,
     rectified: bool | None = None,
     depth_tolerance: int = DEFAULT_TOLERANCE,
     depth_scale: float | None = None,
-) -> list[SourceFrame]:
+) -> MappingFrames:
     """The images of an open bag that have a pose and, where there is a depth topic, depth.
 
     Recordings begin before the first pose, and depth cameras drop images: what is incomplete is
-    left out with a warning. The bag must stay open as long as images are loaded.
+    left out, counted and logged. The bag must stay open as long as images are loaded.
 
     Raises:
         InputError: as `read_frames`, or no complete frame at all.
     """
+    source = PoseSource(poses) if isinstance(poses, str) else poses
     frames = read_frames(
-        bag, image_topic, camera, pose_topic, depth_topic, rectified, depth_tolerance, depth_scale
+        bag, image_topic, camera, source, depth_topic, rectified, depth_tolerance, depth_scale
     )
-    posed = require_poses(bag, pose_topic, frames)
+    posed = require_poses(bag, source.name, frames)
     complete = [frame for frame in posed if frame.read_depth or not depth_topic]
     if depth_topic and not complete:
         raise InputError(
@@ -125,14 +136,13 @@ def read_mapping_frames(
             f"nearest is {_smallest_gap(bag, depth_topic, posed):.1f} ms away, more than the "
             f"{depth_tolerance / 1e6:g} ms of --depth-tolerance"
         )
-    if len(complete) < len(frames):
-        logger.warning(
-            "%s: %d of %d images are left out, they have no pose or depth of their time",
-            bag.path,
-            len(frames) - len(complete),
-            len(frames),
-        )
-    return complete
+    no_pose = f"no pose of {source.name} before and after within {source.largest_gap / 1e9:g} s"
+    no_depth = f"no depth within {depth_tolerance / 1e6:g} ms"
+    counts = {no_pose: len(frames) - len(posed), no_depth: len(posed) - len(complete)}
+    left_out = {reason: count for reason, count in counts.items() if count}
+    for reason, count in left_out.items():
+        logger.warning("%s: %d of %d images are left out: %s", bag.path, count, len(frames), reason)
+    return MappingFrames(complete, left_out)
 
 
 def require_poses(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,20 +27,27 @@ POSE_TYPES = (
 TF_TYPE = "tf2_msgs/msg/TFMessage"
 
 
-def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
-    """The camera's trajectory on a topic of poses in the map frame.
+@dataclass(frozen=True)
+class BodyPoses:
+    """Poses on a topic as they are, of whatever body they are."""
 
-    Poses of messages that name no body (PoseStamped and PoseWithCovarianceStamped) are those of
-    the camera's optical frame; others are brought to `camera_frame` through /tf_static. Poses that
-    are not finite are left out with a warning.
+    trajectory: Trajectory
+    map_frame: str
+    """What they are in."""
+    body: str | None
+    """What the messages name; None where they name nothing."""
+    has_covariance: bool
+
+
+def read_body_poses(bag: BagReader, topic: str) -> BodyPoses:
+    """The poses on a topic; those that are not finite are left out with a warning.
 
     Raises:
-        InputError: a missing topic or one without poses, most of which cannot be used, or no
-            static transform to the camera.
+        InputError: a missing topic, one without poses, or most of which cannot be used.
     """
-    bag.require(topic, POSE_TYPES)
+    type_name = bag.require(topic, POSE_TYPES)
     poses: dict[int, FloatArray] = {}
-    mounts: dict[str, FloatArray] = {}
+    frames, bodies = [], []
     sieve = PoseSieve(f"{bag.path}: {topic}")
     for message in bag.messages([topic]):
         decoded = bag.decode(message)
@@ -48,13 +56,17 @@ def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
         pose = sieve.take(where, partial(pose_of, decoded))
         if pose is None:
             continue
-        body = getattr(decoded, "child_frame_id", camera_frame)
-        if body not in mounts:
-            mounts[body] = static_transform(bag, body, camera_frame)
+        frames.append(decoded.header.frame_id)
+        bodies.append(getattr(decoded, "child_frame_id", "") or None)
         # Recordings repeat messages now and then; the last one holds.
-        poses[stamp] = pose @ mounts[body]
+        poses[stamp] = pose
     sieve.close()
-    return Trajectory.from_poses(list(poses), list(poses.values()))
+    return BodyPoses(
+        Trajectory.from_poses(list(poses), list(poses.values())),
+        frames[-1],
+        bodies[-1],
+        type_name == "geometry_msgs/msg/PoseWithCovarianceStamped",
+    )
 
 
 def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:

@@ -54,6 +54,7 @@ def table(summary: MapSummary) -> str:
         "source": summary.source or "unknown",
         "frame": summary.frame_id,
         "keyframes": f"{summary.keyframes}",
+        "left out": _left_out(summary),
         "points": f"{summary.points}, each seen in {summary.observations_per_point:.2f} keyframes",
         "bounding box": ", ".join(sides),
         "features": f"{signature.network} for {signature.method}, "
@@ -68,6 +69,12 @@ def table(summary: MapSummary) -> str:
         "size": size + images,
     }
     return "\n".join(f"{name:14}{value}" for name, value in rows.items())
+
+
+def _left_out(summary: MapSummary) -> str:
+    total = summary.keyframes + sum(summary.left_out.values())
+    parts = (f"{count} of {total}: {reason}" for reason, count in summary.left_out.items())
+    return "; ".join(parts) or "no frame of the recording is known to be"
 
 
 def _verdict(summary: MapSummary) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ from dense_reloc_ros.cli.camera_options import (
 )
 
 if TYPE_CHECKING:
+    from dense_reloc_ros.bags.camera_poses import PoseSource
     from dense_reloc_ros.mapping.map_of_source import MapSource
 
 DEFAULT_DEPTH_TOLERANCE = 5.0
@@ -34,13 +36,37 @@ def add_source_options(parser: argparse.ArgumentParser) -> None:
     )
     source.add_argument("--colmap", type=Path, metavar="MODEL", help="COLMAP model; needs --images")
     source.add_argument(
-        "--bag", type=Path, metavar="BAG", help="rosbag2 (mcap or sqlite3); needs --pose-topic"
+        "--bag",
+        type=Path,
+        metavar="BAG",
+        help="rosbag2 (mcap or sqlite3); needs --pose-topic or --pose-source tf",
     )
     add = parser.add_argument
     add_camera_info(parser, note="bags and COLMAP models bring their own")
     add_rectified(parser)
     add("--images", type=Path, metavar="DIR", help="images of the COLMAP model")
     add("--pose-topic", metavar="TOPIC", help="camera or robot poses in the map frame, in the bag")
+    add(
+        "--pose-frame",
+        metavar="FRAME",
+        help="body whose poses are on --pose-topic, such as base_link; /tf brings them to the "
+        "camera (default: by the messages and /tf)",
+    )
+    add(
+        "--pose-source",
+        choices=("topic", "tf"),
+        default="topic",
+        help="topic (default): poses are those on --pose-topic; tf: those of the camera in the "
+        "frame --frame-id, by /tf and /tf_static in the bag",
+    )
+    add(
+        "--pose-gap",
+        type=positive,
+        default=0.25,
+        metavar="S",
+        help="seconds that may lie between the poses before and after an image, in the bag "
+        "(default: 0.25)",
+    )
     add(
         "--depth-topic",
         metavar="TOPIC",
@@ -119,9 +145,9 @@ def _source_as_given(arguments: argparse.Namespace) -> Iterator[MapSource]:
         with BagReader(arguments.bag) as bag:
             image_topic = arguments.image_topic or find_image_topic(bag)
             scale = arguments.depth_scale
-            frames = read_mapping_frames(
+            read = read_mapping_frames(
                 bag,
-                arguments.pose_topic,
+                _pose_source(arguments),
                 arguments.depth_topic,
                 image_topic,
                 camera_of_bag(arguments, bag, image_topic),
@@ -129,11 +155,11 @@ def _source_as_given(arguments: argparse.Namespace) -> Iterator[MapSource]:
                 round(arguments.depth_tolerance * 1e6),
                 scale,
             )
-            if arguments.depth_topic:
-                scale = scale or default_depth_scale(bag, arguments.depth_topic)
-                yield MapSource(frames, f"bag {arguments.bag}", None, True, depth_scale=scale)
-            else:
-                yield MapSource(frames, f"bag {arguments.bag}")
+            source = MapSource(read.frames, f"bag {arguments.bag}", left_out=read.left_out)
+            if topic := arguments.depth_topic:
+                scale = scale or default_depth_scale(bag, topic)
+                source = replace(source, has_depth=True, depth_scale=scale)
+            yield source
     elif arguments.colmap:
         from dense_reloc_ros.mapping.sources.colmap import read_colmap
 
@@ -143,20 +169,41 @@ def _source_as_given(arguments: argparse.Namespace) -> Iterator[MapSource]:
         yield seven_scenes_source(arguments.seven_scenes, camera, arguments.depth_scale)
 
 
-NEEDED = {"seven_scenes": "camera_info", "colmap": "images", "bag": "pose_topic"}
-"""The option that each source cannot do without."""
+def _pose_source(arguments: argparse.Namespace) -> PoseSource:
+    """Where the poses of the bag come from.
+
+    Raises:
+        ConfigurationError: options that do not go together.
+    """
+    from dense_reloc_ros.bags.camera_poses import PoseSource
+    from dense_reloc_ros.errors import ConfigurationError
+
+    from_tf = arguments.pose_source == "tf"
+    if from_tf and (arguments.pose_topic or arguments.pose_frame):
+        raise ConfigurationError(
+            "--pose-source tf takes the camera's poses from /tf: leave out --pose-topic and "
+            "--pose-frame"
+        )
+    if not from_tf and not arguments.pose_topic:
+        raise ConfigurationError("--bag needs --pose-topic, or --pose-source tf")
+    gap = round(arguments.pose_gap * 1e9)
+    return PoseSource(arguments.pose_topic, arguments.frame_id, arguments.pose_frame, gap)
+
+
+NEEDED = {"seven_scenes": "camera_info", "colmap": "images"}
+"""The option that a source cannot do without."""
 ALLOWED = {
     "seven_scenes": {"camera_info", "depth_scale"},
     "colmap": {"images"},
-    "bag": {"pose_topic", "depth_topic", "image_topic", "camera_info", "depth_scale"},
+    "bag": {"pose_topic", "pose_frame", "depth_topic", "image_topic", "camera_info", "depth_scale"},
 }
 
 
 def _check_options(arguments: argparse.Namespace) -> None:
     from dense_reloc_ros.errors import ConfigurationError
 
-    source = next(name for name in NEEDED if getattr(arguments, name))
-    if not getattr(arguments, NEEDED[source]):
+    source = next(name for name in ALLOWED if getattr(arguments, name))
+    if source in NEEDED and not getattr(arguments, NEEDED[source]):
         raise ConfigurationError(f"{_option(source)} needs {_option(NEEDED[source])}")
     for option in sorted(set().union(*ALLOWED.values()) - ALLOWED[source]):
         if getattr(arguments, option):

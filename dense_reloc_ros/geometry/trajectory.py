@@ -85,15 +85,18 @@ class Trajectory:
         index = int(self.nearest(np.array([stamp], dtype=np.int64), tolerance)[0])
         return None if index < 0 else self.poses[index]
 
-    def between(self, stamp: int) -> FloatArray | None:
+    def between(self, stamp: int, largest_gap: int | None = None) -> FloatArray | None:
         """The pose (4, 4) at a time between two poses, moving straight and turning evenly.
 
-        Before the first and after the last pose it is that of `at`.
+        Before the first and after the last pose, and between poses that are more than `largest_gap`
+        nanoseconds apart, it is that of `at`.
         """
         after = int(np.searchsorted(self.stamps, stamp))
         if after in (0, len(self)):
             return self.at(stamp)
         before = after - 1
+        if largest_gap is not None and self.stamps[after] - self.stamps[before] > largest_gap:
+            return self.at(stamp)
         share = (stamp - self.stamps[before]) / (self.stamps[after] - self.stamps[before])
         first, last = self.poses[before], self.poses[after]
         turn = Rotation.from_matrix(first[:3, :3].T @ last[:3, :3]).as_rotvec()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -48,6 +48,8 @@ class MapSource:
     """How the poses of the frames were understood."""
     depth_scale: float = MILLIMETRES
     """Values per metre of the depth, as it was understood."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Reasons, and how many frames each of them left out."""
 
     def understood_as(self, convention: PoseConvention) -> MapSource:
         """The source with poses that mean something else than those of cameras in the map.
@@ -145,7 +147,7 @@ def make_map(
     else:
         points = source.points or _triangulated(frames, progress)
         scene_map = build_from_points(frames, points, describer, frame_id, description, progress)
-    scene_map = with_information(scene_map, verdict=verdict)
+    scene_map = with_information(scene_map, verdict=verdict, left_out=dict(source.left_out))
     if not isinstance(describer, DenseDescriber):
         return scene_map
     return _fitted(scene_map, describer, image_of(scene_map, frames), source.has_depth, progress)

@@ -65,6 +65,8 @@ class MapInformation(BaseModel):
     """UTC, ISO 8601."""
     source: str
     """What the map was made from, for people."""
+    left_out: dict[str, int] = {}
+    """Reasons why frames of the source are not in the map, and how many each left out."""
     verdict: MapVerdict | None = None
     """What the build found out about its source; None in older maps."""
 

@@ -46,6 +46,7 @@ class MapSummary(BaseModel):
     bounding_box: tuple[tuple[float, float, float], tuple[float, float, float]]
     signature: FeatureSignature
     calibration: MapCalibration
+    left_out: dict[str, int]
     verdict: MapVerdict | None
     size_mb: float
     """Without images and coordinate maps, which only DSM needs."""
@@ -78,6 +79,7 @@ def summarize_map(path: Path) -> MapSummary:
         bounding_box=information.bounding_box,
         signature=information.signature,
         calibration=information.calibration,
+        left_out=information.left_out,
         verdict=information.verdict,
         size_mb=size,
         size_mb_per_keyframe=size / scene_map.keyframe_count,

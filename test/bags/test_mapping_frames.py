@@ -42,7 +42,7 @@ def test_the_map_of_a_bag_is_that_of_its_frames(tmp_path):
     path = write_bag(tmp_path / "bag", posed=[0, 1, 2, 3], with_depth=[0, 1, 2, 3])
     expected = build_from_depth(frames(), PixelDescriber())
     with BagReader(path) as bag:
-        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
+        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC).frames
         scene_map = build_from_depth(read, PixelDescriber())
     torch.testing.assert_close(scene_map.keyframe_poses, expected.keyframe_poses)
     assert torch.equal(scene_map.observation_pixels, expected.observation_pixels)
@@ -55,16 +55,16 @@ def test_the_map_of_a_bag_is_that_of_its_frames(tmp_path):
 def test_incomplete_images_are_left_out_and_counted(tmp_path, caplog):
     path = write_bag(tmp_path / "bag", posed=[1, 2, 3], with_depth=[0, 1, 3])
     with BagReader(path) as bag, caplog.at_level(logging.WARNING):
-        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
-        without_depth = read_mapping_frames(bag, GROUND_TRUTH_TOPIC)
+        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC).frames
+        without_depth = read_mapping_frames(bag, GROUND_TRUTH_TOPIC).frames
     np.testing.assert_allclose(
         [frame.T_map_camera for frame in read],
         [frames()[index].T_map_camera for index in (1, 3)],
         atol=1e-9,
     )
     assert len(without_depth) == 3
-    assert "2 of 4 images are left out" in caplog.text
-    assert "1 of 4 images are left out" in caplog.text
+    assert "1 of 4 images are left out: no pose of /ground_truth/pose before" in caplog.text
+    assert "1 of 4 images are left out: no depth within 5 ms" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,9 @@ def test_depth_that_comes_late_is_told_with_the_gap_the_limit_and_the_option(tmp
         with pytest.raises(InputError, match=reason):
             read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC)
         tolerance = (gap_ms + 1) * 10**6
-        read = read_mapping_frames(bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC, depth_tolerance=tolerance)
+        read = read_mapping_frames(
+            bag, GROUND_TRUTH_TOPIC, DEPTH_TOPIC, depth_tolerance=tolerance
+        ).frames
         assert len(read) == len(frames())
         for frame, expected in zip(read, frames(), strict=True):
             np.testing.assert_allclose(frame.load_depth(), expected.load_depth(), atol=1e-3)

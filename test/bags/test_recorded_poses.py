@@ -10,14 +10,23 @@ from rosbags.typesys import Stores, get_typestore
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.bags.bag_reader import BagReader
-from dense_reloc_ros.bags.recorded_poses import read_poses, static_transform
+from dense_reloc_ros.bags.camera_poses import PoseSource, camera_poses
+from dense_reloc_ros.bags.recorded_poses import read_body_poses, static_transform
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.se3 import rigid
+from dense_reloc_ros.geometry.trajectory import Trajectory
 
 TYPES = get_typestore(Stores.ROS2_JAZZY)
 T_MAP_BASE = rigid(Rotation.random(random_state=1).as_matrix(), np.array([1.0, 2.0, 3.0]))
 T_BASE_MOUNT = rigid(Rotation.random(random_state=2).as_matrix(), np.array([0.1, 0.0, 0.5]))
 T_MOUNT_CAMERA = rigid(Rotation.random(random_state=3).as_matrix(), np.array([0.0, 0.2, 0.0]))
+
+
+def read_poses(bag: BagReader, topic: str, camera_frame: str) -> Trajectory:
+    """The camera's poses at the stamps of a topic."""
+    at = camera_poses(bag, PoseSource(topic), camera_frame)
+    stamps = read_body_poses(bag, topic).trajectory.stamps
+    return Trajectory(stamps, np.array([at(int(stamp)) for stamp in stamps]))
 
 
 def make(type_name: str, *fields: Any) -> Any:
@@ -117,7 +126,7 @@ def test_poses_of_the_base_are_brought_to_the_camera(write, message):
 def test_frames_that_nothing_connects_are_named(write):
     with (
         BagReader(write(odometry("wheel", T_MAP_BASE))) as bag,
-        pytest.raises(InputError, match=r"'wheel' to 'camera' .*has: base_link, camera, mount"),
+        pytest.raises(InputError, match=r"'wheel' to 'camera' .*have: base_link, camera, mount"),
     ):
         read_poses(bag, "/pose", "camera")
 

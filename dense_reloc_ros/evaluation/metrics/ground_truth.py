@@ -31,7 +31,7 @@ def check_ground_truth(stamps: Sequence[int], ground_truth: Trajectory) -> None:
     first, last = (format_stamp(ground_truth.stamps[i]) for i in (0, -1))
     raise InputError(
         f"none of the {len(times)} frames has a ground truth within {TOLERANCE_MS} ms: the nearest "
-        f"is {gap:.3g} s away (frames from {format_stamp(times.min())} s to "
+        f"is {gap:.4g} s away (frames from {format_stamp(times.min())} s to "
         f"{format_stamp(times.max())} s, ground truth from {first} s to {last} s); give both the "
         "same clock"
     )
@@ -39,5 +39,4 @@ def check_ground_truth(stamps: Sequence[int], ground_truth: Trajectory) -> None:
 
 def coverage(evaluated: int, frames: int) -> str:
     """How many frames have a ground truth, in words."""
-    have = "has" if evaluated == 1 else "have"
-    return f"{evaluated} of {frames} frames {have} a ground truth within {TOLERANCE_MS} ms"
+    return f"{evaluated} of {frames} frames have a ground truth within {TOLERANCE_MS} ms"

@@ -84,6 +84,8 @@ def depth_factor(pairs: Sequence[ViewPair], motions: FloatArray) -> float | None
     """
     factors = []
     for pair, motion in zip(pairs, motions, strict=True):
+        if not motion[:3, 3].any():
+            continue
         for forward in (True, False):
             rays, seen, depths, T = _one_way(pair, motion, forward)
             turned = rays * depths[:, None] @ T[:3, :3].T
