@@ -79,7 +79,7 @@ def collect(scene_map: SceneMap, others: Sequence[Path]) -> list[Outcome]:
     localizer = _plain_localizer(scene_map)
     assert scene_map.images is not None, "a map without images: build it with --store-images"
     held_out = HeldOut(scene_map, scene_map.images, localizer.extractor)
-    found = held_out_outcomes(localizer, held_out, lambda items, label: tqdm(items, label))
+    _, found = held_out_outcomes(localizer, held_out, lambda items, label: tqdm(items, label))
     for query in foreign_queries(localizer, others):
         best = best_estimate(localizer, query)
         if best is not None:

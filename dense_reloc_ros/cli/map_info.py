@@ -83,4 +83,7 @@ def _verdict(summary: MapSummary) -> str:
         return "not judged, the map was built by an older version"
     depth = verdict.depth_factor
     scale = f"; depth {depth:.3f} times what the poses say" if depth is not None else ""
-    return f"{verdict.state}: {verdict.reason}{scale}"
+    calibration = summary.calibration
+    views = calibration.held_out_views
+    right = f"; {calibration.held_out_right} of {views} held-out views come out right"
+    return f"{verdict.state}: {verdict.reason}{scale}{right if views else ''}"

@@ -36,6 +36,10 @@ class MapCalibration(BaseModel):
     other maps with the same evidence."""
     covariance_factor: float = Field(1.0, gt=0.0, allow_inf_nan=False)
     """On the covariances: above 1 where errors are larger than on other maps."""
+    held_out_views: int = 0
+    """Views that were localized without the keyframes near them."""
+    held_out_right: int = 0
+    """Those of them whose pose was right."""
 
     @model_validator(mode="before")
     @classmethod

@@ -25,7 +25,3 @@ class MapVerdict(BaseModel):
     pair."""
     depth_factor: float | None = None
     """How many times too large the depth is against the poses; None where nothing tells."""
-    held_out: int = 0
-    """Views that were localized against the map without the keyframes near them."""
-    held_out_right: int = 0
-    """Those of them whose pose was right."""

@@ -39,7 +39,7 @@ def write_recording(folder: Path, poses: Change = same, depth: Change = same) ->
     (folder / "camera.yaml").write_text(yaml.safe_dump(info))
     for frame in room_frames():
         Image.fromarray(frame.load_image()).save(folder / f"{frame.name}.color.png")
-        stored = depth(np.rint(frame.load_depth() * 1000))
+        stored = depth(np.rint(frame.load_depth().astype(np.float64) * 1000))
         if stored.dtype == np.float32:
             Image.fromarray(stored).save(folder / f"{frame.name}.depth.tiff")
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +16,7 @@ from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.calibration.confidence_fit import fit_offset
 from dense_reloc_ros.mapping.calibration.covariance_fit import fit_covariance_factor
-from dense_reloc_ros.mapping.calibration.held_out import HeldOut, Kind
+from dense_reloc_ros.mapping.calibration.held_out import HeldOut, HeldOutQuery, Kind
 from dense_reloc_ros.mapping.calibration.outcomes import Outcome, outcomes
 from dense_reloc_ros.mapping.calibration.temperatures import fit_temperatures
 from dense_reloc_ros.pose.confidence import shipped_weights
@@ -28,6 +28,8 @@ VIEWS: tuple[tuple[Kind, int], ...] = (("stretch", 48), ("unseen", 24))
 """How many are held out of each kind, however large the map."""
 LEAST_THRESHOLD = 0.25
 """The least, however low the map's own wrong poses score: images of other places can score more."""
+FEW_RIGHT = 0.2
+"""Share of views held out with what is near them; of fewer that come out right people are told."""
 WRONG_QUANTILE = 0.95
 """Of the scores of wrong poses: what they rarely reach."""
 
@@ -66,22 +68,47 @@ def calibrate(
     held_out = HeldOut(scene_map, image_of, extractor)
     shown = progress(held_out.keyframes, "fitting temperatures")
     localizer.temperatures = fit_temperatures(localizer, held_out, shown)
-    found = held_out_outcomes(localizer, held_out, progress)
+    views, near = held_out_outcomes(localizer, held_out, progress, VIEWS[:1])
+    _, unseen = held_out_outcomes(localizer, held_out, progress, VIEWS[1:])
+    found = near + unseen
+    right = sum(outcome.is_right for outcome in near)
+    if right < FEW_RIGHT * views:
+        LOGGER.warning(
+            "only %d of %d views of the map were localized without the keyframes near them: "
+            "keyframes are few or far apart, or poses, depth or intrinsics are wrong",
+            right,
+            views,
+        )
     return MapCalibration(
         temperatures=localizer.temperatures,
         score_threshold=_score_threshold(found),
         confidence_offset=fit_offset(shipped_weights(), found),
         covariance_factor=fit_covariance_factor(found),
+        held_out_views=views,
+        held_out_right=right,
     )
 
 
 def held_out_outcomes(
-    localizer: SparseToDenseLocalizer, held_out: HeldOut, progress: Progress
-) -> list[Outcome]:
-    """What becomes of held-out views of a map by a localizer on it."""
-    plan = [(kind, number, count) for kind, count in VIEWS for number in range(count)]
-    queries = (held_out.query(*one) for one in progress(plan, "localizing held-out views"))
-    return outcomes(localizer, (query for query in queries if query is not None))
+    localizer: SparseToDenseLocalizer,
+    held_out: HeldOut,
+    progress: Progress,
+    views: Sequence[tuple[Kind, int]] = VIEWS,
+) -> tuple[int, list[Outcome]]:
+    """How many views of a map could be held out, and what became of those with a pose."""
+    plan = [(kind, number, count) for kind, count in views for number in range(count)]
+    held = 0
+
+    def queries() -> Iterator[HeldOutQuery]:
+        nonlocal held
+        for one in progress(plan, "localizing held-out views"):
+            query = held_out.query(*one)
+            if query is not None:
+                held += 1
+                yield query
+
+    found = outcomes(localizer, queries())
+    return held, found
 
 
 def _score_threshold(found: Sequence[Outcome]) -> float | None:
