@@ -28,6 +28,13 @@ def rigid(rotation: FloatArray, translation: FloatArray) -> FloatArray:
     return transform
 
 
+def shifted(transform: FloatArray, offset: FloatArray) -> FloatArray:
+    """Rigid motions (..., 4, 4) whose origins lie elsewhere by `offset` (3,)."""
+    moved = np.array(transform, dtype=np.float64)
+    moved[..., :3, 3] += offset
+    return moved
+
+
 def inverse(transform: FloatArray) -> FloatArray:
     """The inverse of rigid motions, shape (..., 4, 4)."""
     rotation_t = np.swapaxes(transform[..., :3, :3], -1, -2)

@@ -105,7 +105,8 @@ class DsmLocalizer(Localizer):
         except RelocError as error:
             return MatchedFrame(Localization(Status.INVALID_INPUT, str(error)))
         localization = self.decide(candidates, stopwatch)
-        return MatchedFrame(localization, self._as_previous(query, localization, pinhole))
+        previous = self._as_previous(query, localization, pinhole)
+        return MatchedFrame(localization.shifted(self.scene_map.origin), previous)
 
     def estimate(
         self,

@@ -15,7 +15,7 @@ from dense_reloc_ros.errors import InputError, RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import checked_rigid
+from dense_reloc_ros.geometry.se3 import checked_rigid, shifted
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import (
     confidence_of_score,
@@ -88,7 +88,9 @@ class Localizer(ABC):
                 image, camera = self.at_working_size(as_rgb(image), camera)
                 undistorted = camera.undistort(image)
             if prior_T_map_camera is not None:
-                prior_T_map_camera = checked_rigid(prior_T_map_camera)
+                prior_T_map_camera = shifted(
+                    checked_rigid(prior_T_map_camera), -self.scene_map.origin
+                )
             with torch.inference_mode():
                 candidates = self.estimate(
                     undistorted, camera.pinhole(), prior_T_map_camera, stopwatch
@@ -97,7 +99,7 @@ class Localizer(ABC):
             return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
         except RelocError as error:
             return Localization(Status.INVALID_INPUT, str(error))
-        return self.decide(candidates, stopwatch)
+        return self.decide(candidates, stopwatch).shifted(self.scene_map.origin)
 
     def at_working_size(
         self, image: NDArray[np.uint8], camera: Camera
@@ -117,7 +119,10 @@ class Localizer(ABC):
         return reduced(image, camera, self.largest_scale**2 * keyframe_pixels)
 
     def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
-        """The pose of the highest score, if there is enough reason to believe it."""
+        """The pose of the highest score, if there is enough reason to believe it.
+
+        It is counted from the map's `origin`, as the candidates are.
+        """
         milliseconds = stopwatch.milliseconds
         features, view = candidates.features, candidates.view
         best = max(candidates.estimates, key=lambda estimate: estimate.score, default=None)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import shifted
 from dense_reloc_ros.pose.evidence import PoseEvidence
 
 
@@ -37,6 +38,8 @@ class SceneCoordinates:
     """(h, w), 0 to 1: orders the points by how exact they are."""
     candidates: NDArray[np.float32]
     """(K, h', w', 3): what a coarser grid was made of, the most similar ones first; may be nan."""
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """What is added to all of them, metres in the map frame."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +94,18 @@ class Localization:
     """Of the image, for those who fuse frames; None where the method has no dense features."""
     view: FeatureView | None = field(default=None, repr=False, compare=False)
     """Of the features; None is the undistorted image itself."""
+
+    def shifted(self, offset: FloatArray) -> Localization:
+        """The same with the pose in a frame whose origin lies elsewhere, by `offset` (3,)."""
+        if self.estimate is None or not offset.any():
+            return self
+        estimate, coordinates = self.estimate, self.estimate.coordinates
+        if coordinates is not None:
+            x, y, z = (np.array(coordinates.origin) + offset).tolist()
+            coordinates = replace(coordinates, origin=(x, y, z))
+        pose = shifted(estimate.T_map_camera, offset)
+        moved = replace(estimate, T_map_camera=pose, coordinates=coordinates)
+        return replace(self, estimate=moved)
 
     @property
     def is_localized(self) -> bool:

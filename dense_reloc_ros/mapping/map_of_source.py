@@ -22,6 +22,7 @@ from dense_reloc_ros.mapping.calibration.calibrate import calibrate
 from dense_reloc_ros.mapping.consistency.judgement import judge_frames
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
+from dense_reloc_ros.mapping.local_origin import from_origin, local_origin
 from dense_reloc_ros.mapping.refinement import refine_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.pose_convention import AS_USUAL, PoseConvention
@@ -142,11 +143,16 @@ def make_map(
     log = logger.info if verdict.state == "consistent" else logger.warning
     log("the recording is %s: %s", verdict.state, verdict.reason)
     description = f"{source.description}, {len(frames)} of {len(source.frames)} frames"
+    origin = local_origin(frames)
+    frames = from_origin(frames, origin)
     if source.has_depth:
         scene_map = build_from_depth(frames, describer, frame_id, description, progress)
     else:
-        points = source.points or _triangulated(frames, progress)
+        known = source.points
+        points = known.shifted(-origin) if known else _triangulated(frames, progress)
         scene_map = build_from_points(frames, points, describer, frame_id, description, progress)
+    x, y, z = origin.tolist()
+    scene_map = with_information(scene_map, origin=(x, y, z))
     scene_map = with_information(scene_map, verdict=verdict, left_out=dict(source.left_out))
     if not isinstance(describer, DenseDescriber):
         return scene_map

@@ -38,5 +38,6 @@ class FrameResult:
         estimate = self.localization.estimate
         if self.localizer is None or estimate is None:
             return np.empty((0, 3))
-        points = self.localizer.scene_map.points[estimate.supporting_points]
-        return points.cpu().double().numpy()
+        scene_map = self.localizer.scene_map
+        points = scene_map.points[estimate.supporting_points]
+        return points.cpu().double().numpy() + scene_map.origin

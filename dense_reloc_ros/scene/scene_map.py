@@ -61,8 +61,11 @@ class MapInformation(BaseModel):
     keyframe_names: list[str]
     point_count: int
     observation_count: int
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    """Where the map's own coordinates begin in the map frame, metres. It is 0 but for maps far from
+    the origin of their frame (UTM): single precision would lose millimetres there."""
     bounding_box: tuple[tuple[float, float, float], tuple[float, float, float]]
-    """Lowest and highest corner of the points in metres."""
+    """Lowest and highest corner of the points in metres, from `origin`."""
     signature: FeatureSignature
     calibration: MapCalibration
     created: str
@@ -83,15 +86,17 @@ class SceneMap:
     `observation_offsets[k] : observation_offsets[k + 1]`. Descriptors belong to observations, so
     that a point matches with how the retrieved keyframe saw it. Images of distorted cameras are
     undistorted before anything is computed from them: all pixels are those of pinhole cameras.
+
+    All coordinates here are counted from `origin`; localizers give their poses in the map frame.
     """
 
     information: MapInformation
     cameras: tuple[Camera, ...]
     """The pinhole camera of each keyframe."""
     keyframe_poses: Tensor
-    """(K, 4, 4) float64, T_map_camera."""
+    """(K, 4, 4) float64, T_map_camera, positions from `origin`."""
     points: Tensor
-    """(P, 3) float32, metres in the map frame."""
+    """(P, 3) float32, metres from `origin`."""
     observation_offsets: Tensor
     """(K + 1,) int64."""
     observation_points: Tensor
@@ -104,13 +109,18 @@ class SceneMap:
     retrieval: Mapping[str, Tensor]
     """What `retrieval/` stored to find keyframes: global descriptors (K, D) and vocabulary."""
     coordinates: Tensor | None = None
-    """(K, h, w, 3) float32, metres in the map frame: the point at the centre of each cell of a grid
+    """(K, h, w, 3) float32, metres from `origin`: the point at the centre of each cell of a grid
     over each keyframe's image, nan where it is unknown; None where the map has none."""
     images: Callable[[int], NDArray[np.uint8]] | None = None
     """Reads the undistorted image (H, W, 3) RGB of a keyframe; None where the map has none.
 
     Raises MapError where the image cannot be read.
     """
+
+    @property
+    def origin(self) -> NDArray[np.float64]:
+        """(3,) metres in the map frame: what is added to all coordinates of the map."""
+        return np.array(self.information.origin)
 
     @property
     def keyframe_count(self) -> int:

@@ -14,7 +14,7 @@ from dense_reloc_ros.scene.layout import (
     coordinate_path,
 )
 from dense_reloc_ros.scene.reader import load_map
-from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.scene.scene_map import MapCalibration, MapInformation, SceneMap
 from dense_reloc_ros.scene.verdict import MapVerdict
 
 _MEGABYTE = 1e6
@@ -76,7 +76,7 @@ def summarize_map(path: Path) -> MapSummary:
         points=information.point_count,
         observations=information.observation_count,
         observations_per_point=information.observation_count / information.point_count,
-        bounding_box=information.bounding_box,
+        bounding_box=_in_map_frame(information),
         signature=information.signature,
         calibration=information.calibration,
         left_out=information.left_out,
@@ -86,6 +86,13 @@ def summarize_map(path: Path) -> MapSummary:
         images_mb=images,
         coordinates=_summarize_coordinates(path, scene_map),
     )
+
+
+def _in_map_frame(
+    information: MapInformation,
+) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+    (x, y, z), (low, high) = information.origin, information.bounding_box
+    return (low[0] + x, low[1] + y, low[2] + z), (high[0] + x, high[1] + y, high[2] + z)
 
 
 def _summarize_coordinates(path: Path, scene_map: SceneMap) -> CoordinateSummary | None:

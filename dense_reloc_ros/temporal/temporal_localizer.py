@@ -80,6 +80,17 @@ class TemporalLocalizer:
         A frame that is not later than the last one begins a new video; so does one with a pose or
         odometry that the filter cannot take, and it is published as it is.
         """
+        origin = self.localizer.scene_map.origin
+        local = replace(frame, localization=frame.localization.shifted(-origin))
+        fused = self._fuse(local)
+        return replace(
+            fused,
+            localization=fused.localization.shifted(origin),
+            raw=fused.raw.shifted(origin),
+        )
+
+    def _fuse(self, frame: LocalizedFrame) -> FusedLocalization:
+        """As `fuse`, with all poses counted from the map's `origin`."""
         single = frame.localization
         confidence = self._confidence(single.estimate)
         if not self._history.goes_on(frame.stamp):

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateErrors
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import PoseError, pose_error
+from dense_reloc_ros.geometry.se3 import PoseError, pose_error, shifted
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.pose.evidence import PoseEvidence
 
@@ -49,6 +49,21 @@ class FrameRecord:
     """What became of the frame; None where nobody answered."""
     metre: float = 1.0
     """What counts as a metre, in the map's unit of length: errors are counted in it."""
+
+    def shifted(self, offset: FloatArray) -> FrameRecord:
+        """The record in a map frame whose origin lies elsewhere, by `offset` (3,)."""
+        if not offset.any():
+            return self
+
+        def moved(pose: FloatArray | None) -> FloatArray | None:
+            return None if pose is None else shifted(pose, offset)
+
+        return replace(
+            self,
+            T_map_camera=moved(self.T_map_camera),
+            ground_truth=moved(self.ground_truth),
+            rejected_pose=moved(self.rejected_pose),
+        )
 
     @staticmethod
     def from_localization(

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dense_reloc_ros.geometry.arrays import DepthImage, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import shifted
 from dense_reloc_ros.localization.result import SceneCoordinates
 from dense_reloc_ros.mapping.coordinate_maps import coordinate_map
 
@@ -52,9 +53,9 @@ def coordinate_errors(
     Euclidean distance, as is this.
     """
     depth, pinhole = camera.undistort_depth(depth), camera.pinhole()
-    candidates = coordinates.candidates
+    candidates, local = coordinates.candidates, shifted(T_map_camera, -np.array(coordinates.origin))
     truth, coarse_truth = (
-        coordinate_map(depth, pinhole, T_map_camera, (size[0], size[1]))
+        coordinate_map(depth, pinhole, local, (size[0], size[1]))
         for size in (coordinates.points.shape[:2], candidates.shape[1:3])
     )
     errors = np.linalg.norm(coordinates.points - truth, axis=-1)

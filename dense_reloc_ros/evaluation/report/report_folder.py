@@ -55,6 +55,7 @@ def report_run(
     summary = write_results(folder, records, run)
     pictures: Sequence[ContactFrame] = ()
     failures: Sequence[Failure] = ()
+    records = [record.shifted(-scene_map.origin) for record in records]
     with left_out("the worst frames"):
         pictures = contact_frames(records, frames, scene_map)
     with left_out("the explanation of failures"):

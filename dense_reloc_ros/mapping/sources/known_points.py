@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,3 +18,7 @@ class KnownPoints:
     """By name of the frame: where it sees points, (N, 2) in its undistorted image."""
     indices: Mapping[str, NDArray[np.int64]]
     """By name of the frame: which points these are, (N,)."""
+
+    def shifted(self, offset: NDArray[np.float64]) -> KnownPoints:
+        """The points, elsewhere by `offset` (3,)."""
+        return replace(self, positions=self.positions + offset)
