@@ -107,7 +107,9 @@ class BagWriter:
         millimetres = np.where(millimetres < limit, millimetres, 0).astype("<u2")
         self._write_pixels(DEPTH_TOPIC, stamp, millimetres, "16UC1")
 
-    def write_ground_truth(self, stamp: int, T_map_camera: FloatArray) -> None:
+    def write_ground_truth(
+        self, stamp: int, T_map_camera: FloatArray, topic: str = GROUND_TRUTH_TOPIC
+    ) -> None:
         """Writes the true pose (4, 4) of the camera's optical frame."""
         message = self._type("geometry_msgs/msg/PoseStamped")(
             header=self._header(stamp, MAP_FRAME),
@@ -116,7 +118,7 @@ class BagWriter:
                 orientation=self._quaternion(T_map_camera),
             ),
         )
-        self._write(GROUND_TRUTH_TOPIC, stamp, message)
+        self._write(topic, stamp, message)
 
     def write_tf(self, stamp: int, parent: str, child: str, T_parent_child: FloatArray) -> None:
         """Writes a transform (4, 4) that changes with time, as odometry does."""

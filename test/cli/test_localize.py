@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import yaml
 
+from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.create import create_bag
 from dense_reloc_ros.cli import localize
 from dense_reloc_ros.errors import InputError
@@ -32,6 +33,7 @@ class StandsStill:
         import torch
 
         self.scene_map = SimpleNamespace(
+            origin=np.zeros(3),
             information=SimpleNamespace(revision="00ff", calibration=CALIBRATION),
             points=torch.tensor([[0.1 * i, 0.0, 2.0] for i in range(4)]),
             observation_points=torch.arange(4),
@@ -109,6 +111,44 @@ def test_images_need_a_ground_truth_file_to_be_compared(run, recording: Path):
     truth.write_text("".join(f"{index} 0.03 0 0 0 0 0 1\n" for index in range(3)))
     report = run("--images", recording, "--camera-info", info, "--ground-truth", truth)
     assert report["median_translation_m"] == pytest.approx(0.03)
+
+
+def test_few_frames_with_a_ground_truth_are_told(run, recording: Path, capsys):
+    truth = recording.parent / "truth.tum"
+    # Frames were taken at 0, 1/30 and 2/30 s.
+    truth.write_text("0.0334 0.03 0 0 0 0 0 1\n5 0 0 0 0 0 0 1\n")
+    info = recording.parent / "camera_info.yaml"
+    report = run("--seven-scenes", recording, "--camera-info", info, "--ground-truth", truth)
+    assert (report["frames"], report["evaluated"]) == (3, 1)
+    said = "1 of 3 frames have a ground truth within 5 ms"
+    assert said in " ".join(capsys.readouterr().out.split())
+    assert said in (recording.parent / "report/report.html").read_text()
+
+
+def test_a_ground_truth_of_another_time_is_refused(run, recording: Path):
+    truth = recording.parent / "truth.tum"
+    truth.write_text("100.0 0.03 0 0 0 0 0 1\n")
+    info = recording.parent / "camera_info.yaml"
+    with pytest.raises(InputError, match="none of the 3 frames has a ground truth within 5 ms"):
+        run("--seven-scenes", recording, "--camera-info", info, "--ground-truth", truth)
+
+
+def test_any_topic_of_poses_can_be_the_ground_truth(run, recording: Path):
+    bag = recording.parent / "bag"
+    with BagWriter(bag, CAMERA) as writer:
+        writer.write_static_tf(10**9)
+        for index in range(3):
+            stamp = (index + 1) * 10**8
+            writer.write_image(stamp, np.zeros((24, 32, 3), np.uint8))
+            pose = np.eye(4)
+            pose[0, 3] = 0.02
+            writer.write_ground_truth(stamp, pose, "/mocap/camera")
+    report = run("--bag", bag)
+    assert report["evaluated"] == 0
+    report = run("--bag", bag, "--ground-truth-topic", "/mocap/camera")
+    assert (report["evaluated"], report["median_translation_m"]) == (3, pytest.approx(0.02))
+    with pytest.raises(InputError, match=r"topic /mocap/head has no messages"):
+        run("--bag", bag, "--ground-truth-topic", "/mocap/head")
 
 
 def test_weights_are_part_of_the_configuration(run, recording: Path, monkeypatch):
