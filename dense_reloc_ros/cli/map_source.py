@@ -142,12 +142,13 @@ def _source_as_given(arguments: argparse.Namespace) -> Iterator[MapSource]:
         from dense_reloc_ros.bags.cameras import find_image_topic
         from dense_reloc_ros.bags.frames import default_depth_scale, read_mapping_frames
 
+        poses = _pose_source(arguments)
         with BagReader(arguments.bag) as bag:
             image_topic = arguments.image_topic or find_image_topic(bag)
             scale = arguments.depth_scale
             read = read_mapping_frames(
                 bag,
-                _pose_source(arguments),
+                poses,
                 arguments.depth_topic,
                 image_topic,
                 camera_of_bag(arguments, bag, image_topic),

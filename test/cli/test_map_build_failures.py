@@ -186,7 +186,7 @@ def test_options_that_make_no_sense_are_named(folder, capsys, options, reason):
     [
         (["--seven-scenes", "x"], "--seven-scenes needs --camera-info"),
         (["--colmap", "x"], "--colmap needs --images"),
-        (["--bag", "x"], "x: no such bag"),
+        (["--bag", "x"], "--bag needs --pose-topic"),
         (["--bag", "x", "--pose-topic", "/p"], "x: no such bag"),
         (["--colmap", "x", "--images", "x"], "x: no such folder"),
     ],

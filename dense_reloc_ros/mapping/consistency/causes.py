@@ -34,9 +34,14 @@ def cause_of(
         looks.append("poses look inverted")
         options.append(f"--poses {other.poses}")
     if other.axes != taken.axes:
-        names = {"opencv": "OpenCV's", "opengl": "OpenGL's", "ros": "those of a ROS body frame"}
+        names = {
+            "opencv": "OpenCV's",
+            "opengl": "OpenGL's",
+            "ros": "those of a ROS body frame, such as the robot's base",
+        }
         looks.append(f"axes look like {names[other.axes]}")
-        options.append(f"--axes {other.axes}")
+        in_bags = " (in bags --pose-frame base_link)" if other.axes == "ros" else ""
+        options.append(f"--axes {other.axes}{in_bags}")
     factor = better.depth_factor
     if abs(np.log(factor)) > np.log(SCALE_DOUBT):
         of_depth = f"--depth-scale {_rounded(depth_scale * factor):g}"

@@ -89,7 +89,7 @@ WRONG_POSES: dict[str, tuple[Callable[[np.ndarray], np.ndarray], str]] = {
     ),
     "body axes": (
         lambda poses: poses @ inverse(T_GIVEN_OPTICAL["ros"]),
-        "the axes look like those of a ROS body frame: try --axes ros",
+        "such as the robot's base: try --axes ros (in bags --pose-frame base_link)",
     ),
     "robot's base": (lambda poses: poses @ inverse(BASE), "another body than the camera's optical"),
     "of other images": (lambda poses: np.roll(poses, 4, axis=0), "do not belong to these images"),
