@@ -54,6 +54,7 @@ DEPTH_ENCODINGS: dict[str, np.dtype[Any]] = {
 }
 PLANAR_ENCODINGS = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 """YUV 4:2:0, with half as many rows of colours behind the rows of brightness."""
+SENSOR_BITS = (10, 12, 14, 16)
 COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 """Of compressed_depth_image_transport: its code, and how float depth is quantized (A, B)."""
 RVL_SIZE = struct.Struct("<II")
@@ -81,7 +82,8 @@ class ImageFields(Protocol):
 def decode_raw(image: ImageFields) -> RgbImage:
     """The RGB image (height, width, 3) in a sensor_msgs/Image.
 
-    16-bit channels keep their upper byte.
+    16-bit channels keep the upper eight of the bits that are used: sensors of 10, 12 or 14 bits
+    leave the highest ones empty.
 
     Raises:
         InputError: an empty image, an unknown encoding, or sizes that contradict each other.
@@ -98,7 +100,8 @@ def decode_raw(image: ImageFields) -> RgbImage:
         )
     pixels = _unpadded(image, np.dtype(f"u{channel_bytes}"), channels)
     if channel_bytes == 2:
-        pixels = (pixels >> 8).astype(np.uint8)
+        used = next(bits for bits in SENSOR_BITS if int(pixels.max()) < 1 << bits)
+        pixels = (pixels >> (used - 8)).astype(np.uint8)
     if conversion is None:
         return np.ascontiguousarray(pixels)
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), conversion), dtype=np.uint8)
