@@ -20,11 +20,12 @@ from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.odometry_noise import drifting_odometry
 from dense_reloc_ros.geometry.se3 import inverse, transformed
 from dense_reloc_ros.geometry.trajectory import read_tum
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.overview import overview_figure
-from dense_reloc_ros.rendering.paths import drifting_odometry, mapping_motion, query_motion
+from dense_reloc_ros.rendering.paths import mapping_motion, query_motion
 from dense_reloc_ros.rendering.random_room import random_room, relit
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping, write_query_bag

@@ -1,4 +1,4 @@
-"""Smooth hand-held camera paths around the middle of a room, and odometry that drifts."""
+"""Smooth hand-held camera paths around the middle of a room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import inverse, rigid
+from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.rendering.room import Walkway
 
 VIDEO_RATE = 15.0
@@ -81,25 +81,6 @@ def query_motion(walkway: Walkway, count: int, seed: int) -> Motion:
         ),
         mounted_camera(),
     )
-
-
-def drifting_odometry(T_map_base: FloatArray, drift: float, seed: int) -> FloatArray:
-    """T_odom_base (N, 4, 4) as wheels or an inertial sensor would give it, starting at identity.
-
-    Each step is off by the share `drift` of its length and of its angle: half of it always the
-    same way, half of it at random.
-    """
-    rng = np.random.default_rng([seed, 2])
-    steps = inverse(T_map_base[:-1]) @ T_map_base[1:]
-    T_odom_base = [np.eye(4)]
-    for step in steps:
-        angles = Rotation.from_matrix(step[:3, :3]).as_rotvec()
-        length, angle = np.linalg.norm(step[:3, 3]), np.linalg.norm(angles)
-        translation = step[:3, 3] * (1 + drift / 2) + rng.normal(0, drift / 2, 3) * length
-        rotation = angles * (1 + drift / 2) + rng.normal(0, drift / 2, 3) * angle
-        step = rigid(Rotation.from_rotvec(rotation).as_matrix(), translation)
-        T_odom_base.append(T_odom_base[-1] @ step)
-    return np.stack(T_odom_base)
 
 
 def _positions(walkway: Walkway, angles: FloatArray, share: FloatArray) -> FloatArray:

@@ -1,11 +1,10 @@
 import numpy as np
 import pytest
 
-from dense_reloc_ros.geometry.se3 import inverse, pose_error
+from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.rendering.paths import (
     VIDEO_RATE,
     Motion,
-    drifting_odometry,
     mapping_motion,
     mounted_camera,
     query_motion,
@@ -66,20 +65,3 @@ def test_camera_poses_are_the_bases_with_the_mount():
     assert isinstance(motion, Motion)
     for camera, base in zip(motion.T_map_camera, motion.T_map_base, strict=True):
         assert camera == pytest.approx(base @ motion.T_base_camera)
-
-
-def test_odometry_without_drift_is_the_motion_itself():
-    poses = query_motion(WALKWAY, 60, 0).T_map_base
-    odometry = drifting_odometry(poses, 0.0, seed=0)
-    assert odometry == pytest.approx(inverse(poses[0]) @ poses, abs=1e-9)
-
-
-@pytest.mark.parametrize("seed", [0, 1, 2])
-def test_odometry_drifts_by_about_its_share_of_the_way(seed):
-    poses = query_motion(WALKWAY, 300, seed).T_map_base
-    odometry = drifting_odometry(poses, 0.02, seed)
-    way = np.linalg.norm(np.diff(poses[:, :3, 3], axis=0), axis=1).sum()
-    measured = np.linalg.norm(np.diff(odometry[:, :3, 3], axis=0), axis=1).sum()
-    assert measured / way == pytest.approx(1.01, abs=0.005)
-    error = pose_error(inverse(poses[0]) @ poses[-1], odometry[-1])
-    assert 0.002 * way < error.translation < 0.1 * way

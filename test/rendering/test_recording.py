@@ -13,10 +13,11 @@ from dense_reloc_ros.bags.topics import (
 )
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.odometry_noise import drifting_odometry
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
-from dense_reloc_ros.rendering.paths import VIDEO_RATE, drifting_odometry, query_motion
+from dense_reloc_ros.rendering.paths import VIDEO_RATE, query_motion
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import (
     CAMERA_INFO_FILE,

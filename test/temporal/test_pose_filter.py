@@ -19,8 +19,9 @@ from temporal.moving_body import (
     walk,
 )
 
+from dense_reloc_ros.geometry.odometry_noise import drifting_odometry
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
-from dense_reloc_ros.rendering.paths import drifting_odometry, query_motion
+from dense_reloc_ros.rendering.paths import query_motion
 from dense_reloc_ros.rendering.room import Walkway
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 from dense_reloc_ros.temporal.pose_filter import PoseFilter

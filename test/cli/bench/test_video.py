@@ -10,8 +10,9 @@ import pytest
 from patterned_room import CAMERA, camera_pose, patterned_room
 
 from dense_reloc_ros.cli.main import main
+from dense_reloc_ros.geometry.odometry_noise import drifting_odometry
 from dense_reloc_ros.images.bursts import schedule
-from dense_reloc_ros.rendering.paths import Motion, drifting_odometry
+from dense_reloc_ros.rendering.paths import Motion
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping, write_query_bag
 
 FRAMES = 22
