@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.geometry.se3 import inverse, pose_error
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,32 @@ def seen_from(
     """
     T_other_map = inverse(T_map_other)
     return RelativePose(T_other_map @ T_map_body, rotated(covariance, T_other_map[:3, :3]))
+
+
+def inverted(relative: RelativePose) -> RelativePose:
+    """The other frame in the body, by the body in that frame; to first order."""
+    inverse_pose = inverse(relative.pose)
+    rotation, (x, y, z) = inverse_pose[:3, :3], relative.pose[:3, 3]
+    jacobian = np.zeros((6, 6))
+    jacobian[:3, :3] = jacobian[3:, 3:] = -rotation
+    # Turning the body about the frame's axes also moves the frame's origin as seen from it.
+    jacobian[:3, 3:] = -rotation @ np.array([[0.0, -z, y], [z, 0.0, -x], [-y, x, 0.0]])
+    return RelativePose(inverse_pose, jacobian @ relative.covariance @ jacobian.T)
+
+
+def nearest_keyframe(
+    keyframes: Sequence[int], keyframe_poses: FloatArray, T_map_camera: FloatArray
+) -> int | None:
+    """Which of some keyframes, by their T_map_camera (K, 4, 4), is nearest to an image.
+
+    A turn by a radian counts as a metre. None where there are none.
+    """
+
+    def distance(keyframe: int) -> float:
+        error = pose_error(keyframe_poses[keyframe], T_map_camera)
+        return error.translation + error.rotation
+
+    return min(keyframes, key=distance, default=None)
 
 
 def rotated(covariance: FloatArray, rotation: FloatArray) -> FloatArray:

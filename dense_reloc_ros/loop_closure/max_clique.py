@@ -1,70 +1,82 @@
-"""The largest clique of a graph, by branch and bound with greedy colouring (Tomita 2003)."""
+"""The largest clique of a graph, by branch and bound with greedy colouring (Tomita 2003).
+
+Sets of vertices are the bits of integers.
+"""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 
 from dense_reloc_ros.geometry.arrays import Mask
 
-DEFAULT_STEPS = 200_000
+DEFAULT_WORK = 5_000_000
+"""Some seconds."""
 
 
-class _Search:
-    """Sets of vertices are the bits of integers."""
+@dataclass
+class _Branch:
+    """Vertices that a clique can grow by, those last that may be in the largest one."""
 
-    def __init__(self, neighbours: list[int], steps: int) -> None:
-        self.neighbours = neighbours
-        self.steps = steps
-        self.best: list[int] = []
-
-    def expand(self, clique: list[int], candidates: int) -> None:
-        """Looks for a larger clique among those that hold `clique`, from candidates for it."""
-        order, colours = self._coloured(candidates)
-        for vertex, colour in zip(reversed(order), reversed(colours), strict=True):
-            if len(clique) + colour <= len(self.best) or self.steps <= 0:
-                return
-            self.steps -= 1
-            clique.append(vertex)
-            rest = candidates & self.neighbours[vertex]
-            if rest:
-                self.expand(clique, rest)
-            elif len(clique) > len(self.best):
-                self.best = clique.copy()
-            clique.pop()
-            candidates &= ~(1 << vertex)
-
-    def _coloured(self, candidates: int) -> tuple[list[int], list[int]]:
-        """Candidates by the number of colours that they and those before them need.
-
-        No clique of them is larger than that number, since no two of a colour are neighbours.
-        """
-        order, colours, colour = [], [], 0
-        while candidates:
-            colour += 1
-            of_colour = candidates
-            while of_colour:
-                vertex = (of_colour & -of_colour).bit_length() - 1
-                order.append(vertex)
-                colours.append(colour)
-                candidates &= ~(1 << vertex)
-                of_colour &= ~(1 << vertex) & ~self.neighbours[vertex]
-        return order, colours
+    candidates: int
+    order: list[int]
+    colours: list[int]
+    """No clique of a vertex and those before it is larger than its number."""
 
 
-def largest_clique(adjacency: Mask, steps: int = DEFAULT_STEPS) -> Mask:
+def largest_clique(adjacency: Mask, work: int = DEFAULT_WORK) -> Mask:
     """(N,) which vertices are in a largest clique of a graph, by its (N, N) symmetric adjacency.
 
-    The search ends after so many steps with the largest one found until then: the first one is
-    already that of a greedy search by degree.
+    The search ends when so many vertices were coloured, with the largest one found until then: it
+    begins with a greedy search by degree.
     """
-    degrees = np.count_nonzero(adjacency, axis=1)
-    ranks = np.argsort(-degrees, kind="stable")
-    ordered = adjacency[np.ix_(ranks, ranks)]
+    ranks = np.argsort(-np.count_nonzero(adjacency, axis=1), kind="stable")
     neighbours = [
-        sum(1 << int(j) for j in np.flatnonzero(row) if j != i) for i, row in enumerate(ordered)
+        sum(1 << int(j) for j in np.flatnonzero(row) if j != i)
+        for i, row in enumerate(adjacency[np.ix_(ranks, ranks)])
     ]
-    search = _Search(neighbours, steps)
-    search.expand([], (1 << len(neighbours)) - 1)
     found = np.zeros(len(adjacency), dtype=bool)
-    found[ranks[search.best]] = True
+    found[ranks[_search(neighbours, work)]] = True
     return found
+
+
+def _search(neighbours: list[int], work: int) -> list[int]:
+    """The vertices of the largest clique, by the neighbours of each vertex."""
+    best: list[int] = []
+    clique: list[int] = []
+    branches = [_coloured((1 << len(neighbours)) - 1, neighbours)]
+    while branches:
+        branch = branches[-1]
+        if not branch.order or len(clique) + branch.colours[-1] <= len(best) or work <= 0:
+            branches.pop()
+            del clique[len(branches) - 1 :]
+            continue
+        branch.colours.pop()
+        vertex = branch.order.pop()
+        rest = branch.candidates & neighbours[vertex]
+        branch.candidates &= ~(1 << vertex)
+        clique.append(vertex)
+        if len(clique) > len(best):
+            best = clique.copy()
+        branches.append(_coloured(rest, neighbours))
+        work -= len(branches[-1].order) + 1
+    return best
+
+
+def _coloured(candidates: int, neighbours: list[int]) -> _Branch:
+    """The candidates by the number of colours that they and those before them need.
+
+    Neighbours get different colours, so a clique needs as many as it has vertices.
+    """
+    order, colours, colour, uncoloured = [], [], 0, candidates
+    while uncoloured:
+        colour += 1
+        possible = uncoloured
+        while possible:
+            vertex = (possible & -possible).bit_length() - 1
+            order.append(vertex)
+            colours.append(colour)
+            uncoloured &= ~(1 << vertex)
+            possible &= ~(1 << vertex) & ~neighbours[vertex]
+    return _Branch(candidates, order, colours)

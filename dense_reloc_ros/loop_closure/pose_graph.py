@@ -113,6 +113,6 @@ def _gtsam() -> Any:
         import gtsam
     except ImportError:
         raise ConfigurationError(
-            "closing a pose graph takes GTSAM: pip install 'dense_reloc_ros[loop_closure]' (Python 3.11 or later)"
+            "closing a pose graph takes GTSAM: pip install gtsam (Python 3.11 or later)"
         ) from None
     return gtsam

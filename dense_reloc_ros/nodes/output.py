@@ -11,6 +11,7 @@ from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import image_to_message, time_message
 from dense_reloc_ros.nodes.debug_image import draw_localization
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.loop_closures import LoopClosures
 from dense_reloc_ros.nodes.map_transform import MapTransform
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 
@@ -25,6 +26,7 @@ class Output:
         self.transform = MapTransform(node, robot)
         self.poses = 0
         """How many were published."""
+        self._loop_closures = LoopClosures(node, robot)
         self._node = node
         self._robot = robot
         self._pose = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", QOS)
@@ -35,6 +37,7 @@ class Output:
         """Takes the publishers away."""
         for publisher in (self._pose, self._result, self._debug_image):
             self._node.destroy_lifecycle_publisher(publisher)
+        self._loop_closures.close()
         self.transform.close()
 
     def publish(self, result: FrameResult) -> None:
@@ -44,6 +47,7 @@ class Output:
         if result.message.base_frame_id:
             self._pose.publish(stamped_pose(result.message))
             self.poses += 1
+        self._loop_closures.publish(result)
         self._result.publish(result.message)
         if self._debug_image.get_subscription_count() > 0:
             self._publish_debug_image(result)

@@ -20,7 +20,7 @@ from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer_pipeline import RelocalizerPipeline
 from dense_reloc_ros.nodes.running import run_node
-from dense_reloc_ros.srv import Relocalize
+from dense_reloc_ros.srv import Relocalize, RelocalizeBatch
 
 
 class Relocalizer(LocalizationNode[RelocalizerPipeline]):
@@ -38,6 +38,12 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
         # A group of its own: images and transforms come in while a caller waits for the answer.
         group = MutuallyExclusiveCallbackGroup()
         self.create_service(Relocalize, "~/relocalize", self._on_relocalize, callback_group=group)
+        self.create_service(
+            RelocalizeBatch,
+            "~/relocalize_batch",
+            self._on_relocalize_batch,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
 
     def hand_results_to(self, listener: Callable[[FrameResult], None] | None) -> None:
         """Also hands each result to a listener in this process, features and all; None: no more."""
@@ -89,6 +95,14 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
             )
         else:
             response.result = pipeline.relocalize(request)
+        return response
+
+    def _on_relocalize_batch(
+        self, request: RelocalizeBatch.Request, response: RelocalizeBatch.Response
+    ) -> RelocalizeBatch.Response:
+        if (pipeline := self.pipeline) is not None:
+            return pipeline.relocalize_batch(request)
+        response.message = "the relocalizer is not configured"
         return response
 
 

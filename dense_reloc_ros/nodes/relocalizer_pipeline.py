@@ -12,6 +12,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
+from dense_reloc_ros.nodes.batch_localizer import relocalize_batch
 from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
 from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localized_frame_message
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
@@ -21,7 +22,7 @@ from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
-from dense_reloc_ros.srv import Relocalize
+from dense_reloc_ros.srv import Relocalize, RelocalizeBatch
 
 
 class RelocalizerPipeline(Pipeline[Frame]):
@@ -101,6 +102,10 @@ class RelocalizerPipeline(Pipeline[Frame]):
             missing = missing or self._camera.camera_info_topic
         reason = f"the request has none, and nothing came on {missing} yet"
         return reason
+
+    def relocalize_batch(self, request: RelocalizeBatch.Request) -> RelocalizeBatch.Response:
+        """Answers a service call with constraints for a SLAM."""
+        return relocalize_batch(request, self._camera.pairing.newest, self.frames, self._robot)
 
     @property
     def identity(self) -> MapIdentity:

@@ -71,6 +71,14 @@ INTERFACES = (
         "Status, reason, poses, score, keyframes and the time of each stage, for every image that "
         "was worked on.",
     ),
+    *both(
+        "published",
+        "~/loop_closure",
+        "dense_reloc_ros/LoopClosure",
+        "For every published pose whose odometry is on TF: the constraint between the odometry "
+        "pose at the image's time and the map, and to the nearest keyframe (see [Loop closure]"
+        "(../guides/loop_closure.md)). Made only while somebody subscribes.",
+    ),
     Interface(
         "relocalizer",
         "published",
@@ -144,6 +152,15 @@ INTERFACES = (
         "Localizes the given image or the newest one, with the given intrinsics or the newest "
         "ones and optionally a prior pose (used by the methods `nre…`), and returns the result. "
         "Works while the node is inactive, too.",
+    ),
+    Interface(
+        "relocalizer",
+        "served",
+        "~/relocalize_batch",
+        "dense_reloc_ros/RelocalizeBatch",
+        "Localizes the images of a SLAM's keyframes and answers with constraints for its pose "
+        "graph; those that agree with each other are marked. Works while the node is inactive, "
+        "too.",
     ),
     *both(
         "served",

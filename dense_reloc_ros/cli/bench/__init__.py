@@ -8,6 +8,7 @@ from dense_reloc_ros.cli.bench import (
     accuracy_commands,
     dsm_command,
     estimators_command,
+    loop_closure_command,
     matching_command,
     scenes_command,
     speed_command,
@@ -22,6 +23,7 @@ COMMANDS = (
     speed_command,
     estimators_command,
     dsm_command,
+    loop_closure_command,
 )
 
 

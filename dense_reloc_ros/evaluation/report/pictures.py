@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from typing import NamedTuple
 
 from matplotlib.figure import Figure
 
@@ -49,13 +50,22 @@ CONTACT_CAPTION = (
 )
 
 
+class Drawing(NamedTuple):
+    """A plot that only some reports have."""
+
+    title: str
+    caption: str
+    draw: Callable[[], Figure | None]
+
+
 def draw_pictures(
     records: Sequence[FrameRecord],
     summary: Summary,
     contact_frames: Sequence[ContactFrame],
     keyframe_poses: FloatArray | None,
+    drawings: Mapping[str, Drawing] | None = None,
 ) -> dict[str, Picture]:
-    """The plots that there is something for, by the names of their files."""
+    """The plots that there is something for, and further ones, by the names of their files."""
     pictures: dict[str, Picture] = {}
 
     def add(name: str, title: str, caption: str, draw: Callable[[], Figure | None]) -> None:
@@ -94,6 +104,8 @@ def draw_pictures(
         )
     if contact_frames:
         add("worst_frames", "Worst frames", CONTACT_CAPTION, lambda: contact_sheet(contact_frames))
+    for name, drawing in (drawings or {}).items():
+        add(name, *drawing)
     return pictures
 
 

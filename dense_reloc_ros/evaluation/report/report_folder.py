@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import math
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from dense_reloc_ros.evaluation.report.contact_sheet import (
 from dense_reloc_ros.evaluation.report.failures import Failure, explain_failures
 from dense_reloc_ros.evaluation.report.frame_results import frame_outcomes
 from dense_reloc_ros.evaluation.report.html import render_html
-from dense_reloc_ros.evaluation.report.pictures import draw_pictures, left_out
+from dense_reloc_ros.evaluation.report.pictures import Drawing, draw_pictures, left_out
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary, summarize
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp, write_tum
@@ -72,18 +72,19 @@ def write_report(
     contact_frames: Sequence[ContactFrame] = (),
     failures: Sequence[Failure] = (),
     keyframe_poses: FloatArray | None = None,
+    drawings: Mapping[str, Drawing] | None = None,
 ) -> Summary:
     """Writes what `write_results` does, then `report.html` and the plots.
 
     `contact_frames` are the pictures of the contact sheet, `failures` what the page explains, and
-    `keyframe_poses` (K, 4, 4) those of the map, to be drawn. What cannot be drawn is left out with
-    a warning.
+    `keyframe_poses` (K, 4, 4) those of the map, to be drawn; `drawings` are further plots, by the
+    names of their files. What cannot be drawn is left out with a warning.
 
     Raises:
         InputError: no frames, or a folder that cannot be written to.
     """
     summary = write_results(folder, records, run)
-    _write_page(folder, records, summary, contact_frames, failures, keyframe_poses)
+    _write_page(folder, records, summary, contact_frames, failures, keyframe_poses, drawings)
     return summary
 
 
@@ -117,8 +118,9 @@ def _write_page(
     contact_frames: Sequence[ContactFrame],
     failures: Sequence[Failure],
     keyframe_poses: FloatArray | None,
+    drawings: Mapping[str, Drawing] | None = None,
 ) -> None:
-    pictures = draw_pictures(records, summary, contact_frames, keyframe_poses)
+    pictures = draw_pictures(records, summary, contact_frames, keyframe_poses, drawings)
     with _written_to(folder):
         for name, picture in pictures.items():
             (folder / f"{name}.png").write_bytes(picture.png)
