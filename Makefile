@@ -25,12 +25,15 @@ build: install/.built
 	tools/install_dependencies.sh
 	touch $@
 
+# Messages of others that PyPI does not have; a robot has them from its own packages.
+MESSAGES := tools/tf2_msgs tools/rtabmap_msgs tools/autoware_internal_localization_msgs
+
 # The folders stand for the files in them: installed files are links, only new ones need a build.
 install/.built: .venv/.installed CMakeLists.txt package.xml \
-		$(shell find cmake msg srv tools/tf2_msgs -type f) \
+		$(shell find cmake msg srv $(MESSAGES) -type f) \
 		$(shell find dense_reloc_ros launch config -type d -not -name __pycache__)
 	export COLCON_CURRENT_PREFIX=$(CURDIR)/.venv && source .venv/local_setup.bash && \
-	colcon --log-level error build --base-paths . tools/tf2_msgs --merge-install --symlink-install \
+	colcon --log-level error build --base-paths . $(MESSAGES) --merge-install --symlink-install \
 		--event-handlers console_cohesion- console_direct-
 	touch $@
 

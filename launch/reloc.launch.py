@@ -61,6 +61,33 @@ def generate_launch_description() -> LaunchDescription:
                 "features, or gets them by messages in a process of its own",
             ),
             DeclareLaunchArgument(
+                "rtabmap",
+                default_value="none",
+                choices=["none", "landmark_detection", "add_link"],
+                description="How RTAB-Map gets loop closures: by the nearest keyframes as "
+                "landmarks, or by links where the map was built of RTAB-Map's nodes",
+            ),
+            DeclareLaunchArgument(
+                "initial_pose",
+                default_value="false",
+                choices=SWITCH,
+                description="Whether to tell AMCL or slam_toolbox on /initialpose where the robot "
+                "is, once, when they are lost",
+            ),
+            DeclareLaunchArgument(
+                "robot_localization",
+                default_value="false",
+                choices=SWITCH,
+                description="Whether to publish poses for a filter of robot_localization on pose0",
+            ),
+            DeclareLaunchArgument(
+                "autoware",
+                default_value="false",
+                choices=SWITCH,
+                description="Whether to answer yabloc_align, which Autoware's pose_initializer "
+                "calls",
+            ),
+            DeclareLaunchArgument(
                 "rviz", default_value="false", choices=SWITCH, description="Whether to start RViz"
             ),
             DeclareLaunchArgument(
@@ -108,6 +135,14 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     }
     if map_path := LaunchConfiguration("map").perform(context):
         given["map"] = map_path
+    handed_on = bridges(context)
+    if handed_on:
+        given["publish_tf"] = False  # the other system has the robot's place in the map on TF
+    return [*localizers(context, given), *handed_on]
+
+
+def localizers(context: LaunchContext, given: dict[str, Any]) -> list[LaunchDescriptionEntity]:
+    """The relocalizer, and what fuses its results where that is wanted."""
     if LaunchConfiguration("fusion").perform(context) == "false":
         return [process("relocalizer", given, name="relocalizer")]
     if LaunchConfiguration("fusion_process").perform(context) == "shared":
@@ -116,6 +151,36 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [
         process("relocalizer", given | {"publish_tf": False}, name="relocalizer"),
         process("temporal_fusion", given, name="temporal_fusion"),
+    ]
+
+
+def bridges(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """What hands the poses to act on to other systems, each where it is wanted."""
+    fused = LaunchConfiguration("fusion").perform(context) == "true"
+    source = "temporal_fusion" if fused else "relocalizer"
+    link = LaunchConfiguration("rtabmap").perform(context)
+    wanted: dict[str, dict[str, Any]] = {"rtabmap_bridge": {"link": link}} if link != "none" else {}
+    for name in ("initial_pose", "robot_localization", "autoware"):
+        if LaunchConfiguration(name).perform(context) == "true":
+            wanted[f"{name}_bridge"] = {}
+    sim_time = {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"}
+    return [
+        Node(
+            package="dense_reloc_ros",
+            executable=name,
+            name=name,
+            namespace=LaunchConfiguration("namespace"),
+            parameters=[LaunchConfiguration("params_file"), sim_time | given],
+            remappings=[
+                ("loop_closure", f"{source}/loop_closure"),
+                ("result", f"{source}/result"),
+                ("relocalize", "relocalizer/relocalize"),
+                ("initialpose", "/initialpose"),
+            ],
+            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+            output="screen",
+        )
+        for name, given in wanted.items()
     ]
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "reloc.launch.py"
 ARGUMENTS = [
     *("map", "image", "camera_info", "params_file", "use_sim_time", "fusion", "fusion_process"),
+    *("rtabmap", "initial_pose", "robot_localization", "autoware"),
     *("rviz", "namespace", "fastdds_profile", "log_level"),
 ]
 LAUNCH = """
@@ -159,5 +160,21 @@ def test_fusion_takes_over_the_transform(launch, observer: LaunchObserver, proce
     names = ["use_sim_time", "autostart", "publish_tf"]
     assert observer.parameters("relocalizer", *names, "max_rate") == [True, True, False, 3.0]
     assert observer.parameters("temporal_fusion", *names, "max_age") == [True, True, True, 1.5]
+    launched.send_signal(signal.SIGINT)
+    assert launched.wait(TIMEOUT) == 0
+
+
+@pytest.mark.ros
+def test_each_bridge_has_an_argument(launch, observer: LaunchObserver) -> None:
+    switches = [f"{name}:=true" for name in ("initial_pose", "robot_localization", "autoware")]
+    launched = launch("rtabmap:=landmark_detection", *switches)
+    observer.wait_for_listeners("/robot1/relocalizer/loop_closure", "/robot1/relocalizer/result")
+    names = {"rtabmap", "initial_pose", "robot_localization", "autoware"}
+    bridges = {f"{name}_bridge" for name in names}
+    from nodes.observer import wait_for
+
+    wait_for(lambda: bridges <= set(observer.node_names), "the bridges", TIMEOUT)
+    assert observer.parameters("rtabmap_bridge", "link") == ["landmark_detection"]
+    assert observer.parameters("relocalizer", "publish_tf") == [False]
     launched.send_signal(signal.SIGINT)
     assert launched.wait(TIMEOUT) == 0

@@ -13,13 +13,16 @@ ROOT = Path(__file__).parents[2]
 LAUNCH_FILE = ROOT / "launch" / "reloc.launch.py"
 INTRODUCTION = """\
 Names that begin with `~` are below the node: `~/pose` of the relocalizer is `/relocalizer/pose`.
-Every node is a lifecycle node and has the services of one; they are not listed.
+`relocalizer` and `temporal_fusion` are lifecycle nodes and have the services of one; they are not
+listed. The bridges start with their launch arguments: see
+[Loop closure](../guides/loop_closure.md).
 """
 
 
 def interfaces_page() -> str:
     """Topics and services by node, message files, launch arguments."""
-    parts = [part for node in ("relocalizer", "temporal_fusion") for part in of_node(node)]
+    nodes = dict.fromkeys(interface.node for interface in INTERFACES)
+    parts = [part for node in nodes for part in of_node(node)]
     return page(
         "Topics, services, messages, launch",
         INTRODUCTION,
@@ -39,14 +42,13 @@ def of_node(node: str) -> Iterator[str]:
         ("subscribed", "subscribed topic"),
         ("served", "service"),
     ):
-        yield table(
-            [heading, "type", "content"],
-            [
-                (code(interface.name), code(interface.type), interface.content)
-                for interface in INTERFACES
-                if (interface.node, interface.direction) == (node, direction)
-            ],
-        )
+        rows = [
+            (code(interface.name), code(interface.type), interface.content)
+            for interface in INTERFACES
+            if (interface.node, interface.direction) == (node, direction)
+        ]
+        if rows:
+            yield table([heading, "type", "content"], rows)
 
 
 def launch_arguments() -> Iterator[tuple[str, str, str]]:

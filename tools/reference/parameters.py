@@ -12,13 +12,14 @@ from pydantic.fields import FieldInfo
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.nodes import node_configuration as nodes
+from dense_reloc_ros.nodes.bridges import bridge_configuration as bridges
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from tools.reference.markdown import code, page, table
 
 INTRODUCTION = """\
-`config/reloc.yaml` lists all of them with their defaults; copy it, change the copy, and name it
-with `params_file:=…`. `ros2 param describe /relocalizer NAME` says the range of each. The same
-names, nested, are what `dense-reloc localize --config` reads (the localizer's only).
+`config/reloc.yaml` lists those of the first two nodes with their defaults; copy it, change the
+copy, and name it with `params_file:=…`. `ros2 param describe /relocalizer NAME` says the range of
+each. The same names, nested, are what `dense-reloc localize --config` reads (the localizer's only).
 """
 LOCALIZER = """\
 All of these may change while the node runs, also by `ros2 param set`; the files of weights are read
@@ -28,6 +29,12 @@ FUSION = """\
 In a process of its own (`fusion_process:=separate`) the node also has `map`, `method`, `device` and
 the parameters of the localizer: give it the values of the relocalizer.
 """
+BRIDGES: dict[str, type[BaseModel]] = {
+    "## Node `rtabmap_bridge`": bridges.RtabmapConfiguration,
+    "## Node `initial_pose_bridge`": bridges.InitialPoseConfiguration,
+    "## Node `robot_localization_bridge`": bridges.RobotLocalizationConfiguration,
+    "## Node `autoware_bridge`": bridges.AutowareConfiguration,
+}
 BOUNDS: dict[type[Any], tuple[str, str]] = {
     Ge: ("≥", "ge"),
     Gt: (">", "gt"),
@@ -49,6 +56,7 @@ def parameters_page() -> str:
         "## Node `temporal_fusion`",
         FUSION,
         parameter_table(nodes.FusionConfiguration, TemporalConfiguration),
+        *(part for name, model in BRIDGES.items() for part in (name, parameter_table(model))),
     )
 
 
