@@ -90,12 +90,12 @@ def run(arguments: argparse.Namespace) -> int:
         summarize_closings,
         walked,
     )
-    from dense_reloc_ros.evaluation.benchmarks.runner import check_truth
-    from dense_reloc_ros.evaluation.replay.offline import localize_frames, single_images
-    from dense_reloc_ros.evaluation.report.loop_closing_plot import (
+    from dense_reloc_ros.evaluation.benchmarks.loop_closing_plot import (
         LOOP_CLOSING_CAPTION,
         loop_closing_figure,
     )
+    from dense_reloc_ros.evaluation.benchmarks.runner import check_truth
+    from dense_reloc_ros.evaluation.replay.offline import localize_frames, single_images
     from dense_reloc_ros.evaluation.report.report_folder import write_report
     from dense_reloc_ros.evaluation.report.run_summary import RunInformation
     from dense_reloc_ros.localization.factory import open_localizer

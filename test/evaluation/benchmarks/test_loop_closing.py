@@ -18,8 +18,8 @@ from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
     summarize_closings,
     walked,
 )
+from dense_reloc_ros.evaluation.benchmarks.loop_closing_plot import loop_closing_figure
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
-from dense_reloc_ros.evaluation.report.loop_closing_plot import loop_closing_figure
 
 pytest.importorskip("gtsam")
 
