@@ -12,8 +12,9 @@ from dense_reloc_ros.cli.query_source import add_query_options
 
 if TYPE_CHECKING:
     from dense_reloc_ros.configuration import LocalizerConfiguration
-    from dense_reloc_ros.evaluation.benchmarks.loop_closing import ClosingSummary
+    from dense_reloc_ros.evaluation.benchmarks.closing_results import ClosingSummary
     from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
+    from dense_reloc_ros.geometry.trajectory import Trajectory
     from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 
@@ -45,6 +46,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         default=0.1,
         metavar="D",
         help="degrees per second (default: 0.1)",
+    )
+    add(
+        "--lead-in",
+        type=Path,
+        metavar="DIR",
+        help="folder in the layout of 7-Scenes with true poses of the same recording: odometry "
+        "begins at its first frame, and has drifted when the images begin",
     )
     add(
         "--laps",
@@ -81,13 +89,15 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `bench loop-closure`."""
+    from functools import partial
+
     from dense_reloc_ros.cli.bench.options import localizer_configuration, with_truth
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_results
     from dense_reloc_ros.cli.query_source import open_queries
+    from dense_reloc_ros.evaluation.benchmarks.closing_results import summarize_closings
     from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
         Drift,
         close_paths,
-        summarize_closings,
         walked,
     )
     from dense_reloc_ros.evaluation.benchmarks.loop_closing_plot import (
@@ -96,6 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from dense_reloc_ros.evaluation.benchmarks.runner import check_truth
     from dense_reloc_ros.evaluation.replay.offline import localize_frames, single_images
+    from dense_reloc_ros.evaluation.report.pictures import Drawing
     from dense_reloc_ros.evaluation.report.report_folder import write_report
     from dense_reloc_ros.evaluation.report.run_summary import RunInformation
     from dense_reloc_ros.localization.factory import open_localizer
@@ -107,20 +118,22 @@ def run(arguments: argparse.Namespace) -> int:
         check_truth(frames)
         localizer = open_localizer(arguments.map, configuration, None, arguments.device)
         records = localize_frames(single_images(localizer), frames)
+        lead_in = _lead_in(arguments, frames)
         wrong_records = _in_wrong_map(arguments, configuration, frames)
     drift, seeds = Drift(arguments.drift, arguments.gyro_bias), arguments.seeds
     source = str(arguments.seven_scenes or arguments.bag or arguments.images)
     summaries, drawings = [], {}
     for laps in arguments.laps:
         way, wrong = walked(records, laps), wrong_records and walked(wrong_records, laps)
-        paths = list(close_paths(way, wrong, drift, arguments.wrong, seeds))
-        found = summarize_closings(paths, laps)
+        paths = list(close_paths(way, wrong, drift, arguments.wrong, seeds, lead_in))
+        found = summarize_closings([one for path in paths for one in path.results], laps)
         path = paths[0]
         title = f"{source}: {len(path.truth)} poses, {path.metres:.1f} m, {len(seeds)} seeds"
         print_results(found, COLUMNS, title, lambda summary: "wrong" in summary.way, 1, CAPTION)
         summaries += found
         name = f"Loop closure, {laps} laps" if laps > 1 else "Loop closure"
-        drawings[f"loop_closure_{laps}"] = name, LOOP_CLOSING_CAPTION, loop_closing_figure(path)
+        draw = partial(loop_closing_figure, path)
+        drawings[f"loop_closure_{laps}"] = Drawing(name, LOOP_CLOSING_CAPTION, draw)
     file.write(summaries)
     if arguments.output:
         information = RunInformation(
@@ -131,9 +144,21 @@ def run(arguments: argparse.Namespace) -> int:
             queries=source,
             mode="bench loop-closure",
         )
-        write_report(arguments.output, records, information, more=drawings)
+        write_report(arguments.output, records, information, drawings=drawings)
         print(f"report: {arguments.output / 'report.html'}")
     return 0
+
+
+def _lead_in(arguments: argparse.Namespace, frames: Sequence[SourceFrame]) -> Trajectory | None:
+    """The true poses of the recording before the images; their camera does not matter."""
+    from dense_reloc_ros.geometry.trajectory import Trajectory
+    from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
+
+    if arguments.lead_in is None:
+        return None
+    before = read_seven_scenes(arguments.lead_in, frames[0].camera)
+    known = [frame for frame in before if frame.T_map_camera is not None]
+    return Trajectory.from_poses([f.stamp for f in known], [f.known_pose() for f in known])
 
 
 def _in_wrong_map(
@@ -144,7 +169,7 @@ def _in_wrong_map(
     """The best poses in the wrong map of twice as many frames as are to be wrong, evenly spread."""
     from dense_reloc_ros.evaluation.benchmarks.systems import best_poses
     from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
-    from dense_reloc_ros.evaluation.replay.offline import localize_frames, stamp_of
+    from dense_reloc_ros.evaluation.replay.offline import localize_frames
     from dense_reloc_ros.localization.factory import open_localizer
 
     if arguments.wrong_map is None or arguments.wrong <= 0:
@@ -153,7 +178,7 @@ def _in_wrong_map(
     some = frames[:: max(1, round(0.5 / arguments.wrong))]
     found = localize_frames(best_poses(localizer), some, label="in the wrong map")
     poses = {record.stamp: record for record in found}
-    blank = {stamp_of(frame): FrameRecord(stamp_of(frame), frame.name, None) for frame in frames}
+    blank = {frame.stamp: FrameRecord(frame.stamp, frame.name, None) for frame in frames}
     return list((blank | poses).values())
 
 

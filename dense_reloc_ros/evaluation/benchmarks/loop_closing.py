@@ -7,12 +7,22 @@ from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.benchmarks.closing_results import (
+    BOTH,
+    CLOSED,
+    CLOSED_SWITCHABLE,
+    CONSISTENT,
+    ODOMETRY,
+    PLAIN,
+    SWITCHABLE,
+    WITHOUT_WRONG,
+    ClosingResult,
+)
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
-from dense_reloc_ros.evaluation.metrics.trajectory_error import TrajectoryError, trajectory_error
+from dense_reloc_ros.evaluation.metrics.trajectory_error import trajectory_error
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.odometry_noise import OdometryNoise, drifting_odometry
 from dense_reloc_ros.geometry.se3 import rigid
@@ -22,14 +32,6 @@ from dense_reloc_ros.loop_closure.constraint import MapConstraint
 from dense_reloc_ros.loop_closure.pose_graph import Kernel, close_trajectory
 from dense_reloc_ros.stamps import NANOSECONDS
 
-ODOMETRY = "odometry alone"
-CLOSED = "closed"
-CLOSED_SWITCHABLE = "closed, switchable"
-WITHOUT_WRONG = "without the wrong ones"
-PLAIN = "with wrong ones, plain"
-SWITCHABLE = "with wrong ones, switchable"
-CONSISTENT = "with wrong ones, consistent only"
-BOTH = "with wrong ones, consistent and switchable"
 WRONG_DISTANCE = 2.0
 """Metres between the origins of the map and of the wrong one, where none is given."""
 
@@ -47,21 +49,6 @@ class Drift:
     def noise(self) -> OdometryNoise:
         """What a SLAM that knows its odometry would assume of it."""
         return OdometryNoise(self.share, self.share, float(np.radians(self.gyro_bias)))
-
-
-class ClosingResult(BaseModel):
-    """How far off the trajectory is in one way, with the odometry of one seed."""
-
-    model_config = ConfigDict(frozen=True)
-
-    seed: int
-    way: str
-    """See the constants of this module."""
-    constraints: int
-    """In the pose graph."""
-    wrong: int
-    """Of these: deliberately wrong ones."""
-    error: TrajectoryError
 
 
 @dataclass(frozen=True)
@@ -114,6 +101,7 @@ def constraints_of(records: Sequence[FrameRecord]) -> list[MapConstraint]:
 
 def close_path(
     truth: Trajectory,
+    lead_in: Trajectory | None,
     constraints: Sequence[MapConstraint],
     wrong_poses: Mapping[int, FloatArray] | None,
     drift: Drift,
@@ -122,18 +110,15 @@ def close_path(
 ) -> ClosedPath:
     """Simulates odometry along the true path, and closes it in every way.
 
-    `wrong_poses` are poses (4, 4) in another map by stamp; None: those that the same map would
-    give if its origin were elsewhere, so that they agree with each other.
+    It begins at the first of the true poses of a lead-in, which is not closed. `wrong_poses` are
+    poses (4, 4) in another map by stamp; None: those that the same map would give if its origin
+    were elsewhere, so that they agree with each other.
 
     Raises:
         InputError: there are no constraints, or no wrong poses to make some of them wrong.
         ConfigurationError: GTSAM is not installed.
     """
-    seconds = truth.stamps / NANOSECONDS
-    bias = float(np.radians(drift.gyro_bias))
-    odometry = Trajectory(
-        truth.stamps, drifting_odometry(truth.poses, drift.share, seed, bias, seconds)
-    )
+    alone, odometry = _odometry(truth, lead_in, drift, seed)
     mixed, wrong = _with_wrong_ones(constraints, wrong_poses, wrong_share, seed)
     right = [one for index, one in enumerate(mixed) if index not in wrong]
     kept = consistent_constraints(mixed, odometry, drift.noise)
@@ -147,7 +132,7 @@ def close_path(
         (CONSISTENT, agreeing, "none"),
         (BOTH, agreeing, "switchable"),
     ]
-    trajectories = {ODOMETRY: Trajectory(truth.stamps, truth.poses[0] @ odometry.poses)}
+    trajectories = {ODOMETRY: alone}
     counts = {ODOMETRY: (0, 0)}
     wrong_ones = [mixed[index] for index in wrong]
     for way, used, kernel in closings:
@@ -166,57 +151,19 @@ def close_path(
     return ClosedPath(truth, trajectories, mixed, frozenset(wrong), results)
 
 
-class ClosingSummary(BaseModel):
-    """One way over all seeds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    laps: int
-    """How often the path was walked, forth and back."""
-    way: str
-    seeds: int
-    constraints: float
-    """Mean."""
-    wrong: float
-    """Mean."""
-    median: TrajectoryError
-    """Of each error by itself."""
-    worst_ate_m: float
-    times_lower: float
-    """Than that of the odometry alone: median over the seeds of the ratio of their ate_m."""
-    aligned_times_lower: float
-    """The same of aligned_ate_m."""
-
-
-def summarize_closings(paths: Sequence[ClosedPath], laps: int = 1) -> list[ClosingSummary]:
-    """A summary for each way, over the paths of all seeds."""
-    results = [result for path in paths for result in path.results]
-    ways = dict.fromkeys(result.way for result in results)
-    of = {way: [result for result in results if result.way == way] for way in ways}
-    return [_summary(laps, way, of[way], of[ODOMETRY]) for way in ways]
-
-
-def _summary(
-    laps: int, way: str, results: Sequence[ClosingResult], alone: Sequence[ClosingResult]
-) -> ClosingSummary:
-    errors, before = [r.error for r in results], [r.error for r in alone]
-    pairs = list(zip(before, errors, strict=True))
-    return ClosingSummary(
-        laps=laps,
-        way=way,
-        seeds=len(results),
-        constraints=float(np.mean([r.constraints for r in results])),
-        wrong=float(np.mean([r.wrong for r in results])),
-        median=TrajectoryError(
-            **{
-                name: float(np.median([getattr(error, name) for error in errors]))
-                for name in TrajectoryError.model_fields
-            }
-        ),
-        worst_ate_m=max(error.ate_m for error in errors),
-        times_lower=float(np.median([a.ate_m / b.ate_m for a, b in pairs])),
-        aligned_times_lower=float(np.median([a.aligned_ate_m / b.aligned_ate_m for a, b in pairs])),
-    )
+def _odometry(
+    truth: Trajectory, lead_in: Trajectory | None, drift: Drift, seed: int
+) -> tuple[Trajectory, Trajectory]:
+    """What it says of T_map_camera if it knows its first pose, and of T_odom_camera."""
+    stamps, poses = truth.stamps, truth.poses
+    if lead_in is not None:
+        stamps = np.concatenate([lead_in.stamps, stamps])
+        poses = np.concatenate([lead_in.poses, poses])
+    bias = float(np.radians(drift.gyro_bias))
+    drifted = drifting_odometry(poses, drift.share, seed, bias, stamps / NANOSECONDS)
+    T_odom_camera = drifted[-len(truth) :]
+    alone = Trajectory(truth.stamps, poses[0] @ T_odom_camera)
+    return alone, Trajectory(truth.stamps, T_odom_camera)
 
 
 def _with_wrong_ones(
@@ -261,14 +208,19 @@ def close_paths(
     drift: Drift,
     wrong_share: float,
     seeds: Sequence[int],
+    lead_in: Trajectory | None = None,
 ) -> Iterator[ClosedPath]:
     """`close_path` for each seed, with the frames' published poses as constraints.
 
-    `in_wrong_map` are the same frames in another map, with or without poses there.
+    Of a lead-in, those poses count that are before the frames. `in_wrong_map` are the same frames
+    in another map, with or without poses there.
     """
     truth, constraints = true_path(records), constraints_of(records)
     wrong_poses = None
     if in_wrong_map is not None:
         wrong_poses = {r.stamp: r.T_map_camera for r in in_wrong_map if r.T_map_camera is not None}
+    if lead_in is not None:
+        before = lead_in.stamps < truth.stamps[0]
+        lead_in = Trajectory(lead_in.stamps[before], lead_in.poses[before])
     for seed in seeds:
-        yield close_path(truth, constraints, wrong_poses, drift, wrong_share, seed)
+        yield close_path(truth, lead_in, constraints, wrong_poses, drift, wrong_share, seed)

@@ -6,12 +6,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
+from dense_reloc_ros.evaluation.benchmarks.closing_results import (
     CLOSED,
     CONSISTENT,
     ODOMETRY,
     PLAIN,
     SWITCHABLE,
+)
+from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
     ClosedPath,
 )
 from dense_reloc_ros.evaluation.report.plots import (

@@ -5,7 +5,7 @@ import pytest
 from loop_closure.walk import any_covariance, disturbed, walk
 
 from dense_reloc_ros.errors import InputError
-from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
+from dense_reloc_ros.evaluation.benchmarks.closing_results import (
     BOTH,
     CLOSED,
     CONSISTENT,
@@ -13,13 +13,16 @@ from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
     PLAIN,
     SWITCHABLE,
     WITHOUT_WRONG,
+    summarize_closings,
+)
+from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
     Drift,
     close_paths,
-    summarize_closings,
     walked,
 )
 from dense_reloc_ros.evaluation.benchmarks.loop_closing_plot import loop_closing_figure
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
+from dense_reloc_ros.geometry.trajectory import Trajectory
 
 pytest.importorskip("gtsam")
 
@@ -53,8 +56,12 @@ def paths(records):
     return list(close_paths(records, None, Drift(), 0.1, [0, 1]))
 
 
+def summaries(paths, laps=1):
+    return summarize_closings([result for path in paths for result in path.results], laps)
+
+
 def errors(paths):
-    return {summary.way: summary.median.ate_m for summary in summarize_closings(paths)}
+    return {summary.way: summary.median.ate_m for summary in summaries(paths)}
 
 
 def test_robust_ways_are_no_worse_than_without_the_wrong_ones(paths):
@@ -80,7 +87,7 @@ def test_summaries_compare_with_the_odometry_of_the_same_seed(paths):
         [next(r.error.ate_m for r in path.results if r.way == way) for path in paths]
         for way in (ODOMETRY, CLOSED)
     )
-    summary = next(s for s in summarize_closings(paths, 3) if s.way == CLOSED)
+    summary = next(s for s in summaries(paths, 3) if s.way == CLOSED)
     ratios = [before / after for before, after in zip(alone, closed, strict=True)]
     assert summary.times_lower == pytest.approx(np.mean(ratios))
     assert summary.worst_ate_m == max(closed)
@@ -115,6 +122,22 @@ def test_a_path_is_walked_forth_and_back():
     assert [r.name for r in way] == [f"frame {stamp}" for stamp in (10, 12, 17, 12, 10, 12, 17)]
     assert [r.stamp for r in way] == [10, 12, 17, 22, 24, 26, 31]
     assert walked(some[::-1], 1) == some
+
+
+def test_odometry_has_drifted_when_a_path_with_a_lead_in_begins(records):
+    """The same recording: what is before the frames counts, what is after them does not."""
+    lead_in = Trajectory(
+        np.array([r.stamp for r in records]), np.array([r.ground_truth for r in records])
+    )
+    late = records[120:]
+    (path,) = close_paths(late, None, Drift(), 0.1, [0], lead_in)
+    (whole,) = close_paths(records, None, Drift(), 0.1, [0])
+    expected = whole.trajectories[ODOMETRY].poses[120:]
+    assert path.trajectories[ODOMETRY].poses == pytest.approx(expected)
+    assert len(path.truth) == 120
+    (without,) = close_paths(late, None, Drift(), 0.1, [0])
+    assert errors([path])[ODOMETRY] > errors([without])[ODOMETRY]
+    assert errors([path])[CLOSED] < errors([path])[ODOMETRY] / 5
 
 
 def test_two_true_poses_are_needed(records):
