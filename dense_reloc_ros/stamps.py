@@ -2,6 +2,8 @@
 
 NANOSECONDS = 1_000_000_000
 """In a second."""
+JUMP_NANOSECONDS = NANOSECONDS
+"""What is older than the newest by more than this tells that time was set back."""
 
 
 def stamp_or(stamp: int, arrival: int) -> int:

@@ -26,6 +26,8 @@ class Status(Enum):
     """Too little of the map matches the image to compute a pose at all."""
     INVALID_INPUT = 3
     """The image cannot be used; the reason says why."""
+    FAILED = 4
+    """The localizer itself failed, as where memory or the GPU are lost; the reason says why."""
 
 
 @dataclass(frozen=True)

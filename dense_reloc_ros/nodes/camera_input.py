@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rclpy.qos import qos_profile_sensor_data
@@ -16,10 +17,8 @@ from dense_reloc_ros.nodes.conversions import nanoseconds
 from dense_reloc_ros.nodes.frame_pairing import FramePairing
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
-from dense_reloc_ros.stamps import NANOSECONDS, stamp_or
+from dense_reloc_ros.stamps import JUMP_NANOSECONDS, stamp_or
 
-JUMP_NANOSECONDS = NANOSECONDS
-"""Images older than the newest by more than this mean that time was set back, not a detour."""
 PATIENCE_SECONDS = 0.1
 """For the camera_info of an image's stamp to come after it."""
 
@@ -95,12 +94,14 @@ class CameraInput:
         if image_transport == "compressed":
             self.image_topic += "/compressed"
             message_type = CompressedImage
+        group = MutuallyExclusiveCallbackGroup()
         self._subscriptions = [
             node.create_subscription(
                 kind,
                 topic,
                 take,
                 qos_profile_sensor_data,
+                callback_group=group,
                 qos_overriding_options=QoSOverridingOptions.with_default_policies(),
             )
             for kind, topic, take in (
@@ -110,7 +111,9 @@ class CameraInput:
         ]
         self.camera_info_topic = self._subscriptions[1].topic_name
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._patience = node.create_timer(PATIENCE_SECONDS, self._wait_no_longer, clock=clock)
+        self._patience = node.create_timer(
+            PATIENCE_SECONDS, self._wait_no_longer, callback_group=group, clock=clock
+        )
         self._patience.cancel()
 
     def close(self) -> None:

@@ -11,9 +11,12 @@ from dense_reloc_ros.nodes.pipeline import Pipeline
 
 
 def diagnostic_status(
-    name: str, state: str, map_problem: str, pipeline: Pipeline[Any] | None
+    name: str, state: str, problem: str, pipeline: Pipeline[Any] | None
 ) -> DiagnosticStatus:
-    """The entry of a node in a lifecycle state; `pipeline` None where it is not configured."""
+    """The entry of a node in a lifecycle state; `pipeline` None where it is not configured.
+
+    `problem`: what keeps the node itself from working, empty when nothing does.
+    """
     values = {"state": state}
     complaint, output, last, revision = "", "", None, ""
     if pipeline is not None:
@@ -25,7 +28,7 @@ def diagnostic_status(
         counts = pipeline.counts | pipeline.output_counts
         values |= {key: str(count) for key, count in counts.items()}
         values |= pipeline.statistics.values()
-    level, message = judge(state, map_problem, complaint, last, output)
+    level, message = judge(state, problem, complaint, last, output)
     return DiagnosticStatus(
         name=name,
         hardware_id=revision,
@@ -36,11 +39,11 @@ def diagnostic_status(
 
 
 def judge(
-    state: str, map_problem: str, complaint: str, last: Localization | None, output: str = ""
+    state: str, problem: str, complaint: str, last: Localization | None, output: str = ""
 ) -> tuple[bytes, str]:
     """Level and summary, from what weighs most."""
-    if map_problem:
-        return DiagnosticStatus.ERROR, map_problem
+    if problem:
+        return DiagnosticStatus.ERROR, problem
     if state != "active":
         return DiagnosticStatus.OK, state
     if complaint:
@@ -48,7 +51,7 @@ def judge(
     if last is None:
         first = "waiting for the first image"
         return (DiagnosticStatus.WARN, output) if output else (DiagnosticStatus.OK, first)
-    if last.status is Status.INVALID_INPUT:
+    if last.status in (Status.INVALID_INPUT, Status.FAILED):
         return DiagnosticStatus.ERROR, last.reason
     if not last.is_localized:
         return DiagnosticStatus.WARN, f"not localized: {last.reason}"

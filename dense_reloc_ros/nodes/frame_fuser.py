@@ -9,10 +9,10 @@ from typing import Protocol
 from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.nodes.camera_input import JUMP_NANOSECONDS
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
+from dense_reloc_ros.stamps import JUMP_NANOSECONDS
 from dense_reloc_ros.temporal.fused_frames import FusedLocalization, LocalizedFrame
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import traceback
 from threading import Lock
 
 import numpy as np
@@ -24,10 +24,12 @@ from dense_reloc_ros.nodes.conversions import (
 )
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
+from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 
-logger = logging.getLogger(__name__)
+BUSY_SECONDS = 10.0
+"""For the frame that is in work when another one comes, as ~/relocalize may bring."""
 
 
 class FrameLocalizer:
@@ -38,13 +40,15 @@ class FrameLocalizer:
         localizer: Localizer | None,
         settings: RelocalizerConfiguration,
         robot: RobotFrames,
+        reporter: ChangeReporter,
         image_topic: str = "",
     ) -> None:
         self.settings = settings
         self._image_topic = image_topic
         self._localizer = localizer
-        self._robot = robot
         self._configuration: LocalizerConfiguration | None = None
+        self._robot = robot
+        self._reporter = reporter
         self._lock = Lock()
 
     @property
@@ -63,19 +67,16 @@ class FrameLocalizer:
         self._localizer = localizer
 
     def reconfigure(self, configuration: LocalizerConfiguration) -> None:
-        """Changes the localizer's parameters from the next frame on; does not wait for this one."""
+        """Changes the localizer's parameters from the next frame on."""
         self._configuration = configuration
-        if self._localizer is not None and self._lock.acquire(blocking=False):
-            self._localizer.configuration = configuration
-            self._lock.release()
 
     def localize(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> FrameResult:
         """Localizes a frame; never raises for what is wrong with it, but says so."""
         localizer, image, camera, header = self._localizer, None, None, frame.header
         identity, camera_info = self._identify(localizer), frame.camera_info
-        if self.takes_rectified:
-            camera_info = info_of_rectified(camera_info)
         try:
+            if self.takes_rectified:
+                camera_info = info_of_rectified(camera_info)
             image = image_from_message(frame.image)
             camera = camera_from_info(camera_info)
             camera.check_image(image)
@@ -85,6 +86,10 @@ class FrameLocalizer:
             localization = self._localize(localizer, image, camera, T_map_camera)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
+        except Exception as error:  # out of memory, a lost GPU: the next frame may go well
+            if self._reporter.problem("localizer", f"failed: {error}", type(error).__name__):
+                self._reporter.explain(traceback.format_exc())
+            localization = Localization(Status.FAILED, f"the localizer failed: {error}")
         message = result_message(header, localization, identity, self._robot)
         return FrameResult(header, camera_info, localization, message, localizer, camera, image)
 
@@ -105,15 +110,18 @@ class FrameLocalizer:
     ) -> Localization:
         if localizer is None:
             return Localization(Status.INVALID_INPUT, "no map is loaded")
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            reason = f"the localizer is busy with one frame for more than {BUSY_SECONDS:.0f} s"
+            return Localization(Status.FAILED, reason)
         try:
-            with self._lock:
-                if self._configuration is not None:
-                    localizer.configuration = self._configuration
-                localizer.max_frame_seconds = self.settings.max_frame_seconds or None
-                return localizer.localize(image, camera, T_map_camera)
-        except Exception as error:  # out of memory, a lost GPU: the next frame may go well
-            logger.exception("the localizer failed")
-            return Localization(Status.INVALID_INPUT, f"the localizer failed: {error}")
+            if self._configuration is not None:
+                localizer.configuration = self._configuration
+            localizer.max_frame_seconds = self.settings.max_frame_seconds or None
+            localization = localizer.localize(image, camera, T_map_camera)
+        finally:
+            self._lock.release()
+        self._reporter.resolved("localizer")
+        return localization
 
     def _camera_prior(
         self, header: FrameHeader, prior: PoseWithCovarianceStamped, map_frame: str

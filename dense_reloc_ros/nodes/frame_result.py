@@ -31,6 +31,8 @@ class FrameResult:
     """Of the image as it came, None where one of the two could not be read."""
     image: NDArray[np.uint8] | None = None
     """(H, W, 3) RGB, None where it could not be read or stayed in another process."""
+    raw: RelocResult | None = None
+    """What the frame alone would say, where it was localized and then fused."""
 
     @property
     def supporting_points(self) -> FloatArray:

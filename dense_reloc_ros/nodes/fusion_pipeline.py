@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
@@ -11,11 +12,11 @@ from rclpy.lifecycle import LifecycleNode
 from dense_reloc_ros.nodes.frame_fuser import FrameFuser, MakeFusion
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.node_configuration import FusionConfiguration
-from dense_reloc_ros.nodes.odometry_input import OdometryInput
 from dense_reloc_ros.nodes.output import QOS, stamped_pose
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
+from dense_reloc_ros.nodes.transforms import Transforms
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 
@@ -27,17 +28,18 @@ class FusionPipeline(Pipeline[FrameResult]):
         node: LifecycleNode,
         settings: FusionConfiguration,
         configuration: TemporalConfiguration,
+        transforms: Transforms,
         reporter: ChangeReporter,
+        on_failure: Callable[[str], None],
         make_fusion: MakeFusion,
     ) -> None:
-        super().__init__(node, settings, reporter)
+        super().__init__(node, settings, transforms, reporter, on_failure, with_odometry=True)
         log = node.get_logger()
         self.fuser = FrameFuser(configuration, self._robot, reporter, log, make_fusion)
         self._identity = MapIdentity("", "", "")
         self._raw_pose = node.create_lifecycle_publisher(
             PoseWithCovarianceStamped, "~/raw_pose", QOS
         )
-        self._odometry = OdometryInput(node, self._hear_odometry, self._transforms.clear)
         self._last_received = 0.0
         self._received = self._skipped = self._fused = self._outliers = 0
 
@@ -51,7 +53,6 @@ class FusionPipeline(Pipeline[FrameResult]):
     def close(self) -> None:
         """Stops and takes all publishers and subscriptions away."""
         self.stop()
-        self._odometry.close()
         self._node.destroy_lifecycle_publisher(self._raw_pose)
         super().close()
 
@@ -84,7 +85,7 @@ class FusionPipeline(Pipeline[FrameResult]):
         }
 
     def process(self, item: FrameResult) -> FrameResult | None:
-        """Publishes the fused result of a frame; None for one that comes too late."""
+        """The fused result of a frame; None for one that comes too late."""
         single, message = item, item.message
         self._identity = MapIdentity(message.header.frame_id, message.map_revision, message.method)
         fused = self.fuser.fuse(single)
@@ -93,17 +94,14 @@ class FusionPipeline(Pipeline[FrameResult]):
             return None
         self._fused += fused.is_fused
         self._outliers += fused.raw.is_localized and not fused.localization.is_localized
+        raw = None
         if fused.raw.is_localized:
             raw = result_message(single.header, fused.raw, self._identity, self._robot)
-            if raw.base_frame_id:
-                self._raw_pose.publish(stamped_pose(raw))
         message = result_message(single.header, fused.localization, self._identity, self._robot)
-        result = replace(single, localization=fused.localization, message=message)
-        self._output.publish(result)
-        return result
+        return replace(single, localization=fused.localization, message=message, raw=raw)
 
-    def _hear_odometry(self, frame_id: str, stamp: int) -> None:
-        """With each transform of the odometry comes one of the map."""
-        settings = self._robot.settings
-        if settings.publish_tf and self._worker.is_running and frame_id == settings.odom_frame:
-            self._output.transform.repeat(stamp)
+    def publish(self, result: FrameResult) -> None:
+        """Says it to everybody."""
+        if result.raw is not None and result.raw.base_frame_id:
+            self._raw_pose.publish(stamped_pose(result.raw))
+        self._output.publish(result)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
-from rclpy.lifecycle import LifecycleNode
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError, RelocError
 from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.nodes.localization_node import LocalizationNode
 from dense_reloc_ros.nodes.node_configuration import MapConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.processors import limit_threads
@@ -22,12 +24,12 @@ OpenLocalizer = Callable[[Path, LocalizerConfiguration, str | None, str], Locali
 class MapLoader:
     """Opens localizers for maps, with the parameters that its node has; keeps the last one.
 
-    `on_loaded` is called with each one that ~/load_map brings.
+    `on_loaded` is called with each one that ~/load_map brings, between two transitions of the node.
     """
 
     def __init__(
         self,
-        node: LifecycleNode,
+        node: LocalizationNode[Any],
         open_localizer: OpenLocalizer,
         on_loaded: Callable[[Localizer], None],
     ) -> None:
@@ -37,7 +39,9 @@ class MapLoader:
         self._node = node
         self._open_localizer = open_localizer
         self._on_loaded = on_loaded
-        node.create_service(LoadMap, "~/load_map", self._on_load_map)
+        # A group of its own: everything else goes on while a map is read.
+        group = MutuallyExclusiveCallbackGroup()
+        node.create_service(LoadMap, "~/load_map", self._on_load_map, callback_group=group)
 
     def load(self) -> bool:
         """Opens the map that the parameter names, unless there is one; False where it is broken."""
@@ -84,14 +88,21 @@ class MapLoader:
         self, request: LoadMap.Request, response: LoadMap.Response
     ) -> LoadMap.Response:
         try:
+            self._refuse_when_finalized()
             localizer = self._open(request.map_path)
+            with self._node.transitions:
+                self._refuse_when_finalized()
+                self.localizer, self.problem = localizer, ""
+                self._on_loaded(localizer)
         except RelocError as error:
             response.message = str(error)
             self._node.get_logger().error(response.message)
         else:
             response.success = True
-            self.localizer, self.problem = localizer, ""
-            self._on_loaded(localizer)
-        if self.localizer is not None:
-            response.map_revision = self.localizer.scene_map.information.revision
+        if (kept := self.localizer) is not None:
+            response.map_revision = kept.scene_map.information.revision
         return response
+
+    def _refuse_when_finalized(self) -> None:
+        if self._node.state == "finalized":
+            raise MapError("the node was shut down: start it again to load a map")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
@@ -22,13 +24,14 @@ DEBUG_QOS = QoSProfile(depth=1)
 class Output:
     """The publishers of a configured node."""
 
-    def __init__(self, node: LifecycleNode, robot: RobotFrames) -> None:
-        self.transform = MapTransform(node, robot)
+    def __init__(self, node: LifecycleNode, robot: RobotFrames, *, with_odometry: bool) -> None:
+        self.transform = MapTransform(node, robot, with_odometry=with_odometry)
         self.poses = 0
         """How many were published."""
         self._loop_closures = LoopClosures(node, robot)
         self._node = node
         self._robot = robot
+        self._since = 0.0
         self._pose = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", QOS)
         self._result = node.create_lifecycle_publisher(RelocResult, "~/result", QOS)
         self._debug_image = node.create_lifecycle_publisher(Image, "~/debug_image", DEBUG_QOS)
@@ -40,14 +43,20 @@ class Output:
         self._loop_closures.close()
         self.transform.close()
 
+    def forget(self) -> None:
+        """Ends what is said of a map that was exchanged; frames of before get a result alone."""
+        self._since = time.monotonic()
+        self.transform.forget()
+
     def publish(self, result: FrameResult) -> None:
         """Publishes a result, its message last: who waits for it finds the rest already there."""
-        if self._robot.settings.publish_tf:
-            self.transform.publish(result)
-        if result.message.base_frame_id:
-            self._pose.publish(stamped_pose(result.message))
-            self.poses += 1
-        self._loop_closures.publish(result)
+        if result.header.received >= self._since:
+            if self._robot.settings.publish_tf:
+                self.transform.publish(result)
+            if result.message.base_frame_id:
+                self._pose.publish(stamped_pose(result.message))
+                self.poses += 1
+            self._loop_closures.publish(result)
         self._result.publish(result.message)
         if self._debug_image.get_subscription_count() > 0:
             self._publish_debug_image(result)

@@ -5,10 +5,13 @@ from __future__ import annotations
 import time
 import traceback
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from rclpy.lifecycle import LifecycleNode
 
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.health import tf_problem
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
@@ -17,30 +20,46 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
 from dense_reloc_ros.nodes.robot_frames import BASE, ODOMETRY, RobotFrames
 from dense_reloc_ros.nodes.statistics import Statistics
-from dense_reloc_ros.nodes.transforms import open_transforms
+from dense_reloc_ros.nodes.transforms import Heard, Transforms
 from dense_reloc_ros.nodes.worker import NewestItemWorker
 
 SILENCE_SECONDS = 3.0
 """An input that says nothing for so long is worth a warning."""
+STOP_SECONDS = 1.5
+"""For a frame in work to be done when the node is to stop; then its result is not published."""
+FAILURES = 10
+"""Frames in a row that fail until the node gives itself up."""
 Item = TypeVar("Item")
 
 
 class Pipeline(ABC, Generic[Item]):
     """What a configured node consists of: it listens from the start, and works on the newest item
     that came between `start` and `stop`.
+
+    `on_failure` is called with the reason, in the thread that works, when too many items in a row
+    have failed. `with_odometry`: the transform of the map comes with the odometry.
     """
 
     def __init__(
-        self, node: LifecycleNode, settings: NodeConfiguration, reporter: ChangeReporter
+        self,
+        node: LifecycleNode,
+        settings: NodeConfiguration,
+        transforms: Transforms,
+        reporter: ChangeReporter,
+        on_failure: Callable[[str], None],
+        *,
+        with_odometry: bool = False,
     ) -> None:
         self.statistics = Statistics()
         self._node = node
         self._reporter = reporter
-        self._transforms = open_transforms(node)
-        self._robot = RobotFrames(settings, self._transforms, reporter)
-        self._output = Output(node, self._robot)
+        self._on_failure = on_failure
+        self._transforms = transforms
+        self._robot = RobotFrames(settings, transforms, reporter)
+        self._output = Output(node, self._robot, with_odometry=with_odometry)
         self._worker: NewestItemWorker[Item] = NewestItemWorker(self._work_on)
         self._started = 0.0
+        self._failures = 0
 
     @property
     @abstractmethod
@@ -86,33 +105,64 @@ class Pipeline(ABC, Generic[Item]):
 
     @abstractmethod
     def process(self, item: Item) -> FrameResult | None:
-        """Publishes what is found out about an item; None where it is left out."""
+        """What is found out about an item; None where it is left out."""
+
+    @abstractmethod
+    def publish(self, result: FrameResult) -> None:
+        """Says what was found out."""
+
+    def use(self, localizer: Localizer) -> None:
+        """Goes on with another map; what is published of the old one ends."""
+        self._output.forget()
 
     def start(self) -> None:
         """Begins to work on what comes."""
         self._started = time.monotonic()
+        self._failures = 0
         self._worker.start()
 
     def stop(self) -> None:
-        """Returns when the item in work is done; later ones are left alone."""
-        self._worker.stop()
+        """Leaves alone what comes; returns when the item in work is done, or takes too long."""
+        if not self._worker.stop(STOP_SECONDS):
+            self._node.get_logger().warning(
+                f"a frame that takes longer than {STOP_SECONDS} s goes on, but is not published"
+            )
 
     def close(self) -> None:
         """Stops and takes all publishers and subscriptions away."""
         self.stop()
         self._output.close()
-        self._transforms.close()
 
     def is_silent_since(self, last_received: float) -> bool:
         """Whether it is long that something came (monotonic clock), or could have come."""
         return time.monotonic() - max(self._started, last_received) > SILENCE_SECONDS
 
+    def hear(self, heard: Heard) -> None:
+        """Takes note of what came on TF."""
+        if self._robot.settings.publish_tf and self._worker.is_running:
+            self._output.transform.hear(heard)
+
     def _work_on(self, item: Item) -> None:
         try:
             result = self.process(item)
-        except Exception:  # the thread must live on: the next frame may go well
-            self._node.get_logger().error(traceback.format_exc())
+            if result is None or not self._worker.is_here:
+                return
+            self.publish(result)
+        except Exception as error:  # the thread must live on: the next frame may go well
+            if self._worker.is_here:  # else what it publishes to is gone
+                if self._reporter.problem("frame", str(error), type(error).__name__):
+                    self._reporter.explain(traceback.format_exc())
+                self._count_failure(str(error))
             return
-        if result is not None:
-            latency = time.monotonic() - result.header.received
-            self.statistics.add(result.localization, latency)
+        self._reporter.resolved("frame")
+        latency = time.monotonic() - result.header.received
+        self.statistics.add(result.localization, latency)
+        if result.localization.status is Status.FAILED:
+            self._count_failure(result.localization.reason)
+        else:
+            self._failures = 0
+
+    def _count_failure(self, reason: str) -> None:
+        self._failures += 1
+        if self._failures == FAILURES:
+            self._on_failure(f"{FAILURES} frames in a row failed; the last: {reason}")

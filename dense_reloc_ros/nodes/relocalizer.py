@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 
@@ -23,6 +23,16 @@ from dense_reloc_ros.nodes.running import run_node
 from dense_reloc_ros.srv import Relocalize, RelocalizeBatch
 
 
+class ResultListener(Protocol):
+    """Who shares the features of frames, in the same process."""
+
+    def take(self, single: FrameResult) -> None:
+        """Takes the result of a frame."""
+
+    def use(self, localizer: Localizer) -> None:
+        """Goes on with another map."""
+
+
 class Relocalizer(LocalizationNode[RelocalizerPipeline]):
     """Parameters, states and services; `RelocalizerPipeline` does the work.
 
@@ -34,7 +44,7 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
         models = (RelocalizerConfiguration, LocalizerConfiguration)
         super().__init__("relocalizer", models, **options)
         self._maps = MapLoader(self, open_localizer, self._use)
-        self._listener: Callable[[FrameResult], None] | None = None
+        self._listener: ResultListener | None = None
         # A group of its own: images and transforms come in while a caller waits for the answer.
         group = MutuallyExclusiveCallbackGroup()
         self.create_service(Relocalize, "~/relocalize", self._on_relocalize, callback_group=group)
@@ -45,8 +55,8 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
 
-    def hand_results_to(self, listener: Callable[[FrameResult], None] | None) -> None:
-        """Also hands each result to a listener in this process, features and all; None: no more."""
+    def hand_results_to(self, listener: ResultListener | None) -> None:
+        """Also hands each result to somebody in this process, features and all; None: no more."""
         self._listener = listener
 
     def make_pipeline(self) -> RelocalizerPipeline | None:
@@ -55,7 +65,13 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
             return None
         settings = read_parameters(self, RelocalizerConfiguration)
         pipeline = RelocalizerPipeline(
-            self, self._maps.localizer, settings, self.reporter, self._hand_on
+            self,
+            self._maps.localizer,
+            settings,
+            self.transforms,
+            self.reporter,
+            self.give_up,
+            self._hand_on,
         )
         self.apply_parameters(pipeline)
         return pipeline
@@ -77,14 +93,13 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
         self._maps.release()
 
     def _use(self, localizer: Localizer) -> None:
-        if self.pipeline is not None:
-            self.pipeline.frames.use(localizer)
-        elif self.starts_itself:
-            self.start()
+        super()._use(localizer)
+        if (listener := self._listener) is not None:
+            listener.use(localizer)
 
     def _hand_on(self, result: FrameResult) -> None:
         if (listener := self._listener) is not None:
-            listener(result)
+            listener.take(result)
 
     def _on_relocalize(
         self, request: Relocalize.Request, response: Relocalize.Response

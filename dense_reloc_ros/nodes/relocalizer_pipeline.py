@@ -22,6 +22,7 @@ from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
+from dense_reloc_ros.nodes.transforms import Transforms
 from dense_reloc_ros.srv import Relocalize, RelocalizeBatch
 
 
@@ -33,13 +34,15 @@ class RelocalizerPipeline(Pipeline[Frame]):
         node: LifecycleNode,
         localizer: Localizer | None,
         settings: RelocalizerConfiguration,
+        transforms: Transforms,
         reporter: ChangeReporter,
+        on_failure: Callable[[str], None],
         on_result: Callable[[FrameResult], None],
     ) -> None:
-        super().__init__(node, settings, reporter)
+        super().__init__(node, settings, transforms, reporter, on_failure)
         self._on_result = on_result
         image_topic = node.resolve_topic_name("image")
-        self.frames = FrameLocalizer(localizer, settings, self._robot, image_topic)
+        self.frames = FrameLocalizer(localizer, settings, self._robot, reporter, image_topic)
         taken = "rectified: P" if self.frames.takes_rectified else "raw: K, D and R"
         why = "by the name of the topic" if settings.rectified == "auto" else "as asked for"
         node.get_logger().info(
@@ -63,6 +66,11 @@ class RelocalizerPipeline(Pipeline[Frame]):
         """Changes parameters between two frames."""
         self._robot.settings = self.frames.settings = settings
         self.frames.reconfigure(configuration)
+
+    def use(self, localizer: Localizer) -> None:
+        """Goes on with another map; what is published of the old one ends."""
+        self.frames.use(localizer)
+        super().use(localizer)
 
     def close(self) -> None:
         """Stops and takes all publishers and subscriptions away."""
@@ -137,14 +145,16 @@ class RelocalizerPipeline(Pipeline[Frame]):
         }
 
     def process(self, item: Frame) -> FrameResult:
-        """Publishes the result of an image."""
-        result = self.frames.localize(item)
+        """The result of an image."""
+        return self.frames.localize(item)
+
+    def publish(self, result: FrameResult) -> None:
+        """Says it to everybody, those who share its features last."""
         self._log(result.localization)
         self._output.publish(result)
         self._on_result(result)
         if self._localized_frame.get_subscription_count() > 0:
             self._localized_frame.publish(localized_frame_message(result))
-        return result
 
     def _log(self, localization: Localization) -> None:
         if localization.is_localized:
@@ -153,4 +163,5 @@ class RelocalizerPipeline(Pipeline[Frame]):
         status, reason = localization.status, localization.reason
         # Reasons of rejection hold numbers that change with every image.
         state = reason if status is Status.INVALID_INPUT else status.name
-        self._reporter.problem("localization", reason, state)
+        if status is not Status.FAILED:  # was said where it happened, with more
+            self._reporter.problem("localization", reason, state)

@@ -19,16 +19,18 @@ class ChangeReporter:
         self._messages: dict[str, str] = {}
         self._reminders: dict[str, float] = {}
 
-    def problem(self, subject: str, message: str, state: str | None = None) -> None:
-        """Warns unless the subject was last reported with the same message.
+    def problem(self, subject: str, message: str, state: str | None = None) -> bool:
+        """Warns unless the subject was last reported with the same message; whether it did.
 
         Give a `state` where the message holds numbers that differ from image to image.
         """
         state = message if state is None else state
         self._messages[subject] = message
-        if self._problems.get(subject) != state:
+        is_new = self._problems.get(subject) != state
+        if is_new:
             self._logger.warning(f"{subject}: {message}")
         self._problems[subject] = state
+        return is_new
 
     def lasting(self, subject: str, message: str) -> None:
         """As `problem`, for what somebody must put right: says it again now and then.
@@ -54,3 +56,7 @@ class ChangeReporter:
         """Says that a subject that had a problem has none any more."""
         if self._problems.pop(subject, None) is not None:
             self._logger.info(f"{subject}: fine again")
+
+    def explain(self, words: str) -> None:
+        """Adds to a problem what only helps who mends it."""
+        self._logger.error(words)

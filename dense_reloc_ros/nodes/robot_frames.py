@@ -11,7 +11,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.transform_buffer import TransformError
-from dense_reloc_ros.nodes.transforms import TransformReader, wait_for_transform
+from dense_reloc_ros.nodes.transforms import Transforms
 
 BASE, ODOMETRY = "pose of the base", "odometry"
 """Subjects of what is reported about transforms."""
@@ -33,11 +33,12 @@ class RobotFrames:
     """The frames of the robot as the parameters name them; `settings` may be exchanged."""
 
     def __init__(
-        self, settings: NodeConfiguration, transforms: TransformReader, reporter: ChangeReporter
+        self, settings: NodeConfiguration, transforms: Transforms, reporter: ChangeReporter
     ) -> None:
         self.settings = settings
         self._transforms = transforms
         self._reporter = reporter
+        self._waited_in_vain: set[tuple[str, str]] = set()
 
     def base_frame(self, header: FrameHeader) -> str:
         """The frame whose pose is published: the robot's base, or else the camera's own."""
@@ -55,14 +56,21 @@ class RobotFrames:
             raise TransformError(
                 "images and camera_info have an empty frame_id; set it in the camera's driver"
             )
+        pair, timeout = (target, source), self.time_left(header)
+        if pair in self._waited_in_vain and not self._transforms.are_connected(*pair):
+            timeout = 0.0  # nobody publishes it: what else is known shall not wait each time
+        try:
+            T_target_source = self._transforms.lookup(*pair, header.stamp, timeout)
+        except TransformError:
+            self._waited_in_vain.add(pair)
+            raise
+        self._waited_in_vain.discard(pair)
+        return T_target_source
+
+    def time_left(self, header: FrameHeader) -> float:
+        """Seconds for which a transform at the time of an image is still worth waiting."""
         waited = time.monotonic() - header.received
-        return wait_for_transform(
-            self._transforms,
-            target,
-            source,
-            header.stamp,
-            max(0.0, self.settings.transform_timeout - waited),
-        )
+        return max(0.0, self.settings.transform_timeout - waited)
 
     def base_in_camera(self, header: FrameHeader) -> FloatArray | None:
         """`T_camera_base` (4, 4), None where TF does not connect them."""
@@ -75,6 +83,19 @@ class RobotFrames:
         if not odom_frame:
             return None
         return self._known_transform(odom_frame, header.frame_id, header, ODOMETRY)
+
+    def camera_in_odometry_by_now(self, header: FrameHeader) -> FloatArray | None:
+        """The same without waiting: None also where it may still come."""
+        try:
+            T_odom_camera = self._transforms.lookup(
+                self.settings.odom_frame, header.frame_id, header.stamp
+            )
+        except TransformError as error:
+            if not self.time_left(header):
+                self._reporter.problem(ODOMETRY, str(error), state="unknown")
+            return None
+        self._reporter.resolved(ODOMETRY)
+        return T_odom_camera
 
     def _known_transform(
         self, target: str, source: str, header: FrameHeader, subject: str

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
+import traceback
 from collections.abc import Callable, Sequence
+from threading import Timer
 
 import rclpy
 from rclpy.exceptions import ParameterException
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, MultiThreadedExecutor
 from rclpy.node import Node
 
 from dense_reloc_ros.errors import RelocError
 
-THREADS = 4
-"""Callbacks of a node at the same time: a service call, transforms, images, one to spare."""
+THREADS = 5
+"""Of a node's callbacks: one for each of its groups, so that none waits for a slow one."""
+SHUTDOWN_SECONDS = 2.5
 
 
 def run_node(make_node: Callable[[], Node], arguments: Sequence[str] | None = None) -> int:
@@ -39,17 +43,32 @@ def run_nodes(
     for node in nodes:
         executor.add_node(node)
     try:
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
-        pass
-    except Exception:
-        if rclpy.ok():  # what it does while ROS is being shut down under it does not matter
-            raise
+        spin(executor, nodes[0])
     finally:
         # Ctrl-C reaches a launched process twice: by the terminal, and by ros2 launch.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        end_within(SHUTDOWN_SECONDS)
         executor.shutdown()
         for node in nodes:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def spin(executor: Executor, node: Node) -> None:
+    """Runs callbacks until the process is to end; what one of them raises is logged."""
+    while executor.context.ok():
+        try:
+            executor.spin_once()
+        except (KeyboardInterrupt, ExternalShutdownException):
+            return
+        except Exception:
+            if executor.context.ok():  # what it does while ROS is shut down does not matter
+                node.get_logger().error(f"a callback failed: {traceback.format_exc()}")
+
+
+def end_within(seconds: float) -> None:
+    """Ends the process then, though a thread still computes or reads a map: Python would wait."""
+    timer = Timer(seconds, os._exit, [0])
+    timer.daemon = True
+    timer.start()

@@ -44,6 +44,8 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
     ) -> None:
         own_map = () if relocalizer is not None else (MapConfiguration, LocalizerConfiguration)
         super().__init__("temporal_fusion", (*MODELS, *own_map), **options)
+        if relocalizer is not None:
+            self.transforms = relocalizer.transforms
         self._relocalizer = relocalizer
         self._maps = None if relocalizer else MapLoader(self, open_localizer, self._use)
         self._input: LocalizedFrameInput | None = None
@@ -57,11 +59,13 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
             self,
             read_parameters(self, FusionConfiguration),
             read_parameters(self, TemporalConfiguration),
+            self.transforms,
             self.reporter,
+            self.give_up,
             self._make_fusion,
         )
         if self._relocalizer is not None:
-            self._relocalizer.hand_results_to(pipeline.take)
+            self._relocalizer.hand_results_to(pipeline)
         else:
             self._input = LocalizedFrameInput(
                 self, self._localizer, pipeline.take, pipeline.fuser.forget, self.reporter
@@ -94,10 +98,6 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
 
     def _localizer(self) -> Localizer | None:
         return None if self._maps is None else self._maps.localizer
-
-    def _use(self, _: Localizer) -> None:
-        if self.pipeline is None and self.starts_itself:
-            self.start()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,143 +1,168 @@
-"""Reading and writing TF: through tf2_ros where it is installed, and without it where it is not."""
+"""What TF says: heard on a node and a thread of its own, so that odometry delays nothing else."""
 
 from __future__ import annotations
 
 import time
-from typing import Protocol
+from collections.abc import Callable, Iterable
+from threading import Condition, Event, Lock, Thread
 
+import rclpy
 from geometry_msgs.msg import TransformStamped
-from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
-from rclpy.time import Time
+from rclpy.subscription import Subscription
 from tf2_msgs.msg import TFMessage
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.nodes.conversions import (
-    nanoseconds,
-    pose_from_transform,
-    time_message,
-    transform_to_message,
-)
-from dense_reloc_ros.nodes.transform_buffer import TransformError, TransformHistory
-
-try:
-    import tf2_ros
-except ImportError:  # not on PyPI
-    tf2_ros = None
+from dense_reloc_ros.nodes.conversions import nanoseconds, time_message, transform_to_message
+from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.tf_history import new_history
+from dense_reloc_ros.nodes.transform_buffer import TransformError
+from dense_reloc_ros.stamps import JUMP_NANOSECONDS
 
 TF_QOS = QoSProfile(depth=100)
 TF_STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-POLL_SECONDS = 0.005
+HEARD_QOS = QoSProfile(depth=1000)
+"""A thread that waits a second for its turn loses no odometry of 1 kHz."""
+PERIOD_SECONDS = 0.004
+STOP_SECONDS = 1.0
+Heard = dict[str, int]
+"""Parent frames of what was said on /tf at once, each with its newest stamp (nanoseconds)."""
+Listener = Callable[[Heard], None]
 
 
-class TransformReader(Protocol):
-    """Knows how frames stood to each other; times are nanoseconds."""
+class Transforms:
+    """How frames stood to each other, as far as /tf and /tf_static have said it.
 
-    def lookup(self, target: str, source: str, stamp: int) -> FloatArray:
-        """`T_target_source` (4, 4) at a time, at time 0 the newest; raises TransformError."""
+    It listens while somebody has it open; both nodes of a process may. An executor would build a
+    wait set for each message, which costs three times as much as reading it. This takes all that
+    has come at once, every few milliseconds.
+    """
+
+    def __init__(self, node: Node, reporter: ChangeReporter) -> None:
+        self._node = node
+        self._reporter = reporter
+        self._history = new_history()
+        self._newest: dict[str, int] = {}
+        self._heard = Condition()
+        self._listeners: list[Listener] = []
+        self._opening = Lock()
+        self._stop = Event()
+        self._thread: Thread | None = None
+
+    def open(self, listener: Listener) -> None:
+        """Listens; calls `listener` every few milliseconds, in a thread that it must not hold."""
+        with self._opening:
+            self._listeners = [*self._listeners, listener]
+            if self._thread is None:
+                self._stop = Event()
+                self._thread = Thread(target=self._run, args=(self._stop,), name="tf", daemon=True)
+                self._thread.start()
+
+    def close(self, listener: Listener) -> None:
+        """Calls the listener no more; after the last one nobody listens to TF, and it forgets."""
+        with self._opening:
+            self._listeners = [other for other in self._listeners if other != listener]
+            if self._listeners or self._thread is None:
+                return
+            self._stop.set()
+            self._thread.join(STOP_SECONDS)
+            self._thread = None
+            self._history, self._newest = new_history(), {}
+
+    def lookup(self, target: str, source: str, stamp: int, timeout: float = 0.0) -> FloatArray:
+        """`T_target_source` (4, 4) at a time in nanoseconds, at time 0 the newest.
+
+        Waits for it for `timeout` seconds of the wall clock.
+
+        Raises:
+            TransformError: it is not known; says why.
+        """
+        deadline = time.monotonic() + timeout
+        with self._heard:
+            while True:
+                try:
+                    return self._history.lookup(target, source, stamp)
+                except TransformError:
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        raise
+                self._heard.wait(left)
+
+    def are_connected(self, target: str, source: str) -> bool:
+        """Whether anything is known of how two frames stand to each other, at whatever time."""
+        try:
+            self._history.lookup(target, source, 0)
+        except TransformError:
+            return False
+        return True
 
     def clear(self) -> None:
         """Forgets everything but static transforms, as after a jump of time."""
-
-    def close(self) -> None:
-        """Stops listening."""
-
-
-def open_transforms(node: Node) -> TransformReader:
-    """Starts listening to /tf and /tf_static."""
-    return Tf2Transforms(node) if tf2_ros is not None else TopicTransforms(node)
-
-
-def wait_for_transform(
-    transforms: TransformReader, target: str, source: str, stamp: int, timeout: float
-) -> FloatArray:
-    """`T_target_source` (4, 4) at a time, waiting up to `timeout` seconds of the wall clock for it.
-
-    Another thread must spin the node.
-
-    Raises:
-        TransformError: it is still not there; says why.
-    """
-    deadline = time.monotonic() + timeout
-    while True:
-        try:
-            return transforms.lookup(target, source, stamp)
-        except TransformError:
-            if time.monotonic() >= deadline:
-                raise
-        time.sleep(POLL_SECONDS)
-
-
-class Tf2Transforms:
-    """What tf2_ros knows."""
-
-    def __init__(self, node: Node) -> None:
-        # Given the node, it would leave a service tf2_frames there that nobody can take away.
-        self._buffer = tf2_ros.Buffer()
-        self._listener = tf2_ros.TransformListener(self._buffer, node)
-
-    def lookup(self, target: str, source: str, stamp: int) -> FloatArray:
-        try:
-            found = self._buffer.lookup_transform(target, source, Time(nanoseconds=stamp))
-        except tf2_ros.TransformException as error:
-            raise TransformError(str(error)) from None
-        return pose_from_transform(found.transform)
-
-    def clear(self) -> None:
-        self._buffer.clear()
-
-    def close(self) -> None:
-        self._listener.unregister()
-
-
-class TopicTransforms:
-    """What was heard on the topics of TF, without tf2."""
-
-    def __init__(self, node: Node) -> None:
-        self._node = node
-        self._history = TransformHistory()
-        # Its own group: someone may wait for a transform in a callback of another one.
-        group = ReentrantCallbackGroup()
-        self._subscriptions = [
-            node.create_subscription(TFMessage, "/tf", self._hear, TF_QOS, callback_group=group),
-            node.create_subscription(
-                TFMessage, "/tf_static", self._hear_static, TF_STATIC_QOS, callback_group=group
-            ),
-        ]
-
-    def lookup(self, target: str, source: str, stamp: int) -> FloatArray:
-        return self._history.lookup(target, source, stamp)
-
-    def clear(self) -> None:
         self._history.clear()
+        self._newest = {}
 
-    def close(self) -> None:
-        for subscription in self._subscriptions:
-            self._node.destroy_subscription(subscription)
+    def _run(self, stop: Event) -> None:
+        # Its topics are those of the node, whatever they are remapped to. It is in no executor.
+        node = rclpy.create_node(
+            f"_{self._node.get_name()}_tf",
+            context=self._node.context,
+            namespace=self._node.get_namespace(),
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
+        moving, static = (
+            node.create_subscription(
+                TFMessage, self._node.resolve_topic_name(topic), lambda _: None, qos
+            )
+            for topic, qos in (("/tf", HEARD_QOS), ("/tf_static", TF_STATIC_QOS))
+        )
+        try:
+            while self._node.context.ok() and not stop.wait(PERIOD_SECONDS):
+                try:
+                    self._take(moving, static)
+                except Exception as error:  # the thread must live on: others need what it hears
+                    self._reporter.problem("transforms", str(error))
+        finally:
+            node.destroy_node()
 
-    def _hear(self, message: TFMessage) -> None:
-        for parent, child, stamp, pose in self._usable(message):
-            self._history.insert(parent, child, stamp, pose)
+    def _take(self, moving: Subscription, static: Subscription) -> None:
+        """Takes what has come, and says so."""
+        for transform in take_all(static):
+            self._insert(transform, is_static=True)
+        heard: Heard = {}
+        for transform in take_all(moving):
+            parent, child = transform.header.frame_id, transform.child_frame_id
+            stamp = nanoseconds(transform.header.stamp)
+            if stamp < self._newest.get(child, 0) - JUMP_NANOSECONDS:
+                self.clear()
+                heard = {}
+            self._newest[child] = max(stamp, self._newest.get(child, 0))
+            self._insert(transform, is_static=False)
+            heard[parent] = max(stamp, heard.get(parent, 0))
+        with self._heard:
+            self._heard.notify_all()
+        for listener in self._listeners:
+            listener(heard)
 
-    def _hear_static(self, message: TFMessage) -> None:
-        for parent, child, _, pose in self._usable(message):
-            self._history.insert_static(parent, child, pose)
+    def _insert(self, transform: TransformStamped, is_static: bool) -> None:
+        subject = f"transform of '{transform.child_frame_id}'"
+        try:
+            self._history.insert(transform, is_static)
+        except InputError as error:
+            self._reporter.problem(subject, f"ignored: {error}")
+        else:
+            self._reporter.resolved(subject)
 
-    def _usable(self, message: TFMessage) -> list[tuple[str, str, int, FloatArray]]:
-        """Parent, child, stamp and pose of the transforms that tf2 would not refuse either."""
-        usable = []
-        for heard in message.transforms:
-            parent, child = heard.header.frame_id, heard.child_frame_id
-            try:
-                pose = pose_from_transform(heard.transform)
-            except InputError as error:
-                self._node.get_logger().warning(f"ignored transform of '{child}': {error}")
-                continue
-            if parent and child and parent != child:
-                usable.append((parent, child, nanoseconds(heard.header.stamp), pose))
-        return usable
+
+def take_all(subscription: Subscription) -> Iterable[TransformStamped]:
+    """The transforms in all messages that have come."""
+    handle = subscription.handle
+    with handle:
+        while (taken := handle.take_message(TFMessage, False)) is not None:
+            yield from taken[0].transforms
 
 
 class TransformPublisher:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Condition, Thread
+from threading import Condition, Thread, current_thread
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -28,10 +28,16 @@ class NewestItemWorker(Generic[Item]):
         """Whether items are taken."""
         return self._thread is not None
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is the worker's thread, and was not told to stop."""
+        return self._thread is current_thread()
+
     def start(self) -> None:
         """Begins to take items."""
-        self._thread = Thread(target=self._run, name="newest-item-worker", daemon=True)
-        self._thread.start()
+        with self._changed:
+            self._thread = Thread(target=self._run, name="newest-item-worker", daemon=True)
+            self._thread.start()
 
     def submit(self, item: Item) -> None:
         """Hands over an item; replaces the one that still waits."""
@@ -42,19 +48,24 @@ class NewestItemWorker(Generic[Item]):
             self._waiting = item
             self._changed.notify()
 
-    def stop(self) -> None:
-        """Forgets the waiting item and returns when the one in work is done."""
+    def stop(self, timeout: float) -> bool:
+        """Forgets the waiting item and returns when the one in work is done.
+
+        False where that takes longer than `timeout` seconds: its thread ends after it, alone.
+        """
         with self._changed:
             thread, self._thread, self._waiting = self._thread, None, None
             self._changed.notify()
-        if thread is not None:
-            thread.join()
+        if thread is None:
+            return True
+        thread.join(timeout)
+        return not thread.is_alive()
 
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._thread is None or self._waiting is not None)
-                if self._waiting is None:
+                self._changed.wait_for(lambda: not self.is_here or self._waiting is not None)
+                if not self.is_here or self._waiting is None:
                     return
                 item, self._waiting = self._waiting, None
             self._process(item)

@@ -74,16 +74,22 @@ class FakeLocalizer:
 
 
 class FakeMaps:
-    """Opens localizers by the name of the map; a name that is not here is a broken map."""
+    """Opens localizers by the name of the map; a name that is not here is a broken map.
+
+    Reading one takes as long as `gate` is not set.
+    """
 
     def __init__(self, **localizers: FakeLocalizer) -> None:
         self.localizers = localizers
+        self.gate = Event()
+        self.gate.set()
         self.asked: list[tuple[Path, LocalizerConfiguration, str | None, str]] = []
 
     def __call__(
         self, path: Path, configuration: LocalizerConfiguration, method: str | None, device: str
     ) -> FakeLocalizer:
         self.asked.append((path, configuration, method, device))
+        assert self.gate.wait(30)
         if path.name not in self.localizers:
             raise MapError(f"{path}: no map here")
         return self.localizers[path.name]

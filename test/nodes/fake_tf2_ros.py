@@ -1,24 +1,17 @@
 """Stands in for tf2_ros, as far as the nodes use it, where that is not installed.
 
-Written from what geometry2 (Jazzy) does: names, arguments, exceptions, what a buffer refuses, what
-it answers, and what it leaves on a node. Where tf2_ros is there, the tests run on both.
+Written from what geometry2 (Jazzy) does: names, arguments, exceptions, what a buffer refuses and
+what it answers. Where tf2_ros is there, the tests run on both.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import TransformStamped
-from lifecycle_msgs.srv import GetState
-from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.duration import Duration
-from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.time import Time
 from scipy.spatial.transform import Rotation, Slerp
-from tf2_msgs.msg import TFMessage
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse, rigid
@@ -46,12 +39,9 @@ class ExtrapolationException(TransformException):
 
 
 class Buffer:
-    def __init__(self, cache_time: Duration | None = None, node: Node | None = None) -> None:
-        assert cache_time is None
+    def __init__(self) -> None:
         self._static: dict[str, Edge] = {}
         self._moving: dict[str, list[tuple[int, Edge]]] = {}
-        if node is not None:  # stays on the node; FrameGraph is its type
-            self.srv = node.create_service(GetState, "tf2_frames", lambda *_: GetState.Response())
 
     def set_transform(self, transform: TransformStamped, authority: str) -> None:
         if (edge := _edge(transform)) is None:
@@ -133,28 +123,6 @@ class Buffer:
         to_target, to_source = self._ancestors(target, 0), self._ancestors(source, 0)
         between = {*to_target} ^ {*to_source}
         return min((self._moving[f][-1][0] for f in between if self._moving.get(f)), default=0)
-
-
-class TransformListener:
-    def __init__(self, buffer: Buffer, node: Node, *, spin_thread: bool = False) -> None:
-        assert not spin_thread
-        latched = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        self.node = node
-        group = ReentrantCallbackGroup()
-
-        def listen(topic: str, take: Any, qos: QoSProfile | int) -> Any:
-            def hear(message: TFMessage) -> None:
-                for transform in message.transforms:
-                    take(transform, "default_authority")
-
-            return node.create_subscription(TFMessage, topic, hear, qos, callback_group=group)
-
-        self.tf_sub = listen("/tf", buffer.set_transform, 100)
-        self.tf_static_sub = listen("/tf_static", buffer.set_transform_static, latched)
-
-    def unregister(self) -> None:
-        self.node.destroy_subscription(self.tf_sub)
-        self.node.destroy_subscription(self.tf_static_sub)
 
 
 def _edge(transform: TransformStamped) -> Edge | None:

@@ -8,6 +8,7 @@ import time
 from nodes.fake_localizer import FakeLocalizer
 from nodes.robot import CAMERA_FRAME, camera_info
 
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.nodes.frame_result import FrameResult
@@ -16,6 +17,16 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 from dense_reloc_ros.nodes.transform_buffer import TransformHistory
+
+
+class KnownTransforms(TransformHistory):
+    """Stands in for `Transforms`: what a test has inserted, and no more will come."""
+
+    def lookup(self, target: str, source: str, stamp: int, timeout: float = 0.0) -> FloatArray:
+        return super().lookup(target, source, stamp)
+
+    def are_connected(self, target: str, source: str) -> bool:
+        return False
 
 
 def make_result(
@@ -28,7 +39,7 @@ def make_result(
     header = FrameHeader(round(seconds * 1e9), CAMERA_FRAME, time.monotonic() - 0.01)
     robot = RobotFrames(
         NodeConfiguration(transform_timeout=0.0),
-        TransformHistory(),
+        KnownTransforms(),
         ChangeReporter(logging.getLogger(__name__)),
     )
     message = result_message(header, localization, MapIdentity("map", revision, "fake"), robot)

@@ -27,6 +27,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import image_to_message, time_message, transform_to_message
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
+from dense_reloc_ros.nodes.running import THREADS
 
 GOALS = {
     Transition.TRANSITION_CONFIGURE: "inactive",
@@ -82,7 +83,7 @@ class Robot:
         self.collect(DiagnosticArray, "/diagnostics", self.diagnostics)
         self.robot.create_subscription(TFMessage, "/tf", self._take_transforms, 100)
         self._nodes = {node.get_name(): node for node in nodes}
-        executor = MultiThreadedExecutor(4 * len(nodes), context=context)
+        executor = MultiThreadedExecutor(THREADS * len(nodes), context=context)
         self._spinner = Spinner(executor, *nodes)
 
     def close(self) -> None:

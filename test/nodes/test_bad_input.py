@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from lifecycle_msgs.msg import TransitionEvent
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
 from sensor_msgs.msg import Image
 
@@ -16,6 +17,7 @@ from nodes.observer import wait_for
 from nodes.robot import camera_info, picture
 
 from dense_reloc_ros.nodes.conversions import image_to_message
+from dense_reloc_ros.nodes.pipeline import FAILURES
 
 pytestmark = pytest.mark.ros
 
@@ -80,18 +82,117 @@ def test_says_what_is_wrong_with_an_image_once(
     assert len(warned) == 2  # before and after the good one
 
 
-def test_a_failing_localizer_is_reported_and_asked_again(
-    harness: Harness, localizer: FakeLocalizer
-) -> None:
-    def fail(image: Any) -> Any:
-        raise RuntimeError("CUDA out of memory")
+def fail(image: Any) -> Any:
+    raise RuntimeError(f"CUDA out of memory at {image.mean()}")
 
+
+def test_a_failing_localizer_is_reported_once_and_asked_again(
+    harness: Harness, localizer: FakeLocalizer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    usual, localizer.answer = localizer.answer, fail
+    for seconds in (1.0, 2.0, 3.0):
+        result = harness.show_and_wait(seconds, picture(round(seconds)))
+        assert result.status == result.FAILED
+        assert f"CUDA out of memory at {seconds}" in result.reason
+    localizer.answer = usual
+    assert harness.show_and_wait(4.0).status == result.LOCALIZED
+    assert harness.wait_for_diagnostic("frames failed", "3").message == "localized"
+    lines = logged(capfd)
+    assert (
+        len([line for line in lines if line.startswith("Traceback")])
+        + len([line for line in lines if "]: Traceback" in line])
+        == 1
+    )
+    assert len([line for line in lines if "localizer: failed: CUDA" in line]) == 1
+    assert any("localizer: fine again" in line for line in lines)
+
+
+def test_frames_that_fail_in_a_row_are_an_error_of_the_lifecycle(
+    harness: Harness, localizer: FakeLocalizer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    events: list[TransitionEvent] = []
+    harness.collect(TransitionEvent, "relocalizer/transition_event", events)
+    wait_for(
+        lambda: harness.relocalizer.count_subscribers("relocalizer/transition_event"),
+        "the node to see who listens",
+    )
+    usual, localizer.answer = localizer.answer, fail
+    for index in range(FAILURES - 1):
+        harness.show_and_wait(1.0 + index)
+    localizer.answer = usual
+    harness.show_and_wait(20.0)
+    assert harness.relocalizer.state == "active"
     localizer.answer = fail
-    result = harness.show_and_wait(1.0)
-    assert result.status == result.INVALID_INPUT
-    assert "CUDA out of memory" in result.reason
-    localizer.answer = lambda image: localized(np.eye(4))
-    assert harness.show_and_wait(2.0).status == result.LOCALIZED
+    for index in range(FAILURES):
+        harness.show_and_wait(21.0 + index)
+    wait_for(lambda: harness.relocalizer.state == "unconfigured", "the node to give itself up")
+    wait_for(lambda: events and events[-1].goal_state.label == "unconfigured", "the last event")
+    assert [event.goal_state.label for event in events] == [
+        "deactivating",
+        "errorprocessing",
+        "unconfigured",
+    ]
+    reason = f"{FAILURES} frames in a row failed; the last: the localizer failed: CUDA"
+    wait_for(
+        lambda: any(
+            array.status[0].message.startswith(reason) and array.status[0].level == b"\x02"
+            for array in harness.diagnostics
+        ),
+        "diagnostics that say why",
+    )
+    assert len([line for line in logged(capfd) if reason in line and "[ERROR]" in line]) == 1
+    localizer.answer = usual
+    harness.activate()  # as a manager would
+    assert harness.show_and_wait(40.0).status == 0
+    assert harness.wait_for_diagnostic("frames localized", "1").message == "localized"
+
+
+def test_a_node_that_starts_itself_starts_again_after_an_error(
+    start: Start, localizer: FakeLocalizer
+) -> None:
+    maps = FakeMaps(kitchen=localizer)
+    harness = start(maps, map="kitchen", odom_frame="", base_frame="", autostart=True)
+    wait_for(lambda: harness.relocalizer.state == "active", "the node to start itself")
+    harness.wait_for_connections()
+    localizer.answer = fail
+    for index in range(FAILURES):
+        harness.show_and_wait(1.0 + index)
+    wait_for(lambda: len(maps.asked) == 2, "the map to be opened again")
+    wait_for(lambda: harness.relocalizer.state == "active", "the node to start again")
+
+
+@pytest.mark.parametrize("transition", ["deactivate", "cleanup", "shutdown", "error"])
+def test_whatever_a_transition_raises_is_said(
+    harness: Harness,
+    transition: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    node = harness.relocalizer
+
+    def fail(*_: object) -> None:
+        raise RuntimeError("no such publisher")
+
+    if transition == "cleanup":
+        node.trigger_deactivate()
+    if transition == "error":
+        node.give_up("a test wants it")
+        transition_raises = "close"
+    else:
+        transition_raises = "stop" if transition == "deactivate" else "close"
+    monkeypatch.setattr(node.pipeline, transition_raises, fail)
+    if transition != "error":
+        getattr(node, f"trigger_{transition}")()
+    said = f"on_{transition}: Traceback"
+    lines: list[str] = []
+
+    def is_said() -> bool:
+        lines.extend(logged(capfd))
+        return any(said in line for line in lines)
+
+    wait_for(is_said, "a word on what was raised")
+    assert any("RuntimeError: no such publisher" in line for line in lines)
+    monkeypatch.undo()
 
 
 def test_rejections_are_logged_when_they_begin(

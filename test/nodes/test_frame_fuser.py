@@ -15,14 +15,13 @@ from dense_reloc_ros.temporal.fused_frames import FusedLocalization
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
-from nodes.frame_results import make_result
+from nodes.frame_results import KnownTransforms, make_result
 from nodes.poses import pose
 
 from dense_reloc_ros.nodes.frame_fuser import FrameFuser
 from dense_reloc_ros.nodes.node_configuration import FusionConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
-from dense_reloc_ros.nodes.transform_buffer import TransformHistory
 
 pytestmark = pytest.mark.ros
 
@@ -42,7 +41,7 @@ class Log:
     info = warning
 
 
-class Transforms(TransformHistory):
+class Transforms(KnownTransforms):
     """TF that a test fills."""
 
     def close(self) -> None: ...

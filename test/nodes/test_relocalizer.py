@@ -92,6 +92,56 @@ def test_odometry_keeps_its_place_in_the_map_while_nothing_is_seen(
     assert len(harness.poses) == 1
 
 
+def test_the_pose_does_not_wait_for_odometry(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", transform_timeout=10.0)
+    harness.activate()
+    harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
+    for seconds in (1.0, 2.0, 3.0):
+        result = harness.show_and_wait(seconds)
+        assert harness.wait_for_pose(seconds).pose == result.pose
+        # Odometry would have been waited for as long as this many times the answer took.
+        assert result.latency_milliseconds < 5000
+    assert not harness.transforms
+    for seconds in (1.0, 2.5):
+        harness.move("odom", "base_link", seconds, T_ODOM_BASE)
+    harness.wait_for_transform(2.0)
+    harness.wait_for_transform(3.0)
+    assert [t.header.stamp.sec for t in harness.transforms] == [2, 3]
+    harness.move("odom", "base_link", 3.5, T_ODOM_BASE)
+    harness.wait_for_transform(4.0)
+
+
+def test_odometry_that_does_not_come_is_said_once(
+    start: Start, maps: FakeMaps, capfd: pytest.CaptureFixture[str]
+) -> None:
+    harness = start(maps, map="/maps/kitchen", transform_timeout=0.05)
+    harness.activate()
+    harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
+    for seconds in (1.0, 2.0, 3.0):
+        harness.show_and_wait(seconds)
+    lines: list[str] = []
+
+    def is_said() -> bool:
+        lines.extend(capfd.readouterr().err.splitlines())
+        return any("odometry: frame 'odom'" in line for line in lines)
+
+    wait_for(is_said, "a word on the odometry")
+    harness.show_and_wait(4.0)
+    lines.extend(capfd.readouterr().err.splitlines())
+    assert len([line for line in lines if "odometry:" in line]) == 1
+
+
+def test_a_base_that_nobody_publishes_is_waited_for_once(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", transform_timeout=0.3)
+    harness.activate()
+    first = harness.show_and_wait(1.0)
+    second = harness.show_and_wait(2.0)
+    assert (first.base_frame_id, second.base_frame_id) == ("", "")
+    assert second.latency_milliseconds < 300 <= first.latency_milliseconds
+    harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
+    wait_for(lambda: harness.show_and_wait(3.0 + len(harness.results)).base_frame_id, "the base")
+
+
 def test_its_place_in_another_map_is_not_that_in_this_one(start: Start, maps: FakeMaps) -> None:
     hall = maps.localizers["hall"] = FakeLocalizer(lambda image: rejected(), seed=1)
     harness = start(maps, map="/maps/kitchen", base_frame="")
@@ -100,6 +150,7 @@ def test_its_place_in_another_map_is_not_that_in_this_one(start: Start, maps: Fa
         harness.move("odom", "camera_optical_frame", seconds, T_ODOM_BASE)
     harness.show_and_wait(1.0)
     request = LoadMap.Request(map_path="/maps/hall")
+    harness.wait_for_transform(2.0)
     assert harness.call(LoadMap, "relocalizer/load_map", request).success
     harness.show_and_wait(2.0)
     hall.answer = lambda image: localized(np.eye(4))

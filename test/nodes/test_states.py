@@ -78,7 +78,7 @@ def test_lifecycle_there_and_back(start: Start, maps: FakeMaps) -> None:
 def test_configured_again_and_again_it_leaves_nothing_behind(
     start: Start, maps: FakeMaps, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("dense_reloc_ros.nodes.transforms.tf2_ros", fake_tf2_ros)
+    monkeypatch.setattr("dense_reloc_ros.nodes.tf_history.tf2_ros", fake_tf2_ros)
     node = start(maps, map="kitchen").relocalizer
 
     def held() -> list[int]:
@@ -154,6 +154,66 @@ def test_load_map_replaces_the_map_and_keeps_it_where_the_new_one_is_broken(
     result = harness.show_and_wait(2.0)
     assert result.method == "other"
     assert result.camera_pose.pose.position.x == 0.0
+
+
+def test_everything_goes_on_while_a_map_is_read(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+) -> None:
+    harness = start(maps, map="kitchen", base_frame="", odom_frame="")
+    harness.activate()
+    maps.gate.clear()
+    request = LoadMap.Request(map_path="/maps/hall")
+    future = harness.ask(LoadMap, "relocalizer/load_map", request)
+    wait_for(lambda: len(maps.asked) == 2, "the service to read the map")
+    assert harness.show_and_wait(1.0).status == 0
+    harness.wait_for_diagnostic("images received", "1")
+    assert harness.set_parameters(max_rate=3.0).successful
+    assert harness.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert harness.change_state(Transition.TRANSITION_ACTIVATE)
+    assert harness.show_and_wait(2.0).map_revision == "revision 0"
+    assert not future.done()
+    maps.gate.set()
+    wait_for(future.done, "the answer")
+    assert harness.show_and_wait(3.0).map_revision == "revision 1"
+
+
+def test_a_map_that_arrives_after_cleanup_or_shutdown(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="kitchen", base_frame="", odom_frame="")
+    assert harness.change_state(Transition.TRANSITION_CONFIGURE)
+    maps.gate.clear()
+    request = LoadMap.Request(map_path="/maps/hall")
+    future = harness.ask(LoadMap, "relocalizer/load_map", request)
+    wait_for(lambda: len(maps.asked) == 2, "the service to read the map")
+    assert harness.change_state(Transition.TRANSITION_CLEANUP)
+    maps.gate.set()
+    assert wait_for(future.result, "the answer").success
+    harness.activate()
+    assert harness.show_and_wait(1.0).map_revision == "revision 1"
+    maps.gate.clear()
+    future = harness.ask(LoadMap, "relocalizer/load_map", request)
+    wait_for(lambda: len(maps.asked) == 3, "the service to read the map")
+    assert harness.change_state(Transition.TRANSITION_ACTIVE_SHUTDOWN)
+    maps.gate.set()
+    response = wait_for(future.result, "the answer")
+    assert (response.success, "was shut down" in response.message) == (False, True)
+
+
+def test_a_slow_frame_holds_neither_parameters_nor_transitions(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+) -> None:
+    harness = start(maps, map="kitchen", base_frame="", odom_frame="")
+    harness.activate()
+    localizer.gate.clear()
+    harness.show(1.0)
+    wait_for(lambda: localizer.images, "the frame to be in work")
+    assert harness.set_parameters(**{"retrieval.keyframes": 17}).successful
+    assert harness.change_state(Transition.TRANSITION_DEACTIVATE)
+    assert harness.change_state(Transition.TRANSITION_CLEANUP)
+    localizer.gate.set()  # its result has nowhere to go any more
+    harness.activate()
+    assert harness.show_and_wait(2.0).status == 0
+    assert [result.header.stamp.sec for result in harness.results] == [2]
+    assert harness.relocalizer.state == "active"
 
 
 def test_relocalize_answers_for_the_given_image(
@@ -242,13 +302,12 @@ def test_parameters_change_the_localizer_while_it_runs(
     harness = start(maps, map="kitchen", base_frame="", odom_frame="")
     harness.activate()
     assert harness.set_parameters(**{"retrieval.keyframes": 17}).successful
-    assert localizer.configuration.retrieval.keyframes == 17
     refused = harness.set_parameters(**{"retrieval.keyframes": 18, "retrieval.clusters": 0})
     assert not refused.successful
     assert "retrieval.clusters" in refused.reason
-    assert localizer.configuration.retrieval.keyframes == 17
     harness.set_parameters(map_frame="hall")
     assert harness.show_and_wait(1.0).header.frame_id == "hall"
+    assert localizer.configuration.retrieval.keyframes == 17
 
 
 @pytest.mark.parametrize(

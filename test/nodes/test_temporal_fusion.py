@@ -216,6 +216,26 @@ def test_another_map_begins_anew(harness: PairHarness, capfd: pytest.CaptureFixt
     assert "from map revision 0 to revision 1" in line
 
 
+def test_odometry_is_no_more_placed_in_a_map_that_was_exchanged(start: Start) -> None:
+    harness = start(base_frame="")
+    harness.activate()
+    harness.move("odom", CAMERA_FRAME, 1.0, np.eye(4))
+    harness.show_and_wait(1.0)
+    harness.wait_for_transform(1.1)
+    harness.move("odom", CAMERA_FRAME, 2.0, np.eye(4))
+    harness.wait_for_transform(2.1)
+    request = LoadMap.Request(map_path="/maps/hall")
+    assert harness.call(LoadMap, "relocalizer/load_map", request).success
+    for seconds in (3.0, 4.0):
+        harness.move("odom", CAMERA_FRAME, seconds, np.eye(4))
+    harness.node.transforms.lookup("odom", CAMERA_FRAME, 4 * 10**9, timeout=30)
+    harness.show_and_wait(4.0)
+    harness.move("odom", CAMERA_FRAME, 5.0, np.eye(4))
+    harness.wait_for_transform(5.1)
+    assert [t.header.stamp.sec for t in harness.transforms] == [1, 2, 4, 5]
+    np.testing.assert_allclose(matrix(harness.transforms[2].transform), np.eye(4), atol=1e-9)
+
+
 def test_a_relocalizer_that_starts_again_is_followed(
     harness: PairHarness, localizer: FakeLocalizer, capfd: pytest.CaptureFixture[str]
 ) -> None:

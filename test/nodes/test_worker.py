@@ -22,7 +22,7 @@ def test_everything_is_processed_when_there_is_time() -> None:
         finished.clear()
         worker.submit(item)
         assert finished.wait(10)
-    worker.stop()
+    worker.stop(10)
     assert done == [0, 1, 2, 3, 4]
     assert worker.dropped == 0
 
@@ -46,7 +46,7 @@ def test_waiting_items_are_replaced_by_newer_ones() -> None:
         worker.submit(item)
     go_on.set()
     assert last.wait(10)
-    worker.stop()
+    worker.stop(10)
     assert done == [0, 9]
     assert worker.dropped == 8
 
@@ -66,7 +66,7 @@ def test_stop_waits_for_the_item_in_work_and_start_goes_on() -> None:
     worker.submit(1)
     assert began.wait(10)
     worker.submit(2)
-    stopping = Thread(target=worker.stop)
+    stopping = Thread(target=worker.stop, args=(10,))
     stopping.start()
     while worker.is_running:
         sleep(0.001)
@@ -79,6 +79,34 @@ def test_stop_waits_for_the_item_in_work_and_start_goes_on() -> None:
     worker.start()
     worker.submit(4)
     assert began.wait(10)
-    worker.stop()
+    worker.stop(10)
     assert done == [1, 4]
     assert worker.dropped == 0
+
+
+def test_stop_leaves_an_item_that_takes_too_long_to_itself() -> None:
+    done: list[int] = []
+    still_mine: list[bool] = []
+    began, go_on, last = Event(), Event(), Event()
+
+    def process(item: int) -> None:
+        began.set()
+        assert go_on.wait(10)
+        still_mine.append(worker.is_here)
+        done.append(item)
+        last.set()
+
+    worker = NewestItemWorker(process)
+    worker.start()
+    worker.submit(0)
+    assert began.wait(10)
+    assert not worker.stop(0.01)
+    worker.start()
+    go_on.set()
+    assert last.wait(10)
+    last.clear()
+    worker.submit(1)
+    assert last.wait(10)
+    assert worker.stop(10)
+    assert done == [0, 1]
+    assert still_mine == [False, True]
