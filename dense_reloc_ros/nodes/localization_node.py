@@ -204,6 +204,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
     def _close(self) -> None:
         pipeline, self.pipeline = self.pipeline, None
         if pipeline is not None:
+            pipeline.stop()
             self.transforms.close(pipeline.hear)
             pipeline.close()
         self.release()
