@@ -222,9 +222,10 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
                 possible = {t[0]: t[1] for t in self._state_machine.available_transitions}
                 if asked.label in possible.values() or (not asked.label and asked.id in possible):
                     return change(request, response)
+                choices = ", ".join(f"{label} ({n})" for n, label in possible.items()) or "none"
                 self.get_logger().warning(
-                    f"no transition '{asked.label or asked.id}' while {self.state}; possible: "
-                    + (", ".join(f"{label} ({n})" for n, label in possible.items()) or "none")
+                    f"no transition '{asked.label or asked.id}' while {self.state}; "
+                    f"possible: {choices}"
                 )
                 return ChangeState.Response(success=False)
 

@@ -162,7 +162,8 @@ class Pipeline(ABC, Generic[Item]):
         else:
             self._failures = 0
 
-    def _count_failure(self, reason: str) -> None:
+    def _count_failure(self, error: str) -> None:
         self._failures += 1
         if self._failures == FAILURES:
-            self._on_failure(f"{FAILURES} frames in a row failed; the last: {reason}")
+            reason = f"{FAILURES} frames in a row failed; the last: {error}"
+            self._on_failure(reason)

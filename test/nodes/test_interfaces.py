@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/set
 from nodes.fusion_harness import LoneHarness
 from nodes.harness import Harness
 from nodes.robot import Robot, wait_for
+from rclpy.node import NodeNameNonExistentError
 
 from tools.reference.topics import INTERFACES
 
@@ -66,12 +68,14 @@ def compare(harness: Robot, node: str, expected: Interfaces) -> None:
 
 
 def running(observer: Any, node: str) -> Interfaces:
-    """The same of the node as another node sees it."""
+    """The same of the node as another node sees it, with the hidden one that hears TF for it."""
     found = {
         "published": observer.get_publisher_names_and_types_by_node(node, "/"),
         "subscribed": observer.get_subscriber_names_and_types_by_node(node, "/"),
         "served": observer.get_service_names_and_types_by_node(node, "/"),
     }
+    with suppress(NodeNameNonExistentError):
+        found["subscribed"] += observer.get_subscriber_names_and_types_by_node(f"_{node}_tf", "/")
     return {
         (direction, name, kind.replace("/msg/", "/").replace("/srv/", "/"))
         for direction, names in found.items()
