@@ -27,13 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from dense_reloc_ros.errors import RelocError
     from dense_reloc_ros.processors import share_processors
 
-    arguments = parser().parse_args(argv)
-    share_processors(arguments.threads)
-    logging.basicConfig(
-        level=logging.INFO if arguments.verbose else logging.WARNING,
-        format="dense-reloc: %(levelname)s: %(message)s",
-    )
     try:
+        arguments = parser().parse_args(argv)
+        share_processors(arguments.threads)
+        logging.basicConfig(
+            level=logging.INFO if arguments.verbose else logging.WARNING,
+            format="dense-reloc: %(levelname)s: %(message)s",
+        )
         status = int(arguments.run(arguments))
         sys.stdout.flush()
         return status

@@ -39,6 +39,10 @@ def run_nodes(
         print(f"error: {error}", file=sys.stderr)  # noqa: T201
         rclpy.try_shutdown()
         return 2
+    except Exception:
+        if rclpy.ok():
+            raise
+        return 0  # interrupted while they were made
     executor = MultiThreadedExecutor(THREADS * len(nodes))
     for node in nodes:
         executor.add_node(node)

@@ -50,6 +50,15 @@ def test_interrupts_end_quietly(monkeypatch, capsys):
     assert capsys.readouterr().err == "dense-reloc: interrupted\n"
 
 
+def test_interrupts_while_the_commands_are_loaded_end_quietly(monkeypatch, capsys):
+    def interrupt() -> argparse.ArgumentParser:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "parser", interrupt)
+    assert command.main([]) == 130
+    assert capsys.readouterr().err == "dense-reloc: interrupted\n"
+
+
 @pytest.mark.parametrize("name", command.COMMANDS)
 def test_every_command_has_help(name, capsys):
     with pytest.raises(SystemExit) as caught:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Iterator
 from typing import Any
@@ -20,12 +21,14 @@ from dense_reloc_ros.configuration import LARGEST_WORK, LocalizerConfiguration, 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.scene.writer import write_map
 
 CPU = torch.device("cpu")
 DEFAULTS = LocalizerConfiguration()
@@ -151,3 +154,21 @@ def test_legal_parameters_cost_no_more_than_a_few_times_the_default(gallery, loc
         costs.append(count.elements)
     # All steps together and all of them repeated for what is unsure (other turns, other places).
     assert max(costs) < 3 * LARGEST_WORK * costs[0], costs
+
+
+def test_a_map_that_is_cut_short_under_a_localizer_is_the_reason_not_the_end(
+    gallery, localizer, tmp_path
+):
+    """Memory-mapped, it would end this process by SIGBUS."""
+    write_map(tmp_path / "map", localizer.scene_map)
+    opened = open_localizer(tmp_path / "map", DEFAULTS, device="cpu")
+    image = gallery.render(looking(110, distance=0.3, height=1.3, pitch=2.0)).image
+    assert opened.localize(image, CAMERA).status is Status.LOCALIZED
+    file = tmp_path / "map/tensors.safetensors"
+    os.truncate(file, 4096)
+    for _ in range(2):
+        localization = opened.localize(image, CAMERA)
+        assert localization.status is Status.INVALID_INPUT
+        assert localization.reason == (
+            f"{file}: was changed while the map was open; load the map again"
+        )

@@ -201,3 +201,13 @@ def test_relocalize_does_not_answer_with_an_old_image(start: Start) -> None:
     result = harness.call(Relocalize, "relocalizer/relocalize", Relocalize.Request()).result
     assert result.status == result.LOCALIZED
     assert result.header.stamp.sec == 1
+
+
+def test_a_frame_has_the_time_that_the_parameter_gives_it(start: Start) -> None:
+    harness = started(start, base_frame="", odom_frame="", max_frame_seconds=3.5)
+    localizer = harness.relocalizer.pipeline.frames._localizer
+    harness.show_and_wait(1.0)
+    assert localizer.max_frame_seconds == 3.5
+    assert harness.set_parameters(max_frame_seconds=0.0).successful
+    harness.show_and_wait(2.0)
+    assert localizer.max_frame_seconds is None

@@ -65,7 +65,7 @@ class Running:
         self.process.send_signal(signal.SIGINT)
         time.sleep(0.2)
         self.process.send_signal(signal.SIGINT)
-        assert self.process.wait(TIMEOUT) == 0
+        assert self.process.wait(TIMEOUT) == 0, self.said()
         assert "Traceback" not in self.said()
 
 
@@ -123,3 +123,15 @@ def test_parameters_that_make_no_sense_end_it_with_one_line(ros_domain: int) -> 
     assert process.returncode == 2
     assert "max_rate" in process.stderr
     assert "Traceback" not in process.stderr
+
+
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.0, 4.0])
+def test_an_interrupt_at_any_moment_leaves_no_traceback(
+    start: Callable[..., Running], seconds: float
+) -> None:
+    """While Python starts, torch is loaded, the nodes are made, or they run."""
+    node = start("relocalizer_with_fusion")
+    time.sleep(seconds)
+    node.process.send_signal(signal.SIGINT)
+    assert node.process.wait(TIMEOUT) in (0, 130)
+    assert "Traceback" not in node.said()
