@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 from scene.small_map import make_map
 
@@ -170,3 +173,35 @@ def test_images_of_another_size_are_refused(tmp_path):
     write_map(tmp_path / "map", make_map(), lambda keyframe: np.zeros((24, 32, 3), np.uint8))
     with pytest.raises(MapError, match=r"000001\.jpg: an image of 32x24 does not fit"):
         load_map(tmp_path / "map").images(1)
+
+
+@settings(
+    max_examples=int(os.environ.get("DENSE_RELOC_FUZZ", "100")),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    changes=st.dictionaries(
+        st.one_of(st.floats(0, 1, exclude_max=True), st.floats(0, 0.05)),
+        st.binary(min_size=1, max_size=8),
+        max_size=4,
+    ),
+    share=st.one_of(st.just(1.0), st.floats(0, 1)),
+)
+def test_altered_coordinates_are_sound_or_refused_with_one_line(path, changes, share):
+    file = coordinate_path(path)
+    original = file.read_bytes()
+    content = bytearray(original)
+    for place, value in changes.items():
+        begin = int(place * len(content))
+        content[begin : begin + len(value)] = value
+    file.write_bytes(content[: int(share * len(content))])
+    try:
+        coordinates = load_map(path).coordinates
+        assert coordinates.shape == (3, 6, 8, 3)
+        assert not coordinates.isinf().any()
+    except MapError as error:
+        assert str(error).startswith(f"{file}: ")
+        assert "\n" not in str(error)
+    finally:
+        file.write_bytes(original)

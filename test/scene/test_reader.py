@@ -231,3 +231,25 @@ def test_altered_tensors_open_only_while_they_are_sound(map_path, changes):
         assert str(error).startswith(f"{copy / 'tensors.safetensors'}: ")
     if bytes(content) != original:
         refusal(copy, verify_content=True)
+
+
+@fuzzing
+@given(
+    changes=st.dictionaries(
+        st.floats(0, 1, exclude_max=True), st.binary(min_size=1, max_size=6), max_size=4
+    ),
+    share=st.one_of(st.just(1.0), st.floats(0, 1)),
+)
+def test_altered_map_json_opens_or_is_one_line(map_path, changes, share):
+    copy = map_path.with_name("altered")
+    shutil.copytree(map_path, copy, dirs_exist_ok=True)
+    content = bytearray((map_path / "map.json").read_bytes())
+    for place, value in changes.items():
+        begin = int(place * len(content))
+        content[begin : begin + len(value)] = value
+    (copy / "map.json").write_bytes(content[: int(share * len(content))])
+    try:
+        assert_sound(load_map(copy))
+    except MapError as error:
+        assert str(error).startswith(str(copy))
+        assert "\n" not in str(error)
