@@ -106,4 +106,5 @@ class MapTransform:
     def _send(self, child: str, date: int, T_map_child: FloatArray) -> None:
         self._last_date = date
         self.published += 1
+        self._robot.say(self._map_frame, child, date)
         self._publisher.publish(self._map_frame, child, date, T_map_child)

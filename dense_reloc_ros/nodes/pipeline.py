@@ -90,6 +90,8 @@ class Pipeline(ABC, Generic[Item]):
         settings = self._robot.settings
         if (settings.base_frame or settings.odom_frame) and (problem := tf_problem(self._node)):
             return problem
+        if settings.publish_tf and (problem := self._transforms.conflicts.problem):
+            return problem
         for subject, missing in (
             (BASE, "no pose is published"),
             (ODOMETRY, "the transform of the map is not published"),

@@ -72,6 +72,10 @@ class RobotFrames:
         waited = time.monotonic() - header.received
         return max(0.0, self.settings.transform_timeout - waited)
 
+    def say(self, parent: str, child: str, stamp: int) -> None:
+        """Takes note of a transform that is about to be published: others may contradict it."""
+        self._transforms.conflicts.say(parent, child, stamp)
+
     def base_in_camera(self, header: FrameHeader) -> FloatArray | None:
         """`T_camera_base` (4, 4), None where TF does not connect them."""
         base_frame = self.base_frame(header)

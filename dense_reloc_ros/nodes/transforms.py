@@ -17,6 +17,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes.conversions import nanoseconds, time_message, transform_to_message
 from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.tf_conflicts import TfConflicts
 from dense_reloc_ros.nodes.tf_history import new_history
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.stamps import JUMP_NANOSECONDS
@@ -41,6 +42,8 @@ class Transforms:
     """
 
     def __init__(self, node: Node, reporter: ChangeReporter) -> None:
+        self.conflicts = TfConflicts()
+        """Between what others publish and what this node does."""
         self._node = node
         self._reporter = reporter
         self._history = new_history()
@@ -131,11 +134,16 @@ class Transforms:
     def _take(self, moving: Subscription, static: Subscription) -> None:
         """Takes what has come, and says so."""
         for transform in take_all(static):
+            self.conflicts.hear(transform.header.frame_id, transform.child_frame_id, 0)
             self._insert(transform, is_static=True)
         heard: Heard = {}
         for transform in take_all(moving):
             parent, child = transform.header.frame_id, transform.child_frame_id
             stamp = nanoseconds(transform.header.stamp)
+            if stamp == 0:  # unset: of now, not of the beginning of all times
+                stamp = self._node.get_clock().now().nanoseconds
+                transform.header.stamp = time_message(stamp)
+            self.conflicts.hear(parent, child, stamp)
             if stamp < self._newest.get(child, 0) - JUMP_NANOSECONDS:
                 self.clear()
                 heard = {}

@@ -211,3 +211,33 @@ def test_a_frame_has_the_time_that_the_parameter_gives_it(start: Start) -> None:
     assert harness.set_parameters(max_frame_seconds=0.0).successful
     harness.show_and_wait(2.0)
     assert localizer.max_frame_seconds is None
+
+
+@pytest.mark.parametrize(
+    ("parent", "said"),
+    [
+        ("map", "another node publishes 'map' -> 'odom', too: stop it"),
+        ("world", "another node says that the parent of 'odom' is 'world', not 'map'"),
+    ],
+)
+def test_another_publisher_of_the_transform_is_told(start: Start, parent: str, said: str) -> None:
+    harness = started(start, base_frame="", transform_timeout=5.0)
+    harness.mount("base_link", CAMERA_FRAME, np.eye(4))
+    harness.move("odom", "base_link", 1.0, np.eye(4))
+    harness.show_and_wait(1.0)
+    harness.wait_for_transform(2.0)
+    assert diagnostic(harness, "localized").message == "localized"  # its own is no other's
+    harness.move(parent, "odom", 1.5, np.eye(4))
+    status = diagnostic(harness, said)
+    assert status.level == DiagnosticStatus.WARN
+
+
+def test_transforms_without_stamp_are_of_now_and_set_no_time_back(start: Start) -> None:
+    harness = started(start, base_frame="", transform_timeout=5.0)
+    now = harness.relocalizer.get_clock().now().nanoseconds * 1e-9
+    harness.mount("base_link", CAMERA_FRAME, np.eye(4))
+    harness.move("odom", "base_link", now, np.eye(4))
+    harness.move("wheel_axis", "wheel", now, np.eye(4))
+    harness.move("wheel_axis", "wheel", 0.0, np.eye(4))
+    harness.show_and_wait(now)
+    wait_for(lambda: harness.transforms, "map -> odom, by odometry that was not forgotten")
