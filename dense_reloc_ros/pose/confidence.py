@@ -36,8 +36,11 @@ class ConfidenceWeights(BaseModel):
         return float(weights @ evidence.features() + self.bias)
 
     def confidence(self, evidence: PoseEvidence, offset: float) -> float:
-        """The probability that a pose is right; `offset` is what the map adds to the logit."""
-        return float(expit(self.logit(evidence) + offset))
+        """The probability that a pose is right; `offset` is what the map adds to the logit.
+
+        Where others explain the image as well, each of them may be the right one instead.
+        """
+        return float(expit(self.logit(evidence) + offset)) / (1 + evidence.equals)
 
 
 @cache

@@ -54,6 +54,8 @@ class PoseEvidence:
     of the squared distance, relative to the depth, and the squared angle in radians."""
     rival: float = 0.0
     """The score of the best pose somewhere else relative to this one's; 0 where there is none."""
+    equals: int = 0
+    """Poses somewhere else that explain the image about as well; they share the probability."""
 
     def features(self) -> FloatArray:
         """The numbers (10,) that the confidence is a function of, in the order of `FEATURES`."""

@@ -16,6 +16,8 @@ VIDEO_RATE = 15.0
 """Images per second of a query path."""
 QUERY_SPEED = 0.8
 """Metres per second along a query path."""
+OPTICAL = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
+"""Rotation of the optical frame in a body with x forward, y left, z up."""
 
 
 @dataclass(frozen=True)
@@ -37,9 +39,8 @@ class Motion:
 
 def mounted_camera() -> FloatArray:
     """T_base_camera of a camera at the front of the body that looks 8 degrees down."""
-    optical = np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
     tilt = Rotation.from_euler("y", 8, degrees=True).as_matrix()
-    return rigid(tilt @ optical, np.array([0.10, 0.03, 0.05]))
+    return rigid(tilt @ OPTICAL, np.array([0.10, 0.03, 0.05]))
 
 
 def mapping_motion(walkway: Walkway, count: int, seed: int) -> Motion:
