@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,7 @@ from dense_reloc_ros.pose.covariance import inflation, pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import evidence_of, verify
 from dense_reloc_ros.retrieval.local_evidence import distinctiveness
+from dense_reloc_ros.retrieval.look_alikes import in_sight, look_alikes
 from dense_reloc_ros.retrieval.nearest_poses import view_distances
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
@@ -80,7 +82,9 @@ class SparseToDenseLocalizer(Localizer):
                 return place_evidence(features, self.scene_map, self.configuration.retrieval)
 
         search = ViewSearch(self.scene_map, localize, evidence_in, self.is_sure)
-        return search(image, camera, prior_T_map_camera).candidates()
+        found = search(image, camera, prior_T_map_camera)
+        rivals = self.estimate_rivals(found, stopwatch)
+        return replace(found, estimates=[*found.estimates, *rivals]).candidates()
 
     def estimate_view(
         self, view: QueryView, prior_T_map_camera: FloatArray | None, stopwatch: Stopwatch
@@ -106,12 +110,13 @@ class SparseToDenseLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
+        excluded: Tensor | None = None,
     ) -> list[PoseEstimate]:
-        """The best pose in each place, a list of keyframes."""
+        """The best pose in each place, a list of keyframes, without points `excluded` (P,)."""
         estimates = []
         for keyframes in places:
             with stopwatch.stage("matching"):
-                point_indices, problem = self.match(features, keyframes, camera)
+                point_indices, problem = self.match(features, keyframes, camera, excluded)
             with stopwatch.stage("pose"):
                 found = self.find_pose(problem, prior_T_map_camera)
             if found is None:
@@ -167,18 +172,50 @@ class SparseToDenseLocalizer(Localizer):
             return []
         return self.estimate_in([better], features, camera, best.T_map_camera, stopwatch)
 
+    def estimate_rivals(self, found: LocalizedView, stopwatch: Stopwatch) -> list[PoseEstimate]:
+        """A pose by what looks like the image, but is out of sight at the best pose, if it is sure.
+
+        The places that were tried may hold several that look alike, of which each gives one pose.
+        """
+        best, camera = found.best, found.view.camera
+        if best is None or not self.is_sure(best):
+            return []
+        with stopwatch.stage("retrieval"):
+            similar = look_alikes(
+                found.features,
+                self.scene_map,
+                self.configuration.retrieval,
+                best.T_map_camera,
+                camera,
+            )
+            seen = in_sight(self.scene_map.points, best.T_map_camera, camera) if similar else None
+        if seen is None:
+            return []
+        return self.estimate_in([similar], found.features, camera, None, stopwatch, seen)
+
     def match(
-        self, features: DenseFeatures, keyframes: list[int], camera: Camera
+        self,
+        features: DenseFeatures,
+        keyframes: list[int],
+        camera: Camera,
+        excluded: Tensor | None = None,
     ) -> tuple[Tensor, PoseProblem]:
-        """Correspondence maps of the most distinctive points of some keyframes; their indices."""
-        observations = self.select(features, keyframes)
+        """Correspondence maps of the most distinctive points of some keyframes; their indices.
+
+        Points of the map that are `excluded` (P,) bool are not among them.
+        """
+        observations = self.select(features, keyframes, excluded)
         point_indices = self.scene_map.observation_points[observations]
         descriptors = self.descriptors(observations)
         return point_indices, self.problem(features, camera, point_indices, descriptors)
 
-    def select(self, features: DenseFeatures, keyframes: list[int]) -> Tensor:
+    def select(
+        self, features: DenseFeatures, keyframes: list[int], excluded: Tensor | None = None
+    ) -> Tensor:
         """The observations (M,) of the keyframes' most distinctive points, one for each point."""
         observations = all_observations(self.scene_map, keyframes)
+        if excluded is not None:
+            observations = observations[~excluded[self.scene_map.observation_points[observations]]]
         quality = distinctiveness(
             features, self.scene_map, observations, self.temperatures["coarse"]
         )

@@ -1,4 +1,4 @@
-"""The picture that shows why a pose is believed: the map points the image agrees with."""
+"""The picture that shows why a pose is believed or doubted: the points the image agrees with."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from numpy.typing import NDArray
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.localization.result import Localization
+from dense_reloc_ros.localization.result import Localization, Status
 
 LOCALIZED = (0, 220, 90)
+DOUBTED = (255, 190, 0)
+"""Of a pose that was found but is not published."""
 NOT_LOCALIZED = (255, 90, 40)
 MARGIN = 8
 
@@ -20,10 +22,10 @@ def draw_localization(
     image: NDArray[np.uint8], camera: Camera, localization: Localization, points: FloatArray
 ) -> NDArray[np.uint8]:
     """The undistorted image (H, W, 3) RGB with the supporting `points` (N, 3) where the pose puts
-    them, and the status in words.
+    them, and the decision in words, in a colour that tells doubted poses from published ones.
     """
     canvas = np.ascontiguousarray(camera.undistort(image)).copy()
-    colour = LOCALIZED if localization.is_localized else NOT_LOCALIZED
+    colour = _colour(localization)
     if localization.estimate is not None:
         T_camera_map = inverse(localization.estimate.T_map_camera)
         seen = points @ T_camera_map[:3, :3].T + T_camera_map[:3, 3]
@@ -37,14 +39,23 @@ def draw_localization(
 
 
 def caption(localization: Localization) -> str:
-    """One line on what became of the frame."""
-    estimate = localization.estimate
-    words = [localization.status.name.lower().replace("_", " ")]
+    """One line on what was decided about the frame, and why."""
+    decisions = {Status.LOCALIZED: "published", Status.REJECTED: "not published"}
+    name = localization.status.name.lower().replace("_", " ")
+    words, estimate = [decisions.get(localization.status, name)], localization.estimate
     if estimate is not None:
-        words.append(f"score {estimate.score:.2f}, {len(estimate.supporting_points)} points")
+        known = [] if estimate.confidence is None else [f"confidence {estimate.confidence:.3f}"]
+        known += [f"score {estimate.score:.2f}", f"{len(estimate.supporting_points)} points"]
+        words.append(", ".join(known))
     if localization.reason:
         words.append(localization.reason)
     return ": ".join(words)
+
+
+def _colour(localization: Localization) -> tuple[int, int, int]:
+    if localization.is_localized:
+        return LOCALIZED
+    return NOT_LOCALIZED if localization.estimate is None else DOUBTED
 
 
 def _write(canvas: NDArray[np.uint8], text: str, colour: tuple[int, int, int]) -> None:

@@ -16,6 +16,7 @@ from dense_reloc_ros.localization.decision import (
     with_rival,
 )
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.pose.confidence import shipped_weights
 from dense_reloc_ros.pose.evidence import PoseEvidence
 
 EVIDENCE = PoseEvidence(0.5, 200, 300, 0.8, 0.8, 0.3, 0.01, 0.01, 0.2)
@@ -99,3 +100,24 @@ def test_the_score_alone_gives_a_confidence_that_rises_with_it():
     assert confidences == sorted(confidences)
     assert confidences[0] < 0.05
     assert confidences[-1] > 0.95
+
+
+def test_poses_elsewhere_that_score_as_much_share_the_probability():
+    """Three places: two of them have enough of the score, one of these twice."""
+    best = estimate(score=0.6)
+    others = [best, estimate(0.59, 1.0), estimate(0.5, 1.05), estimate(0.45, 2.0), estimate(0.3, 4)]
+    evidence = with_rival(best, others).evidence
+    assert evidence.rival == pytest.approx(0.59 / 0.6)
+    assert evidence.equals == 2
+    weights = shipped_weights()
+    alone = weights.confidence(replace(evidence, equals=0), 0.0)
+    assert weights.confidence(evidence, 0.0) == pytest.approx(alone / 3)
+
+
+def test_an_ambiguous_pose_is_doubted_for_that():
+    one = estimate(confidence=0.5)
+    ambiguous = replace(one, evidence=replace(EVIDENCE, rival=0.97, equals=1))
+    assert reason_to_doubt(ambiguous, OPTIONS, 0.3) == (
+        "ambiguous: a pose elsewhere has 0.97 times its score, so that its confidence is 0.500"
+    )
+    assert reason_to_doubt(replace(ambiguous, confidence=0.95), OPTIONS, 0.3) == ""

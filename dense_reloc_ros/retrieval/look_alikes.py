@@ -1,0 +1,67 @@
+"""Keyframes of other places that look like an image: what it shows may occur more than once."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.configuration import RetrievalConfiguration
+from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
+from dense_reloc_ros.retrieval.distinct_views import distinct_views
+from dense_reloc_ros.retrieval.places import ranked_keyframes
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+SAME_VIEW = 0.5
+"""Share of a keyframe's points in sight, from which on it shows what a camera sees."""
+SIMILAR = 0.9
+"""Share of the evidence of the keyframe that looks most like an image, from which on another may
+show the same. Equal doors seen from elsewhere have 0.91 to 1; of the images of the maps of the
+kitchen, the office and the phone desk 0, 20 and 18% find so much evidence where they were not
+taken."""
+
+
+def look_alikes(
+    features: DenseFeatures,
+    scene_map: SceneMap,
+    options: RetrievalConfiguration,
+    T_map_camera: FloatArray,
+    camera: Camera,
+) -> list[int]:
+    """Keyframes that look like an image as much as any, but show something else than its pose.
+
+    None where the image is unlike all that a camera at the pose (4, 4) does not see. They belong to
+    one place, as far as the map knows.
+    """
+    ranked, evidence = ranked_keyframes(features, scene_map, options)
+    if not len(ranked):
+        return []
+    ranked = ranked[evidence >= SIMILAR * evidence.max()]
+    elsewhere = [
+        keyframe
+        for keyframe in ranked.tolist()
+        if float(in_sight(_points_of(scene_map, keyframe), T_map_camera, camera).float().mean())
+        < SAME_VIEW
+    ]
+    if not elsewhere:
+        return []
+    best = distinct_views(scene_map, elsewhere, options.keyframes, options.baseline_share)
+    return covisibility_clusters(scene_map, best, options.common_points)[0]
+
+
+def in_sight(points: Tensor, T_map_camera: FloatArray, camera: Camera) -> Tensor:
+    """Which of the points (N, 3) a camera at a pose (4, 4) has in its image, (N,) bool.
+
+    What hides what is not known.
+    """
+    pose = torch.from_numpy(T_map_camera)
+    x, y, depth = ((points.double().cpu() - pose[:3, 3]) @ pose[:3, :3]).unbind(-1)
+    column, row = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy
+    inside = (depth > 0) & (column >= 0) & (row >= 0)
+    return inside & (column <= camera.width - 1) & (row <= camera.height - 1)
+
+
+def _points_of(scene_map: SceneMap, keyframe: int) -> Tensor:
+    return scene_map.points[scene_map.observation_points[scene_map.observations(keyframe)]]
