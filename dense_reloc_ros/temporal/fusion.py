@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.localization.decision import reason_to_doubt
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.pose.verification import verify
 from dense_reloc_ros.stopwatch import Stopwatch
+from dense_reloc_ros.temporal.fused_confidence import confidence_after
 from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, LocalizedFrame
 from dense_reloc_ros.temporal.fused_matching import Matches, match_with_previous, tensor_of
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
@@ -48,7 +52,10 @@ class CorrelationFusion:
         T_map_camera: FloatArray,
         share: float,
     ) -> Localization | None:
-        """The frame's pose near a predicted one; None where none can be trusted, or is better.
+        """The frame's pose near a predicted one; None where there is none that is as good.
+
+        It is decided about as the pose of a single frame is, by a confidence that counts the frame
+        before as well.
 
         Its NRE on the map's own maps must be no higher than that of the single frame's pose, so
         that a wrong previous pose cannot hold the fusion captive.
@@ -72,16 +79,28 @@ class CorrelationFusion:
             for tracked in tracked_poses(matches, predicted, localizer.configuration):
                 if tracked.gain < least_gain:
                     continue
-                estimate = self._judge(tracked, matches, frame.camera)
+                estimate = self._estimate(tracked, matches, frame.camera)
                 if is_near(
                     estimate, T_map_camera, depth, self._configuration
                 ) and self._is_supported(estimate, tracked, matches, frame.camera):
                     break
             else:
                 return None
-        milliseconds = {**frame.localization.stage_milliseconds, **stopwatch.milliseconds}
+            confidence = confidence_after(
+                previous.estimate.confidence or 0.0,
+                self._confidence_by_map(tracked, matches, frame.camera),
+            )
+        estimate = replace(estimate, confidence=confidence)
+        reason = reason_to_doubt(
+            estimate, localizer.configuration.verification, localizer.score_threshold
+        )
         return Localization(
-            Status.LOCALIZED, "", estimate, milliseconds, frame.features, frame.localization.view
+            Status.REJECTED if reason else Status.LOCALIZED,
+            reason,
+            estimate,
+            {**frame.localization.stage_milliseconds, **stopwatch.milliseconds},
+            frame.features,
+            frame.localization.view,
         )
 
     def _gain_of(self, single: PoseEstimate | None, matches: Matches) -> float:
@@ -91,11 +110,17 @@ class CorrelationFusion:
         T_camera_map: Tensor = tensor_of(single.T_map_camera, self._localizer.device)
         return gain_at(matches.by_map, T_camera_map, self._localizer.configuration.nre.window)
 
-    def _judge(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> PoseEstimate:
-        estimate = self._localizer.verified(
+    def _estimate(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> PoseEstimate:
+        return self._localizer.verified(
             matches.fused, tracked.fused, matches.point_indices, matches.keyframes, camera
         )
-        return self._localizer.judged(estimate)
+
+    def _confidence_by_map(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> float:
+        """By the correlation with the map alone: the frame before counts once, not twice."""
+        estimate = self._localizer.verified(
+            matches.by_map, tracked.by_map, matches.point_indices, matches.keyframes, camera
+        )
+        return self._localizer.judged(estimate).confidence or 0.0
 
     def _is_supported(
         self, estimate: PoseEstimate, tracked: TrackedPose, matches: Matches, camera: Camera
