@@ -66,6 +66,6 @@ class FusedLocalization:
     confidence: float
     """Of the single frame: the calibrated probability that its pose is right (DSM's s)."""
     is_fused: bool
-    """Whether the raw pose is that of the fused correlation; else that of the single frame."""
+    """Whether the frame before had a part in the raw pose or its confidence."""
     is_new: bool = True
     """Whether the image is new evidence; drivers repeat images under new stamps."""

@@ -55,10 +55,8 @@ class CorrelationFusion:
         """The frame's pose near a predicted one; None where there is none that is as good.
 
         It is decided about as the pose of a single frame is, by a confidence that counts the frame
-        before as well.
-
-        Its NRE on the map's own maps must be no higher than that of the single frame's pose, so
-        that a wrong previous pose cannot hold the fusion captive.
+        before as well. It is the single frame's pose where that has a lower NRE on the map's own
+        maps, so that a wrong previous pose cannot hold the fusion captive.
 
         Args:
             frame: with features, and what was found out about it alone.
@@ -74,22 +72,11 @@ class CorrelationFusion:
         if matches is None:
             return None
         with stopwatch.stage("temporal pose"):
-            least_gain = self._gain_of(frame.localization.estimate, matches)
-            depth = matches.depth(predicted)
-            for tracked in tracked_poses(matches, predicted, localizer.configuration):
-                if tracked.gain < least_gain:
-                    continue
-                estimate = self._estimate(tracked, matches, frame.camera)
-                if is_near(
-                    estimate, T_map_camera, depth, self._configuration
-                ) and self._is_supported(estimate, tracked, matches, frame.camera):
-                    break
-            else:
-                return None
-            confidence = confidence_after(
-                previous.estimate.confidence or 0.0,
-                self._confidence_by_map(tracked, matches, frame.camera),
-            )
+            found = self._tracked(frame, matches, predicted, T_map_camera)
+        if found is None:
+            return None
+        estimate, image_confidence = found
+        confidence = confidence_after(previous.estimate.confidence or 0.0, image_confidence)
         estimate = replace(estimate, confidence=confidence)
         reason = reason_to_doubt(
             estimate, localizer.configuration.verification, localizer.score_threshold
@@ -102,6 +89,31 @@ class CorrelationFusion:
             frame.features,
             frame.localization.view,
         )
+
+    def _tracked(
+        self,
+        frame: LocalizedFrame,
+        matches: Matches,
+        predicted: Tensor,
+        T_map_camera: FloatArray,
+    ) -> tuple[PoseEstimate, float] | None:
+        """The best pose near a predicted one, and its confidence by the map and the image alone.
+
+        The single frame's own pose where no other is better.
+        """
+        single = frame.localization.estimate
+        least_gain, depth = self._gain_of(single, matches), matches.depth(predicted)
+        for tracked in tracked_poses(matches, predicted, self._localizer.configuration):
+            if tracked.gain < least_gain:
+                continue
+            estimate = self._estimate(tracked, matches, frame.camera)
+            if is_near(estimate, T_map_camera, depth, self._configuration) and self._is_supported(
+                estimate, tracked, matches, frame.camera
+            ):
+                return estimate, self._confidence_by_map(tracked, matches, frame.camera)
+        if single is None or not is_near(single, T_map_camera, depth, self._configuration):
+            return None
+        return single, single.confidence or 0.0
 
     def _gain_of(self, single: PoseEstimate | None, matches: Matches) -> float:
         """That of the single frame's pose on the map's own maps."""

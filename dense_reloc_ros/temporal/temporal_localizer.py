@@ -121,12 +121,17 @@ class TemporalLocalizer:
         previous = self._history.previous(frame.stamp, self.configuration.max_age)
         if self._fusion is None or previous is None or predicted is None:
             return None
-        if frame.features is None or confidence >= self.configuration.sure:
+        single = frame.localization
+        if frame.features is None or (
+            single.is_localized and confidence >= self.configuration.sure
+        ):
             return None
         share, T_camera_view = map_share(confidence), frame.view.T_camera_view
         T_map_view = predicted.T_map_body @ T_camera_view
         fused = self._fusion.localize(frame.in_view(), previous, T_map_view, share)
         if fused is None or fused.estimate is None:
+            return None
+        if single.is_localized and not fused.is_localized:
             return None
         return replace(fused, estimate=moved(fused.estimate, inverse(T_camera_view)))
 

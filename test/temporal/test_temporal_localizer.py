@@ -9,7 +9,7 @@ import pytest
 import torch
 from gallery import CAMERA, Gallery, looking
 
-from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration, VerificationConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
@@ -111,6 +111,41 @@ def test_frames_in_the_dark_are_saved(gallery, localizer, temporal):
         assert fused.confidence == 0
         assert is_right(fused, pose(number))
     assert "temporal pose" in fused.localization.stage_milliseconds
+
+
+def test_fused_poses_are_decided_about_as_single_ones(gallery, localizer):
+    """They have a confidence, and are not published where their expected error is too large."""
+    for largest, reason in ((5.0, ""), (1e-3, "the expected error of the rotation")):
+        strict = VerificationConfiguration(largest_error_deg=largest)
+        options = LocalizerConfiguration(verification=strict)
+        judging = localizer_for(localizer.scene_map, options, None, torch.device("cpu"))
+        temporal = TemporalLocalizer(judging, TemporalConfiguration())
+        temporal.fuse(frame_of(localizer, gallery.render(pose(0)).image, 0))
+        image = degrade(gallery.render(pose(1)).image, DARK, 1)
+        fused = temporal.fuse(alone(frame_of(localizer, image, 1)))
+        assert fused.is_fused
+        assert fused.raw.is_localized is not bool(reason)
+        assert fused.localization.reason.startswith(reason)
+        assert 0.95 <= fused.raw.estimate.confidence < 1.0
+
+
+@pytest.mark.parametrize(("before", "is_published"), [(0.99, True), (0.5, False)])
+def test_a_pose_is_as_sure_as_it_and_the_one_before_are_together(
+    before, is_published, gallery, localizer, temporal
+):
+    """A pose where it is expected, of which the image alone says 0.7: odds of 99 or 1 times 7/3."""
+    first = frame_of(localizer, gallery.render(pose(0)).image, 0)
+    estimate = replace(first.localization.estimate, confidence=before)
+    known = replace(first.localization, estimate=estimate)
+    temporal.fuse(replace(first, localization=known))
+    frame = frame_of(localizer, gallery.render(pose(1)).image, 1)
+    estimate = replace(frame.localization.estimate, T_map_camera=pose(1), confidence=0.7)
+    unsure = Localization(Status.REJECTED, "made up", estimate, features=unlike(frame.features))
+    fused = temporal.fuse(replace(frame, localization=unsure, features=unlike(frame.features)))
+    odds = before / (1 - before) * 7 / 3
+    assert fused.raw.estimate.confidence == pytest.approx(odds / (1 + odds))
+    assert fused.localization.is_localized is is_published
+    assert ("is below least_confidence" in fused.localization.reason) is not is_published
 
 
 def test_localizing_is_fusing_what_a_single_frame_says(gallery, localizer):
