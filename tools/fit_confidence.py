@@ -19,10 +19,11 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.stats import beta, chi2
+from scipy.stats import chi2
 from tqdm import tqdm
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.evaluation.metrics.rates import largest_rate
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
@@ -159,7 +160,7 @@ def _print_risk(confidences: np.ndarray, is_right: np.ndarray) -> None:
     for threshold in THRESHOLDS:
         published = confidences >= threshold
         wrong, count = int((published & ~is_right).sum()), int(published.sum())
-        most = beta.ppf(0.95, wrong + 1, max(count - wrong, 1))
+        most = largest_rate(wrong, count)
         recall = (published & is_right).sum() / max(is_right.sum(), 1)
         print(f"{threshold:.2f} {count:6} {recall:.3f} {wrong:4} {most:.4f}")
 

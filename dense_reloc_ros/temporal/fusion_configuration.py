@@ -79,7 +79,7 @@ class TemporalConfiguration(Block):
         0.9,
         ge=0.0,
         le=1.0,
-        description="Confidence from which on a single frame's pose needs no help",
+        description="Confidence from which on the published pose of a single frame needs no help",
     )
     largest_step: float = Field(
         0.07,

@@ -92,7 +92,9 @@ INTERFACES = (
         "published",
         "~/debug_image",
         "sensor_msgs/Image",
-        "The image with the map points that support the pose; drawn only while somebody "
+        "The image with the map points that support the pose, green where it is published and "
+        "amber where it is doubted, and the decision with its confidence and reason (red without a "
+        "pose); drawn only while somebody "
         "subscribes.",
     ),
     Interface(

@@ -166,7 +166,8 @@ def _print_scenes(rows: Sequence[FrameRow]) -> list[ConditionResult]:
             f"{method} on {of_method[0].device}: share of all queries within …",
             attrgetter("queries"),
             names=2,
-            caption="wrong: published, and more than 0.25 m or 10° off; NEES: share within its 95% "
+            caption="wrong: published, and more than 0.25 m or 10° off, and their share of the "
+            "published ones at most, with 95% confidence; NEES: share within its 95% "
             "bounds; ECE: expected calibration error; AUROC: of score, confidence. Where the unit "
             "is arbitrary, the extent of the scene is the metre.",
         )
@@ -191,7 +192,7 @@ def scene_columns() -> Mapping[str, Callable[[ConditionResult], str]]:
         "queries": lambda result: str(result.frames),
         "published": lambda result: str(result.localized),
         **{threshold_name(t): share_within(name) for name, t in thresholds.items()},
-        "wrong": lambda result: str(result.wrong),
+        "wrong": lambda result: f"{result.wrong} (≤ {_bound(result.wrong, result.localized)})",
         "median error": median_error,
         "ms": lambda result: number(result.latency_ms.median, 0),
         "NEES": lambda result: number(result.nees.within_95 if result.nees else None, 2),
@@ -221,9 +222,19 @@ def _print_cross(rows: Sequence[FrameRow]) -> list[ElsewhereResult]:
         of_method = [result for result in results if result.method == method]
         attempts = sum(result.attempts for result in of_method)
         published = sum(result.published for result in of_method)
-        title = f"{method}: {published} of {attempts} published in maps of other places"
+        highest = max((result.highest_confidence or 0.0 for result in of_method), default=0.0)
+        title = (
+            f"{method}: {published} of {attempts} published in maps of other places, at most "
+            f"{_bound(published, attempts)} with 95% confidence; highest confidence {highest:.3f}"
+        )
         print_results(of_method, columns, title, attrgetter("map"))
     return results
+
+
+def _bound(events: int, trials: int) -> str:
+    from dense_reloc_ros.evaluation.metrics.rates import largest_rate
+
+    return f"{100 * largest_rate(events, trials):.3g}%"
 
 
 def _mapped_scenes(

@@ -89,7 +89,10 @@ def test_queries_find_nothing_in_maps_of_other_places(tmp_path, capsys):
     for pair in pairs:
         assert (pair["attempts"], pair["published"]) == (4, 4)
         assert 0.3 < pair["highest_score"] <= 1
-    assert "16 of 16 published in maps of other places" in capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "16 of 16 published in maps of other places, at most 100% with 95% confidence" in shown
+    highest = max(pair["highest_confidence"] for pair in pairs)
+    assert f"highest confidence {highest:.3f}" in shown
 
 
 def table(path: Path) -> list[dict[str, str]]:
