@@ -192,7 +192,7 @@ def scene_columns() -> Mapping[str, Callable[[ConditionResult], str]]:
         "queries": lambda result: str(result.frames),
         "published": lambda result: str(result.localized),
         **{threshold_name(t): share_within(name) for name, t in thresholds.items()},
-        "wrong": lambda result: f"{result.wrong} (≤ {_bound(result.wrong, result.localized)})",
+        "wrong": _wrong,
         "median error": median_error,
         "ms": lambda result: number(result.latency_ms.median, 0),
         "NEES": lambda result: number(result.nees.within_95 if result.nees else None, 2),
@@ -229,6 +229,13 @@ def _print_cross(rows: Sequence[FrameRow]) -> list[ElsewhereResult]:
         )
         print_results(of_method, columns, title, attrgetter("map"))
     return results
+
+
+def _wrong(result: ConditionResult) -> str:
+    """How many of the published poses are wrong, and the share that this leaves at most."""
+    if result.wrong is None:
+        return "-"
+    return f"{result.wrong} (≤ {_bound(result.wrong, result.localized)})"
 
 
 def _bound(events: int, trials: int) -> str:
