@@ -88,7 +88,8 @@ def reason_to_doubt(
         return ""
     confidence, evidence = estimate.confidence or 0.0, estimate.evidence
     if confidence < options.least_confidence:
-        if evidence.equals:
+        # Of poses that are doubted anyway, the rivals are no reason.
+        if evidence.equals and (1 + evidence.equals) * confidence >= options.least_confidence:
             return (
                 f"ambiguous: a pose elsewhere has {evidence.rival:.2f} times its score, so that "
                 f"its confidence is {confidence:.3f}"

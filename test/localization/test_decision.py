@@ -121,3 +121,5 @@ def test_an_ambiguous_pose_is_doubted_for_that():
         "ambiguous: a pose elsewhere has 0.97 times its score, so that its confidence is 0.500"
     )
     assert reason_to_doubt(replace(ambiguous, confidence=0.95), OPTIONS, 0.3) == ""
+    weak = reason_to_doubt(replace(ambiguous, confidence=0.4), OPTIONS, 0.3)
+    assert weak == "confidence 0.400 is below least_confidence 0.9"
