@@ -49,15 +49,17 @@ class Output:
         self.transform.forget()
 
     def publish(self, result: FrameResult) -> None:
-        """Publishes a result, its message last: who waits for it finds the rest already there."""
-        if result.header.received >= self._since:
+        """Publishes a result, its message after pose and transform: who waits for it has them."""
+        is_of_this_map = result.header.received >= self._since
+        if is_of_this_map:
             if self._robot.settings.publish_tf:
                 self.transform.publish(result)
             if result.message.base_frame_id:
                 self._pose.publish(stamped_pose(result.message))
                 self.poses += 1
-            self._loop_closures.publish(result)
         self._result.publish(result.message)
+        if is_of_this_map:
+            self._loop_closures.publish(result)  # may wait for odometry
         if self._debug_image.get_subscription_count() > 0:
             self._publish_debug_image(result)
 

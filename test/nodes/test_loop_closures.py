@@ -99,6 +99,7 @@ def test_no_constraint_without_a_pose_or_without_odometry(
     harness.show_and_wait(2.0)
     localizer.answer = lambda image: localized(T_MAP_CAMERA)
     harness.show_and_wait(3.0)  # there is no odometry of this time
+    wait_for(lambda: harness.relocalizer.reporter.present("odometry"), "it to be given up")
     harness.move("odom", "base_link", 4.0, T_ODOM_BASE)
     harness.show_and_wait(4.0)
     wait_for(lambda: heard, "a constraint")

@@ -17,9 +17,10 @@ from dense_reloc_ros.nodes.bridges.contradiction import Contradiction
 from dense_reloc_ros.nodes.conversions import nanoseconds, pose_from_message
 from dense_reloc_ros.nodes.output import QOS, stamped_pose
 from dense_reloc_ros.nodes.parameters import declare_parameters, read_parameters
+from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.running import run_node
 from dense_reloc_ros.nodes.transform_buffer import TransformError
-from dense_reloc_ros.nodes.transforms import open_transforms
+from dense_reloc_ros.nodes.transforms import Heard, Transforms
 
 
 class InitialPoseBridge(Node):
@@ -34,9 +35,18 @@ class InitialPoseBridge(Node):
         super().__init__("initial_pose_bridge", **options)
         declare_parameters(self, InitialPoseConfiguration)
         self._contradiction = Contradiction()
-        self._transforms = open_transforms(self)
+        self._transforms = Transforms(self, ChangeReporter(self.get_logger()))
+        self._transforms.open(self._hear)
         self._publisher = self.create_publisher(PoseWithCovarianceStamped, "initialpose", 1)
         self.create_subscription(RelocResult, "result", self._take, QOS)
+
+    def destroy_node(self) -> None:
+        """Stops listening to TF first."""
+        self._transforms.close(self._hear)
+        super().destroy_node()
+
+    def _hear(self, _: Heard) -> None:
+        """TF is looked up when a result comes."""
 
     def _take(self, result: RelocResult) -> None:
         settings = read_parameters(self, InitialPoseConfiguration)
