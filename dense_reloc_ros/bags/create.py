@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from tqdm import tqdm
-
 from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.progress import show_progress
 
 IMAGE_FORMATS = {".png": "png", ".jpg": "jpeg"}
 
@@ -29,7 +28,7 @@ def create_bag(
     frames = read_seven_scenes(folder, camera)
     with BagWriter(bag, camera) as writer:
         writer.write_static_tf(frames[0].stamp)
-        for frame in tqdm(frames, desc="writing the bag", unit="frame"):
+        for frame in show_progress(frames, "writing the bag"):
             stamp = frame.stamp
             if frame.T_map_camera is not None:
                 writer.write_ground_truth(stamp, frame.T_map_camera)

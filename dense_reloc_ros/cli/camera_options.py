@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dense_reloc_ros.bags.bag_reader import BagReader
     from dense_reloc_ros.geometry.camera import Camera
+
+logger = logging.getLogger(__name__)
 
 RECTIFIED: dict[str, bool | None] = {"auto": None, "true": True, "false": False}
 
@@ -57,6 +60,9 @@ def camera_of_folder(arguments: argparse.Namespace, folder: Path) -> Camera | No
         return None
     choice = rectified_choice(arguments)
     rectified = named_rectified(folder.resolve().name) if choice is None else choice
+    if rectified:
+        why = "by the name of the folder" if choice is None else "as asked for"
+        logger.info("%s: rectified images (%s): P is taken", folder, why)
     return load_camera_info(arguments.camera_info, rectified)
 
 

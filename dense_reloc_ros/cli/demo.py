@@ -94,9 +94,9 @@ def _why_no_ros() -> str | None:
 
 
 def _progress(poses: FloatArray, label: str) -> Iterable[FloatArray]:
-    from tqdm import tqdm
+    from dense_reloc_ros.progress import show_progress
 
-    return tqdm(poses, desc=label, unit="frame")
+    return show_progress(poses, label)
 
 
 def _positive(text: str) -> int:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dense_reloc_ros.cli.configuration_options import (
+    add_configuration,
+    fusion_configuration,
+    localizer_configuration,
+)
 from dense_reloc_ros.cli.query_source import add_query_options
 
 
@@ -37,7 +42,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         action="store_true",
         help="fuse the frames over time, as the node temporal_fusion does",
     )
-    add("--config", type=Path, metavar="YAML", help="parameters of the localizer")
+    add_configuration(parser)
     add(
         "--weights",
         type=Path,
@@ -51,11 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `localize`."""
     from dense_reloc_ros.cli.query_source import open_odometry, open_queries
     from dense_reloc_ros.cli.report_table import print_report
-    from dense_reloc_ros.configuration import (
-        FeaturesConfiguration,
-        LocalizerConfiguration,
-        load_configuration,
-    )
+    from dense_reloc_ros.configuration import FeaturesConfiguration
     from dense_reloc_ros.evaluation.metrics.ground_truth import check_ground_truth
     from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
     from dense_reloc_ros.evaluation.replay.offline import (
@@ -67,12 +68,10 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.report.run_summary import RunInformation
     from dense_reloc_ros.geometry.trajectory import read_tum
     from dense_reloc_ros.localization.factory import open_localizer
-    from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
     from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
-    configuration = (
-        load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
-    )
+    configuration = localizer_configuration(arguments)
+    of_fusion = fusion_configuration(arguments)
     if arguments.weights:
         features = FeaturesConfiguration(weights=str(arguments.weights))
         configuration = configuration.model_copy(update={"features": features})
@@ -84,7 +83,7 @@ def run(arguments: argparse.Namespace) -> int:
         localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:
-            trial = whole_video(TemporalLocalizer(localizer, TemporalConfiguration(), odometry))
+            trial = whole_video(TemporalLocalizer(localizer, of_fusion, odometry))
         else:
             trial = single_images(localizer)
         records = localize_frames(trial, frames, ground_truth)

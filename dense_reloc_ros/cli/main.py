@@ -1,16 +1,19 @@
-"""The `dense-reloc` command."""
+"""The `dense-reloc` command."""  # PYTHON_ARGCOMPLETE_OK
 
 from __future__ import annotations
 
 import argparse
 import importlib
-import logging
 import os
 import sys
 from collections.abc import Sequence
 
+from dense_reloc_ros import __version__
+
 COMMANDS = ("demo", "map", "bag", "localize", "replay", "bench", "train")
 """In the order of the help text; each is the module of this package that registers it."""
+COMPLETION = "_ARGCOMPLETE"
+"""Variable of the environment by which a shell asks for completions."""
 FAILED = 2
 """Exit status for anything that the user can put right."""
 NOBODY_READS = 141
@@ -25,15 +28,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     What the user can put right is one line on stderr and exit status 2.
     """
     from dense_reloc_ros.errors import RelocError
+    from dense_reloc_ros.notices import configure_logging
     from dense_reloc_ros.processors import share_processors
 
     try:
-        arguments = parser().parse_args(argv)
+        top = parser()
+        if COMPLETION in os.environ:
+            complete(top)
+        arguments = top.parse_args(argv)
         share_processors(arguments.threads)
-        logging.basicConfig(
-            level=logging.INFO if arguments.verbose else logging.WARNING,
-            format="dense-reloc: %(levelname)s: %(message)s",
-        )
+        configure_logging(verbose=bool(arguments.verbose), quiet=arguments.verbose is None)
         status = int(arguments.run(arguments))
         sys.stdout.flush()
         return status
@@ -54,7 +58,16 @@ def parser() -> argparse.ArgumentParser:
     top = argparse.ArgumentParser(
         prog="dense-reloc", description="Where a camera is in a place mapped before."
     )
-    top.add_argument("--verbose", action="store_true", help="log what is done")
+    top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    loudness = top.add_mutually_exclusive_group()
+    loudness.add_argument("--verbose", action="store_true", help="log what is done")
+    loudness.add_argument(
+        "--quiet",
+        action="store_const",
+        dest="verbose",
+        const=None,
+        help="no progress and no warnings, errors only",
+    )
     top.add_argument(
         "--threads",
         type=_threads,
@@ -66,6 +79,16 @@ def parser() -> argparse.ArgumentParser:
     for name in COMMANDS:
         importlib.import_module(f"dense_reloc_ros.cli.{name}").register(subparsers)
     return top
+
+
+def complete(top: argparse.ArgumentParser) -> None:
+    """Answers the shell, which asks what may follow, and ends the process.
+
+    `eval "$(register-python-argcomplete dense-reloc)"` makes bash or zsh ask.
+    """
+    import argcomplete
+
+    argcomplete.autocomplete(top)
 
 
 def _threads(text: str) -> int:

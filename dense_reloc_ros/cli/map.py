@@ -1,10 +1,10 @@
-"""`dense-reloc map`: builds maps and says what is in them."""
+"""`dense-reloc map`: builds maps, says what is in them, and exports them."""
 
 from __future__ import annotations
 
 import argparse
 
-from dense_reloc_ros.cli import map_build, map_info
+from dense_reloc_ros.cli import map_build, map_export, map_info
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -13,3 +13,4 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
     map_build.register(commands)
     map_info.register(commands)
+    map_export.register(commands)

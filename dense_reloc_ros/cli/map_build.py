@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import math
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dense_reloc_ros.cli.map_source import add_source_options, open_source
 from dense_reloc_ros.cli.progress_bars import ProgressBars
+
+if TYPE_CHECKING:
+    from dense_reloc_ros.mapping.map_of_source import MapSource
+
+KEYFRAME_ANGLE = 15.0
+"""Degrees."""
+KEYFRAME_DISTANCE = 0.25
+"""Metres between the keyframes that are taken of a video."""
+MOST_FRAMES = 300
+"""Recordings of more frames are videos."""
+logger = logging.getLogger(__name__)
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -31,21 +44,20 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="weights of the network; those that it brings along, if not given",
     )
     add("--device", default="auto", help="auto (default), cpu, cuda or cuda:N")
-    add("--every", type=int, default=1, metavar="N", help="take every Nth frame (default: all)")
+    add("--every", type=int, metavar="N", help="take every Nth frame (default: all)")
     add(
         "--keyframe-distance",
         type=float,
-        default=0.0,
         metavar="METRES",
-        help="skip frames nearer than this to a keyframe that looks the same way (default: 0, "
-        "none)",
+        help="skip frames nearer than this to a keyframe that looks the same way (default: 0.25 "
+        "for bags and folders of more than 300 frames, unless --every is given; otherwise 0, none)",
     )
     add(
         "--keyframe-angle",
         type=float,
-        default=10.0,
+        default=KEYFRAME_ANGLE,
         metavar="DEGREES",
-        help="directions that differ by less are the same way (default: 10)",
+        help="directions that differ by less are the same way (default: 15)",
     )
     add("--frame-id", default="map", metavar="NAME", help="name of the map's frame (default: map)")
     add("--store-images", action="store_true", help="keep the keyframes' images, for people")
@@ -66,11 +78,13 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
     from dense_reloc_ros.mapping.keyframes import select_keyframes
     from dense_reloc_ros.mapping.map_of_source import describer_for, image_of, make_map
+    from dense_reloc_ros.scene.map_path import local_path
     from dense_reloc_ros.scene.map_target import claimed
     from dense_reloc_ros.scene.writer import write_to
 
+    output = local_path(arguments.output)
     with ExitStack() as stack:
-        target = stack.enter_context(claimed(arguments.output))
+        target = stack.enter_context(claimed(output))
         method = find_method(arguments.method or DEFAULT_METHOD)
         describer = describer_for(
             method, arguments.network, find_device(arguments.device), arguments.weights
@@ -81,8 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
         progress = ProgressBars(stack)
         frames = select_keyframes(
             source.frames,
-            arguments.every,
-            arguments.keyframe_distance,
+            1 if arguments.every is None else arguments.every,
+            _keyframe_distance(arguments, source),
             math.radians(arguments.keyframe_angle),
         )
         scene_map = make_map(source, frames, describer, arguments.frame_id, progress)
@@ -92,7 +106,25 @@ def run(arguments: argparse.Namespace) -> int:
         stored = image_of(scene_map, frames) if has_images else None
         information = write_to(target, scene_map, stored)
     print(
-        f"{arguments.output}: {len(information.keyframe_names)} keyframes, "
+        f"{output}: {len(information.keyframe_names)} keyframes, "
         f"{information.point_count} points, revision {information.revision}"
     )
     return 0
+
+
+def _keyframe_distance(arguments: argparse.Namespace, source: MapSource) -> float:
+    """Metres between keyframes: those asked for, or what thins out a video that is not thinned."""
+    if arguments.keyframe_distance is not None:
+        return float(arguments.keyframe_distance)
+    count = len(source.frames)
+    # The unit of a COLMAP model is unknown, and its points are placed already.
+    if arguments.colmap or arguments.every is not None or count <= MOST_FRAMES:
+        return 0.0
+    logger.info(
+        "%d frames are a video: keyframes are taken every %.2f m or %.0f degrees; "
+        "--keyframe-distance 0 takes all",
+        count,
+        KEYFRAME_DISTANCE,
+        arguments.keyframe_angle,
+    )
+    return KEYFRAME_DISTANCE

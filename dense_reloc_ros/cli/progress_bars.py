@@ -17,9 +17,7 @@ class ProgressBars:
 
     def __call__(self, items: Sequence[T], label: str) -> Iterable[T]:
         """Passes items on and shows how far it is."""
-        from tqdm import tqdm
+        from dense_reloc_ros.progress import show_progress
 
-        bar: Iterable[T] = self._context.enter_context(
-            tqdm(items, desc=label, unit="frame", dynamic_ncols=True)
-        )
+        bar: Iterable[T] = self._context.enter_context(show_progress(items, label))
         return bar

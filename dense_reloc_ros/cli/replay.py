@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from dense_reloc_ros.cli.camera_options import add_rectified, rectified_choice
+from dense_reloc_ros.cli.configuration_options import add_settings
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -55,6 +56,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="YAML",
         help="instead of the package's config/reloc.yaml",
     )
+    add_settings(parser, "the nodes")
     add("--method", metavar="M", help="how to localize; the map's own by default")
     add("--device", help="auto, cpu, cuda or cuda:N; overrides the parameter file")
     add(
@@ -87,6 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
         image_topic=arguments.image_topic,
         rectified=rectified_choice(arguments),
         parameter_file=arguments.params_file,
+        settings=tuple(arguments.settings),
         method=arguments.method,
         device=arguments.device,
         weights=arguments.weights,

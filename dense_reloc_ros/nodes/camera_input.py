@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import qos_profile_sensor_data
+from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
@@ -19,6 +20,8 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
 from dense_reloc_ros.stamps import JUMP_NANOSECONDS, stamp_or
 
+LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Of a camera_info that is sent once and kept for whoever comes later."""
 PATIENCE_SECONDS = 0.1
 """For the camera_info of an image's stamp to come after it."""
 
@@ -38,7 +41,7 @@ class Frame:
     def header(self) -> FrameHeader:
         """When and with which camera it was taken; the image's own frame goes first."""
         frame_id = str(self.image.header.frame_id or self.camera_info.header.frame_id)
-        return FrameHeader(self.stamp, frame_id, self.received)
+        return FrameHeader(self.stamp, frame_id.lstrip("/"), self.received)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,18 @@ class CameraInput:
             PATIENCE_SECONDS, self._wait_no_longer, callback_group=group, clock=clock
         )
         self._patience.cancel()
+        # The other one does not get what was sent before it came, and this one does not match
+        # publishers that keep nothing.
+        self._subscriptions.append(
+            node.create_subscription(
+                CameraInfo,
+                "camera_info",
+                self._take_camera_info,
+                LATCHED_QOS,
+                callback_group=group,
+                event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
+            )
+        )
 
     def close(self) -> None:
         """Stops listening."""

@@ -127,7 +127,7 @@ class FrameLocalizer:
         self, header: FrameHeader, prior: PoseWithCovarianceStamped, map_frame: str
     ) -> FloatArray:
         """The camera's pose where the base is at a prior pose; raises RelocError."""
-        if prior.header.frame_id not in ("", map_frame):
+        if prior.header.frame_id.lstrip("/") not in ("", map_frame.lstrip("/")):
             raise InputError(
                 f"the prior pose is given in frame '{prior.header.frame_id}', "
                 f"not in that of the map, '{map_frame}'"

@@ -22,8 +22,8 @@ from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.nodes.diagnostics import diagnostic_status
-from dense_reloc_ros.nodes.node_configuration import NEEDS_CONFIGURE
-from dense_reloc_ros.nodes.parameters import declare_parameters, read_parameters
+from dense_reloc_ros.nodes.node_configuration import ALL_MODELS, NEEDS_CONFIGURE
+from dense_reloc_ros.nodes.parameters import check_names, declare_parameters, read_parameters
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.services import Answer, answering
@@ -67,6 +67,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         self._models = models
         for model in models:
             declare_parameters(self, model, read_only={"autostart"})
+        check_names(self, {*models, *ALL_MODELS})
         for model in models:
             read_parameters(self, model)
         self.add_on_set_parameters_callback(self._check_parameters)

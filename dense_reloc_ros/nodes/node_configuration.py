@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
-from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.configuration import Block, LocalizerConfiguration
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+
+FrameName = Annotated[str, AfterValidator(lambda name: name.lstrip("/"))]
+"""Names of frames lost their leading slash with tf2; configurations from before have them still."""
 
 
 class NodeConfiguration(Block):
     """How a node says where it is."""
 
-    base_frame: str = Field(
+    base_frame: FrameName = Field(
         "base_link", description="Frame whose pose is published; empty: the camera's own"
     )
-    odom_frame: str = Field(
+    odom_frame: FrameName = Field(
         "odom",
         description="Frame of the odometry, for map -> odom; empty: no odometry, the transform is "
         "map -> base_frame, or map -> camera where base_frame is empty",
@@ -81,7 +85,7 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         description="Seconds since it came from which on ~/relocalize does not answer with the "
         "camera's newest image; 0: any age",
     )
-    map_frame: str = Field("", description="Frame of the map; empty: the one the map names")
+    map_frame: FrameName = Field("", description="Frame of the map; empty: the one the map names")
 
 
 class FusionConfiguration(NodeConfiguration):
@@ -96,5 +100,12 @@ class FusionConfiguration(NodeConfiguration):
     )
 
 
+ALL_MODELS = (
+    RelocalizerConfiguration,
+    FusionConfiguration,
+    LocalizerConfiguration,
+    TemporalConfiguration,
+)
+"""What any node of this package declares."""
 NEEDS_CONFIGURE = frozenset({*MapConfiguration.model_fields, "image_transport"})
 """Parameters that are read when a node is configured, and change only while it is not."""

@@ -6,7 +6,7 @@ parameter that may be unset.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from types import UnionType
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
@@ -17,10 +17,12 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from dense_reloc_ros.configuration import first_refusal
+from dense_reloc_ros.configuration import fields, first_refusal, unknown_name
 from dense_reloc_ros.errors import ConfigurationError
 
 Model = TypeVar("Model", bound=BaseModel)
+OF_RCLPY = ("qos_overrides.", "use_sim_time", "start_type_description_service")
+"""Parameters that rclpy declares itself, some of them later."""
 LARGEST_INTEGER = 2**63 - 1
 LARGEST_FLOAT = 1.7976931348623157e308
 
@@ -37,6 +39,23 @@ def declare_parameters(node: Node, model: type[BaseModel], read_only: Iterable[s
         if isinstance(default, tuple):
             default = list(default)
         node.declare_parameter(name, default, descriptor(info, read_only=name in read_only))
+
+
+def check_names(node: Node, models: Iterable[type[BaseModel]]) -> None:
+    """Checks that every parameter given at start is one that the node declares.
+
+    Parameters of the wildcard node (`/**`) reach every node, and nodes in one process share the
+    command line: names of the package's other node are let pass.
+
+    Raises:
+        ConfigurationError: an unknown name; says which known one it resembles.
+    """
+    known = {name for model in models for name, _ in fields(model)}
+    # rclpy has no public way to ask for what was given but not declared.
+    for name in node._parameter_overrides:
+        if node.has_parameter(name) or name in known or name.startswith(OF_RCLPY):
+            continue
+        raise ConfigurationError(unknown_name(name, known))
 
 
 def read_parameters(node: Node, model: type[Model], changes: Iterable[Parameter] = ()) -> Model:
@@ -57,17 +76,7 @@ def read_parameters(node: Node, model: type[Model], changes: Iterable[Parameter]
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        raise ConfigurationError(first_refusal(error)) from None
-
-
-def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """The dotted name and the field of each value in a model and the models in it."""
-    for name, info in model.model_fields.items():
-        annotation = info.annotation
-        if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-            yield from fields(annotation, f"{prefix}{name}.")
-        else:
-            yield prefix + name, info
+        raise ConfigurationError(first_refusal(error, model)) from None
 
 
 def descriptor(info: FieldInfo, read_only: bool = False) -> ParameterDescriptor:

@@ -23,7 +23,6 @@ from rclpy.publisher import Publisher
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 from tf2_msgs.msg import TFMessage
-from tqdm import tqdm
 
 from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC, TF_TOPIC
@@ -34,6 +33,8 @@ from dense_reloc_ros.evaluation.replay.replay_steps import Step, played_topic, s
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import nanoseconds
+from dense_reloc_ros.notices import configure_logging
+from dense_reloc_ros.progress import show_progress
 from dense_reloc_ros.stamps import NANOSECONDS
 
 START_SECONDS = 60.0
@@ -214,11 +215,10 @@ def run(arguments: argparse.Namespace) -> None:
     wanted = {arguments.image_topic, arguments.info_topic, TF_TOPIC, TF_STATIC_TOPIC}
     with BagReader(arguments.bag) as bag:
         topics = {topic: kind for topic, kind in bag.topics.items() if topic in wanted}
-        sequence = tqdm(
+        sequence = show_progress(
             steps(bag, arguments.image_topic, arguments.info_topic),
+            "starting the node",
             total=bag.count([arguments.image_topic]),
-            desc="starting the node",
-            unit="frame",
         )
         player = ReplayPlayer(topics, arguments.nodes)
         player.bring_up()
@@ -249,7 +249,9 @@ def main() -> int:
     pace = parser.add_mutually_exclusive_group(required=True)
     pace.add_argument("--rate", type=float)
     pace.add_argument("--lockstep", action="store_true")
+    parser.add_argument("--quiet", action="store_true", help="show no progress")
     arguments = parser.parse_args()
+    configure_logging(quiet=arguments.quiet)
     rclpy.init(args=[])
     try:
         run(arguments)

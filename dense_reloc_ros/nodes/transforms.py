@@ -166,11 +166,14 @@ class Transforms:
 
 
 def take_all(subscription: Subscription) -> Iterable[TransformStamped]:
-    """The transforms in all messages that have come."""
+    """The transforms in all messages that have come, without slashes before the frames' names."""
     handle = subscription.handle
     with handle:
         while (taken := handle.take_message(TFMessage, False)) is not None:
-            yield from taken[0].transforms
+            for transform in taken[0].transforms:
+                transform.header.frame_id = transform.header.frame_id.lstrip("/")
+                transform.child_frame_id = transform.child_frame_id.lstrip("/")
+                yield transform
 
 
 class TransformPublisher:

@@ -28,13 +28,14 @@ from dense_reloc_ros.scene.layout import (
     image_path,
     read_tensors,
 )
+from dense_reloc_ros.scene.map_path import local_path
 from dense_reloc_ros.scene.scene_map import FORMAT_VERSION, MapInformation, SceneMap
 from dense_reloc_ros.scene.tensor_file import TensorFile
 from dense_reloc_ros.scene.validation import check_tensors
 
 
 def load_map(path: Path, verify_content: bool = False) -> SceneMap:
-    """Opens the map in a folder.
+    """Opens the map in a folder, which may be an address (see `local_path`).
 
     Sizes, types, indices, poses, points and coordinate maps are always checked. Changed bytes
     elsewhere (in descriptors, say) show only with `verify_content`, which reads the whole file
@@ -43,6 +44,7 @@ def load_map(path: Path, verify_content: bool = False) -> SceneMap:
     Raises:
         MapError: says which file is wrong and why.
     """
+    path = local_path(path)
     while True:
         folder = _identity(path)
         try:

@@ -13,6 +13,7 @@ from dense_reloc_ros.scene.layout import (
     TENSOR_FILE,
     coordinate_path,
 )
+from dense_reloc_ros.scene.map_path import local_path
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import MapCalibration, MapInformation, SceneMap
 from dense_reloc_ros.scene.verdict import MapVerdict
@@ -61,6 +62,7 @@ def summarize_map(path: Path) -> MapSummary:
     Raises:
         MapError: a map that cannot be used, or whose content was changed since it was written.
     """
+    path = local_path(path)
     scene_map = load_map(path, verify_content=True)
     information = scene_map.information
     size = sum((path / name).stat().st_size for name in (INFORMATION_FILE, TENSOR_FILE)) / _MEGABYTE

@@ -13,7 +13,7 @@ import yaml
 from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.create import create_bag
 from dense_reloc_ros.cli import localize
-from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization import factory
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
@@ -169,3 +169,41 @@ def test_weights_are_part_of_the_configuration(run, recording: Path, monkeypatch
 def test_folders_need_intrinsics(run, recording: Path):
     with pytest.raises(InputError, match="--camera-info"):
         run("--images", recording)
+
+
+def test_images_named_by_nanoseconds_keep_their_names(run, recording: Path):
+    names = [f"{1403636579763555584 + 50_000_000 * index}.png" for index in range(3)]
+    for index, name in enumerate(names):
+        (recording / f"frame-{index:06d}.color.png").rename(recording / name)
+    info = recording.parent / "camera_info.yaml"
+    report = run("--images", recording, "--camera-info", info)
+    assert report["localized"] == 3
+    output = recording.parent / "report"
+    lines = (output / "poses.tum").read_text().splitlines()[1:]
+    assert lines[0::2] == [f"# {name}" for name in names]
+    stamps = [line.split()[0].replace(".", "") for line in lines[1::2]]
+    assert [f"{stamp}.png" for stamp in stamps] == names
+    frames = json.loads((output / "frames.json").read_text())
+    assert [frame["name"] for frame in frames] == names
+
+
+def test_single_parameters_are_set(run, recording: Path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(
+        factory, "open_localizer", lambda *given: opened.append(given) or StandsStill()
+    )
+    info = recording.parent / "camera_info.yaml"
+    folder = ("--seven-scenes", recording, "--camera-info", info)
+    run(*folder, "--set", "retrieval.keyframes=3", "--set", "nre.samples=9")
+    configuration = opened[0][1]
+    assert (configuration.retrieval.keyframes, configuration.nre.samples) == (3, 9)
+    with pytest.raises(ConfigurationError, match=r"did you mean 'retrieval\.candidates'"):
+        run(*folder, "--set", "retrieval.candidats=3")
+
+
+def test_a_folder_that_cannot_be_written_is_told_before_the_work(run, recording, monkeypatch):
+    (recording.parent / "report").write_text("a file")
+    monkeypatch.setattr(factory, "open_localizer", lambda *given: pytest.fail("too late"))
+    info = recording.parent / "camera_info.yaml"
+    with pytest.raises(InputError, match="the report cannot be written"):
+        run("--seven-scenes", recording, "--camera-info", info)

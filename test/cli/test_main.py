@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import subprocess
 import sys
 
 import pytest
 
+from dense_reloc_ros import __version__
 from dense_reloc_ros.cli import main as command
 from dense_reloc_ros.errors import MapError
 
@@ -86,3 +88,55 @@ def test_help_runs_as_a_module_without_loading_torch():
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert "usage: dense-reloc" in done.stdout
     assert done.stdout.splitlines()[-1] == "status 0 False False"
+
+
+def test_the_version_is_that_of_the_package(capsys):
+    with pytest.raises(SystemExit) as caught:
+        command.main(["--version"])
+    assert caught.value.code == 0
+    assert capsys.readouterr().out == f"dense-reloc {__version__}\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("dense-reloc ma", ["map "]),
+        ("dense-reloc map ", ["build", "info", "export"]),
+        ("dense-reloc localize --rect", ["--rectified "]),
+        ("dense-reloc localize --rectified ", ["auto", "true", "false"]),
+    ],
+)
+def test_shells_complete_commands_and_options(words, expected, tmp_path):
+    # As the functions that register-python-argcomplete defines call it.
+    answer = tmp_path / "answer"
+    environment = {
+        **os.environ,
+        "_ARGCOMPLETE": "1",
+        "_ARGCOMPLETE_IFS": "\n",
+        "_ARGCOMPLETE_STDOUT_FILENAME": str(answer),
+        "COMP_LINE": words,
+        "COMP_POINT": str(len(words)),
+    }
+    subprocess.run([sys.executable, "-m", "dense_reloc_ros.cli.main"], env=environment, check=True)
+    assert set(expected) <= set(answer.read_text().splitlines())
+
+
+def test_quiet_leaves_errors_alone(tmp_path):
+    script = (
+        "import logging\n"
+        "from dense_reloc_ros.notices import configure_logging\n"
+        "configure_logging({})\n"
+        "logging.getLogger('dense_reloc_ros.progress').info('half')\n"
+        "logging.getLogger('dense_reloc_ros.mapping.builder').info('detail')\n"
+        "logging.getLogger('dense_reloc_ros.mapping.builder').warning('doubt')\n"
+    )
+
+    def said(options: str) -> list[str]:
+        done = subprocess.run(
+            [sys.executable, "-c", script.format(options)], capture_output=True, text=True
+        )
+        return [line.split(": ")[-1] for line in done.stderr.splitlines()]
+
+    assert said("") == ["half", "doubt"]
+    assert said("quiet=True") == []
+    assert said("verbose=True") == ["half", "detail", "doubt"]

@@ -15,6 +15,7 @@ from shared_data import FOX, KITCHEN
 
 from dense_reloc_ros.bags.bag_writer import BagWriter
 from dense_reloc_ros.bags.topics import DEPTH_TOPIC, GROUND_TRUTH_TOPIC
+from dense_reloc_ros.cli import map_build
 from dense_reloc_ros.cli.main import main
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import MapCalibration
@@ -148,3 +149,31 @@ def test_kitchen(tmp_path, capsys):
     assert content["size_mb_per_keyframe"] <= 1.5
     assert content["points"] > 5000
     assert content["observations_per_point"] > 1.2
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_videos_are_thinned_unless_told_otherwise(folder, monkeypatch, caplog):
+    monkeypatch.setattr(map_build, "MOST_FRAMES", 3)
+    monkeypatch.setattr(map_build, "KEYFRAME_DISTANCE", 0.2)
+
+    def keyframes(*options: str) -> int:
+        assert build(folder, *options) == 0
+        return load_map(folder.parent / "map").keyframe_count
+
+    # The wall's frames are 0.16 m apart.
+    assert keyframes() == 2
+    assert "4 frames are a video: keyframes are taken every 0.20 m" in caplog.text
+    assert keyframes("--keyframe-distance", "0") == 4
+    assert keyframes("--every", "1") == 4
+    monkeypatch.setattr(map_build, "MOST_FRAMES", 4)
+    assert keyframes() == 4
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_points_are_exported_in_the_colours_of_the_images(folder, capsys):
+    assert build(folder, "--store-images") == 0
+    ply = folder.parent / "map.ply"
+    assert main(["map", "export", str(folder.parent / "map"), "--ply", str(ply)]) == 0
+    count = len(load_map(folder.parent / "map").points)
+    assert f"{ply}: {count} points" in capsys.readouterr().out
+    assert ply.read_bytes().startswith(b"ply\nformat binary_little_endian 1.0\nelement vertex")

@@ -30,6 +30,7 @@ REPORTS = {"warning", "error", "problem", "_forget"}
 NAMES = {
     *("reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"),
     *("image_problem", "info_problem", "loss_problem", "tf_problem", "output_problem", "silence"),
+    "unknown_name",
 }
 """Variables and functions that hold a reason until it is given."""
 

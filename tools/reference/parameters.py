@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from typing import Any, Literal, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration, fields
 from dense_reloc_ros.nodes import node_configuration as nodes
 from dense_reloc_ros.nodes.bridges import bridge_configuration as bridges
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
@@ -72,16 +71,6 @@ def parameter_table(*models: type[BaseModel]) -> str:
             text = f"{field.description or ''}{f' (read {when})' if when else ''}"
             rows.append((code(name), shown, code(allowed(field)), text))
     return table(["name", "default", "allowed", "meaning"], rows)
-
-
-def fields(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """The dotted name and the field of each value in a model and in those inside it."""
-    for name, field in model.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, BaseModel):
-            yield from fields(inner, f"{prefix}{name}.")
-        else:
-            yield prefix + name, field
 
 
 def allowed(field: FieldInfo) -> str | None:

@@ -15,9 +15,9 @@ from dense_reloc_ros.cli.bench.options import (
     add_names,
     add_network_weights,
     add_run_options,
-    localizer_configuration,
     positive,
 )
+from dense_reloc_ros.cli.configuration_options import localizer_configuration
 from dense_reloc_ros.cli.query_source import add_query_options
 
 if TYPE_CHECKING:

@@ -63,8 +63,6 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `bench matching`."""
-    from tqdm import tqdm
-
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_table
     from dense_reloc_ros.devices import find_device
     from dense_reloc_ros.evaluation.benchmarks.homographies import (
@@ -74,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     )
     from dense_reloc_ros.evaluation.benchmarks.matching_accuracy import matching_accuracy
     from dense_reloc_ros.features.extractors import create_extractor
+    from dense_reloc_ros.progress import show_progress
 
     file = JsonFile(arguments.output, "matching.json")
     device = find_device(arguments.device)
@@ -88,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
         for extractor in extractors:
             pairs = homography_pairs(photographs, count, level)
             label = f"{level}, {extractor.signature.network}"
-            shown = tqdm(pairs, desc=label, total=count * len(photographs), unit="pair")
+            shown = show_progress(pairs, label, "pair", count * len(photographs))
             results += matching_accuracy(extractor, shown, level)
     print_table(table(results, f"{len(photographs)} photographs of {arguments.photographs}"))
     file.write(results)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dense_reloc_ros.cli.configuration_options import add_configuration, localizer_configuration
 from dense_reloc_ros.cli.query_source import add_query_options
 
 if TYPE_CHECKING:
@@ -54,11 +55,11 @@ def add_bench_options(
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Adds --every, --config and --output, which all commands on queries have."""
+    """Adds --every, --config, --set and --output, which all commands on queries have."""
     parser.add_argument(
         "--every", type=positive, default=1, metavar="N", help="take every Nth query"
     )
-    parser.add_argument("--config", type=Path, metavar="YAML", help="parameters of the localizer")
+    add_configuration(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the numbers")
 
 
@@ -150,17 +151,6 @@ def open_bench(arguments: argparse.Namespace, devices: Sequence[str]) -> Iterato
                 with_truth(frames[:: arguments.every], arguments.ground_truth),
             ),
         )
-
-
-def localizer_configuration(arguments: argparse.Namespace) -> LocalizerConfiguration:
-    """The parameters in the file of --config, or the default ones.
-
-    Raises:
-        ConfigurationError: a file that cannot be used.
-    """
-    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
-
-    return load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
 
 
 def with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame]:

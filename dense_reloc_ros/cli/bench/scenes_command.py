@@ -16,9 +16,9 @@ from dense_reloc_ros.cli.bench.options import (
     add_device,
     add_names,
     add_run_options,
-    localizer_configuration,
     positive,
 )
+from dense_reloc_ros.cli.configuration_options import localizer_configuration
 
 if TYPE_CHECKING:
     import torch

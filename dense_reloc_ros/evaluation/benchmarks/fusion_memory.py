@@ -9,7 +9,6 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from tqdm import tqdm
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.evaluation.benchmarks.process_memory import in_own_process, resident_mb
@@ -18,6 +17,7 @@ from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.progress import show_progress
 from dense_reloc_ros.stamps import NANOSECONDS
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
@@ -85,7 +85,7 @@ def _fuse(
     resident: list[float] = []
     on_gpu: list[float] = []
     fused = 0
-    played = tqdm(islice(forth_and_back, frames), desc="memory", total=frames, unit="frame")
+    played = show_progress(islice(forth_and_back, frames), "memory", total=frames)
     for number, (image, camera) in enumerate(played, start=1):
         answer = temporal.localize_and_fuse(image, camera, number * FRAME_NANOSECONDS)
         fused += answer.is_fused

@@ -14,7 +14,6 @@ from pathlib import Path
 
 import torch
 from pydantic import BaseModel, ConfigDict
-from tqdm import tqdm
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError
@@ -27,6 +26,7 @@ from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.progress import show_progress
 from dense_reloc_ros.scene.summary import summarize_map
 
 BASELINE = "sift_pnp"
@@ -93,7 +93,7 @@ def compare_speed(
     images = [(frame.load_image(), frame.camera) for frame in frames[:MEMORY_FRAMES]]
     groups = grouped(rows, lambda c: (c.method, c.map, c.device))
     results = []
-    for system in tqdm(systems, desc="memory", unit="run"):
+    for system in show_progress(systems, "memory", "run"):
         of_system = groups[system.method, str(system.map), system.device]
         memory = peak_memory(system, configuration, images)
         idle = [row.frame for row in of_system if row.condition.way == SINGLE]

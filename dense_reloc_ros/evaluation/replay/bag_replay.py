@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import subprocess
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from dense_reloc_ros import progress
 from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.cameras import (
     COMPRESSED_TYPE,
@@ -22,6 +24,7 @@ from dense_reloc_ros.bags.cameras import (
 )
 from dense_reloc_ros.bags.rectification import is_rectified
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
+from dense_reloc_ros.configuration import fields, parsed_settings
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, read_results
 from dense_reloc_ros.evaluation.replay.ros_processes import (
@@ -30,6 +33,8 @@ from dense_reloc_ros.evaluation.replay.ros_processes import (
     isolated_environment,
     require_ros,
 )
+from dense_reloc_ros.scene.map_path import local_path
+from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 RELOCALIZER, FUSION = "relocalizer", "temporal_fusion"
 NODE_KEY = "/**/{}"
@@ -57,6 +62,8 @@ class ReplayOptions:
     """Whether the images are; None is found out, unless a parameter file may say it."""
     parameter_file: Path | None = None
     """None is the launch file's own."""
+    settings: tuple[str, ...] = ()
+    """NAME=VALUE of parameters that are put over those of the file."""
     method: str | None = None
     device: str | None = None
     weights: Path | None = None
@@ -102,6 +109,8 @@ def replay(options: ReplayOptions, log: Path) -> list[PublishedResult]:
         node = stack.enter_context(NodeProcess(module, node_arguments, environment, log))
         player_arguments = [str(options.bag), image_topic, info_topic, str(answers), *pace]
         player_arguments += ["--timeout", str(options.timeout), "--nodes", *nodes]
+        if not progress.logger.isEnabledFor(logging.INFO):
+            player_arguments.append("--quiet")
         _play(player_arguments, environment, node)
         return read_results(answers)
 
@@ -124,7 +133,7 @@ def node_parameters(
     if TF_STATIC_TOPIC not in topics:
         frames["base_frame"] = ""
     parameters = {
-        "map": str(options.map.resolve()),
+        "map": str(local_path(options.map).resolve()),
         "image_transport": transport,
         # Results must not depend on how busy the computer is.
         "max_frame_seconds": 0.0,
@@ -136,9 +145,13 @@ def node_parameters(
         parameters["device"] = options.device
     if options.weights is not None:
         parameters["features"] = {"weights": str(options.weights.expanduser().resolve())}
+    of_fusion = dict(frames)
+    names_of_fusion = dict(fields(TemporalConfiguration))
+    for name, value in parsed_settings(options.settings):
+        (of_fusion if name in names_of_fusion else parameters)[name] = value
     return {
         NODE_KEY.format(node): {"ros__parameters": values}
-        for node, values in ((RELOCALIZER, parameters), (FUSION, frames))
+        for node, values in ((RELOCALIZER, parameters), (FUSION, of_fusion))
         if values
     }
 

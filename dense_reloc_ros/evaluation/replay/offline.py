@@ -9,7 +9,6 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
@@ -19,6 +18,7 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.progress import show_progress
 
 SINGLE = "single"
 """Each image by itself."""
@@ -103,7 +103,7 @@ def localize_in_turns(
     records: list[TrialRecord] = []
     failures: list[InputError] = []
     localized = 0
-    with tqdm(frames, desc=label, unit="frame") as progress:
+    with show_progress(frames, label) as progress:
         for frame in progress:
             stamp = frame.stamp
             truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)

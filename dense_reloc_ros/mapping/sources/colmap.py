@@ -12,7 +12,9 @@ import pycolmap  # After numpy: its own zlib breaks the system's where it is loa
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import checked_rigid, inverse
 from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
@@ -40,7 +42,7 @@ def read_colmap(model: Path, images: Path) -> tuple[list[SourceFrame], KnownPoin
 
     Raises:
         InputError: no model there, a damaged or empty one, a camera model without counterpart
-            here, or a pose that is not finite. Images complain only when loaded.
+            here, or most poses are not finite. Images complain only when loaded.
     """
     reconstruction = _read_model(model)
     registered = sorted(
@@ -49,10 +51,13 @@ def read_colmap(model: Path, images: Path) -> tuple[list[SourceFrame], KnownPoin
     )
     if not registered:
         raise InputError(f"{model}: the model is empty, it has no registered image")
-    frames = [
-        _frame(model, images, number, image, reconstruction)
-        for number, image in enumerate(registered)
-    ]
+    sieve = PoseSieve(str(model))
+    frames = []
+    for number, image in enumerate(registered):
+        T_map_camera = sieve.take(f"{model}: image {image.name}", partial(_pose, image))
+        if T_map_camera is not None:
+            frames.append(_frame(model, images, number, image, reconstruction, T_map_camera))
+    sieve.close()
     try:
         return frames, known_points(reconstruction, {frame.name: frame.camera for frame in frames})
     except InputError as error:
@@ -105,13 +110,12 @@ def _frame(
     number: int,
     image: pycolmap.Image,
     reconstruction: pycolmap.Reconstruction,
+    T_map_camera: FloatArray,
 ) -> SourceFrame:
     try:
         if image.camera_id not in reconstruction.cameras:
             raise InputError(f"its camera {image.camera_id} is missing")
         camera = _camera(reconstruction.cameras[image.camera_id])
-        T_camera_map = np.vstack([image.cam_from_world().matrix(), [0.0, 0.0, 0.0, 1.0]])
-        T_map_camera = inverse(checked_rigid(T_camera_map))
     except InputError as error:
         raise InputError(f"{model}: image {image.name}: {error}") from None
     return SourceFrame(
@@ -121,6 +125,11 @@ def _frame(
         T_map_camera=T_map_camera,
         read_image=partial(read_rgb, images / image.name),
     )
+
+
+def _pose(image: pycolmap.Image) -> FloatArray:
+    T_camera_map = np.vstack([image.cam_from_world().matrix(), [0.0, 0.0, 0.0, 1.0]])
+    return inverse(checked_rigid(T_camera_map))
 
 
 def _camera(camera: pycolmap.Camera) -> Camera:
