@@ -42,7 +42,11 @@ class NodeConfiguration(Block):
 class MapConfiguration(Block):
     """Which map is opened, and how."""
 
-    map: str = Field("", description="Folder of the map; empty: wait for ~/load_map")
+    map: str = Field(
+        "",
+        description="Folder of the map, also as ~/…, file://… or package://NAME/…; empty: wait for "
+        "~/load_map",
+    )
     method: str = Field("", description="Method of localization; empty: the map's own")
     device: str = Field("auto", description="Where to compute: auto, cpu, cuda or cuda:N")
     threads: int = Field(

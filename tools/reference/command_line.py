@@ -12,7 +12,11 @@ INTRODUCTION = """\
 `dense-reloc` is installed by `make build`, by colcon and by `pip install .`. Bad input ends a
 command with one line on stderr and exit status 2; Ctrl-C gives exit status 130. The messages are
 explained in [Every message](../guides/messages.md). `dense-reloc --verbose COMMAND` logs what is
-done.
+done, `dense-reloc --quiet COMMAND` nothing but errors, and `dense-reloc --version` says which one
+it is. On a terminal long work shows a bar, elsewhere a line every half minute.
+
+`eval "$(register-python-argcomplete dense-reloc)"` in `~/.bashrc` or `~/.zshrc` lets the shell
+complete commands and options.
 
 `dense-reloc --threads N COMMAND` computes with N threads on the processor instead of one for each
 core. `OMP_NUM_THREADS` in the environment wins. Threads that wait for each other sleep, so that a

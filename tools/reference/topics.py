@@ -43,8 +43,8 @@ INTERFACES = (
         "subscribed",
         "image",
         "sensor_msgs/Image",
-        "The camera's images with `image_transport: raw`: RGB, BGR, mono, Bayer or YUV 4:2:2, 8 or "
-        "16 bit. Sensor-data QoS.",
+        "The camera's images with `image_transport: raw`: RGB, BGR, mono or Bayer of 8 or 16 "
+        "bit, YUV 4:2:2, NV12 or NV21. Sensor-data QoS.",
     ),
     Interface(
         "relocalizer",
@@ -59,7 +59,9 @@ INTERFACES = (
         "camera_info",
         "sensor_msgs/CameraInfo",
         "The intrinsics, with distortion model `plumb_bob`, `rational_polynomial` or "
-        "`equidistant`; region of interest and binning count. Sensor-data QoS.",
+        "`equidistant`, or the names `none`, `pinhole`, `radtan` and `fisheye`; K, D and R for raw "
+        "images, P for rectified ones (parameter `rectified`); region of interest and binning "
+        "count. Sensor-data QoS, and also transient local: it may be sent once.",
     ),
     *both("subscribed", "/tf", "tf2_msgs/TFMessage", "The odometry and the moving joints."),
     *both("subscribed", "/tf_static", "tf2_msgs/TFMessage", "Where the camera is on the robot."),

@@ -91,8 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `bench loop-closure`."""
     from functools import partial
 
-    from dense_reloc_ros.cli.bench.options import localizer_configuration, with_truth
+    from dense_reloc_ros.cli.bench.options import with_truth
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_results
+    from dense_reloc_ros.cli.configuration_options import localizer_configuration
     from dense_reloc_ros.cli.query_source import open_queries
     from dense_reloc_ros.evaluation.benchmarks.closing_results import summarize_closings
     from dense_reloc_ros.evaluation.benchmarks.loop_closing import (
