@@ -72,8 +72,24 @@ def checked_rigid(matrix: FloatArray, tolerance: float = 1e-2) -> FloatArray:
         raise InputError(f"the pose's last row is {matrix[3].tolist()}, not 0 0 0 1")
     rotation = project_to_so3(matrix[:3, :3])
     if np.abs(rotation - matrix[:3, :3]).max() > tolerance:
-        raise InputError("the pose is not a rigid motion: its 3x3 part is not a rotation")
+        raise _no_rotation(matrix[:3, :3])
     return rigid(rotation, matrix[:3, 3])
+
+
+def _no_rotation(matrix: FloatArray) -> InputError:
+    """Says what a (3, 3) matrix is that is no rotation."""
+    determinant = float(np.linalg.det(matrix))
+    scale = abs(determinant) ** (1 / 3)
+    if scale == 0 or np.abs(matrix.T @ matrix / scale**2 - np.eye(3)).max() > 0.02:
+        return InputError("the pose is not a rigid motion: its 3x3 part is not a rotation")
+    if determinant < 0:
+        return InputError(
+            "the pose is not a rigid motion: its 3x3 part mirrors, as left-handed axes do (Unity, "
+            "Unreal): flip one axis"
+        )
+    return InputError(
+        f"the pose is not a rigid motion: its 3x3 part is not a rotation but {scale:.4g} times one"
+    )
 
 
 def pose_error(T_a_b: FloatArray, T_a_c: FloatArray) -> PoseError:

@@ -145,7 +145,7 @@ def test_poses_from_outside_are_made_rigid():
         (np.eye(3), r"4x4 matrix, not \(3, 3\)"),
         (np.full((4, 4), np.nan), "not finite"),
         (np.diag([1.0, 1.0, 1.0, 2.0]), "last row"),
-        (np.diag([1.0, 1.0, -1.0, 1.0]), "not a rotation"),
+        (np.diag([1.0, 1.0, -1.0, 1.0]), "mirrors"),
         (np.diag([1.1, 1.1, 1.1, 1.0]), "not a rotation"),
     ],
 )
@@ -159,3 +159,20 @@ def test_hat_is_the_cross_product():
     a, b = rng.normal(size=(2, 4, 3))
     crossed = (se3.hat(torch.from_numpy(a)) @ torch.from_numpy(b)[..., None])[..., 0]
     np.testing.assert_allclose(crossed.numpy(), np.cross(a, b), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"),
+    [
+        (np.diag([1.0, -1.0, 1.0]), "mirrors, as left-handed axes do"),
+        (1.73 * np.eye(3), r"but 1\.73 times one"),
+        (-2.0 * np.eye(3), "mirrors"),
+        (np.diag([1.0, 1.2, 1.0]), "is not a rotation"),
+        (np.zeros((3, 3)), "is not a rotation"),
+    ],
+)
+def test_a_pose_that_is_not_rigid_says_why(factor, reason):
+    matrix = np.eye(4)
+    matrix[:3, :3] = Rotation.random(random_state=3).as_matrix() @ factor
+    with pytest.raises(InputError, match=reason):
+        se3.checked_rigid(matrix)
