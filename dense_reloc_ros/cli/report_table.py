@@ -52,6 +52,9 @@ def print_report(summary: Summary, folder: Path) -> None:
         )
     console = Console()
     console.print(table)
+    if summary.truth_looks_like is not None:
+        warning = f"the ground truth looks as if it {summary.truth_looks_like}"
+        console.print(f"hardly any pose agrees with it: {warning}", markup=False)
     for reason, count in summary.rejected.items():
         console.print(f"without a pose: {count} × {reason}", markup=False)
     console.print(f"report: {folder / 'report.html'}", markup=False, soft_wrap=True)

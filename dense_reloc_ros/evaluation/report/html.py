@@ -84,6 +84,9 @@ TEMPLATE = """<!doctype html>
 <section>
 <h2>Accuracy</h2>
 <p>{{ coverage(summary.evaluated, summary.frames) }}</p>
+{% if summary.truth_looks_like %}
+<p>Hardly any pose agrees with it: the ground truth looks as if it {{ summary.truth_looks_like }}.</p>
+{% endif %}
 <table>
   <tr><th>of all {{ summary.evaluated }} frames with a ground truth, within</th>
     <th></th><th class="number">share</th></tr>

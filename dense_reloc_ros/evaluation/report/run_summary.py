@@ -20,6 +20,7 @@ from dense_reloc_ros.evaluation.metrics.scene_coordinates import (
     CoordinateSummary,
     summarize_coordinates,
 )
+from dense_reloc_ros.evaluation.metrics.truth_meaning import likely_meaning
 
 NUMBER = re.compile(r"(\d+(?:\.\d+)?)")
 
@@ -66,6 +67,8 @@ class Summary(BaseModel):
     """Frames with a published pose."""
     evaluated: int
     """Frames with a ground truth."""
+    truth_looks_like: str | None
+    """What the ground truth seems to be instead of the camera's poses; null where nothing does."""
     wrong: int | None
     """Published poses off by more than 0.25 m or 10 degrees."""
     median_translation_m: float | None
@@ -106,6 +109,7 @@ def summarize(records: Sequence[FrameRecord], run: RunInformation) -> Summary:
     return Summary(
         frames=len(records),
         localized=sum(record.is_localized for record in records),
+        truth_looks_like=likely_meaning(records),
         calibration=reliability(records),
         nees=consistency(records),
         auroc_score=auroc(records, attrgetter("score")),
