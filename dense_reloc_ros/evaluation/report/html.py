@@ -85,7 +85,7 @@ TEMPLATE = """<!doctype html>
 <h2>Accuracy</h2>
 <p>{{ coverage(summary.evaluated, summary.frames) }}</p>
 {% if summary.truth_looks_like %}
-<p>Hardly any pose agrees with it: the ground truth looks as if it {{ summary.truth_looks_like }}.</p>
+<p>Hardly any pose agrees with it: it looks as if it {{ summary.truth_looks_like }}.</p>
 {% endif %}
 <table>
   <tr><th>of all {{ summary.evaluated }} frames with a ground truth, within</th>

@@ -44,8 +44,8 @@ def cause_of(
         options.append(f"--axes {other.axes}{in_bags}")
     factor = better.depth_factor
     if abs(np.log(factor)) > np.log(SCALE_DOUBT):
-        of_depth = f"--depth-scale {_rounded(depth_scale * factor):g}"
-        of_poses = f"--pose-scale {_rounded(taken.scale / factor):g}"
+        of_depth = f"--depth-scale {_number(depth_scale * factor)}"
+        of_poses = f"--pose-scale {_number(taken.scale / factor)}"
         low, high = PLAUSIBLE_DEPTH
         if low < median_depth < high and not low < median_depth / factor < high:
             looks.append("positions look like those in another unit than metres")
@@ -77,7 +77,13 @@ def _other_body(better: Agreement) -> str:
 
 
 def _times_too(factor: float) -> str:
-    return f"{factor:.3g} times too large" if factor > 1 else f"{1 / factor:.3g} times too small"
+    size = f"{max(factor, 1 / factor):.3g}"
+    return f"{float(size):g} times too {'large' if factor > 1 else 'small'}"
+
+
+def _number(scale: float) -> str:
+    rounded = _rounded(scale)
+    return f"{rounded:.0f}" if rounded == round(rounded) else f"{rounded:g}"
 
 
 def _rounded(scale: float) -> float:

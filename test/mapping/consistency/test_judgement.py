@@ -111,8 +111,8 @@ def test_wrong_poses_are_refused_with_their_cause(pairs, poses, wrong, has_depth
     [
         (5.0, 1000.0, "depth looks 5 times too large: try --depth-scale 5000"),
         (0.2, 5000.0, "depth looks 5 times too small: try --depth-scale 1000"),
-        (0.001, 1000.0, "1e+03 times too small: try --depth-scale 1"),
-        (1000.0, 1.0, "1e+03 times too large: try --depth-scale 1000"),
+        (0.001, 1000.0, "1000 times too small: try --depth-scale 1"),
+        (1000.0, 1.0, "1000 times too large: try --depth-scale 1000"),
         (3.90625, 1000.0, "try --depth-scale 4000"),
         (0.256, 1000.0, "try --depth-scale 256"),
     ],
