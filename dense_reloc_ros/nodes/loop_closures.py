@@ -8,7 +8,7 @@ from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.geometry.se3 import inverse, shifted
 from dense_reloc_ros.loop_closure.constraint import (
     MapConstraint,
     information_of,
@@ -96,7 +96,7 @@ def _add_keyframe(message: LoopClosure, result: FrameResult) -> None:
     if result.localizer is None:
         return
     scene_map = result.localizer.scene_map
-    poses = scene_map.keyframe_poses.numpy()
+    poses = shifted(scene_map.keyframe_poses.numpy(), scene_map.origin)
     T_map_camera = pose_from_message(result.message.camera_pose.pose)
     keyframe = nearest_keyframe(list(result.message.keyframes), poses, T_map_camera)
     if keyframe is None:

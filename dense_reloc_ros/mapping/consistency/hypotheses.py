@@ -14,7 +14,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import inverse, rigid
+from dense_reloc_ros.geometry.se3 import inverse, project_to_so3, rigid
 from dense_reloc_ros.mapping.consistency.view_pairs import ViewPair, angles
 from dense_reloc_ros.mapping.sources.pose_convention import AXES, DIRECTIONS, PoseConvention
 
@@ -184,8 +184,7 @@ def _mounting(pairs: Sequence[ViewPair], motions: FloatArray) -> FloatArray | No
     turning = np.linalg.norm(by_images, axis=1) > LEAST_TURN
     if turning.sum() < LEAST_TURNS:
         return None
-    rotation, _ = Rotation.align_vectors(by_poses[turning], by_images[turning])
-    X = rotation.as_matrix()
+    X = project_to_so3(by_poses[turning].T @ by_images[turning])
     rows, values = [], []
     for pair, motion in zip(pairs, motions, strict=True):
         t_camera = _translation(pair)
