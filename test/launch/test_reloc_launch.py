@@ -115,7 +115,7 @@ class LaunchObserver:
 
     @property
     def node_names(self) -> list[str]:
-        return self._observer.node_names
+        return list(self._observer.node.get_node_names())
 
     def wait_for_listeners(self, *topics: str) -> None:
         from nodes.observer import wait_for
