@@ -35,7 +35,8 @@ def write_ply(path: Path, scene_map: SceneMap) -> int:
         MapError: a file that cannot be written, or an image of the map that cannot be read.
     """
     vertices = np.zeros(len(scene_map.points), dtype=VERTEX)
-    for axis, values in zip("xyz", scene_map.points.double().numpy().T, strict=True):
+    positions = scene_map.points.double().numpy() + scene_map.origin
+    for axis, values in zip("xyz", positions.T, strict=True):
         vertices[axis] = values
     colours = point_colours(scene_map)
     for channel, values in zip(("red", "green", "blue"), colours.T, strict=True):

@@ -35,6 +35,16 @@ def test_points_have_their_positions_and_views(tmp_path):
     assert vertices["views"].tolist() == [int(count) for count in counts]
 
 
+def test_positions_are_those_in_the_map_frame(tmp_path):
+    near = make_map()
+    information = near.information.model_copy(update={"origin": (500_000.0, 4_500_000.0, 100.0)})
+    write_ply(tmp_path / "map.ply", replace(near, information=information))
+    _, vertices = parse(tmp_path / "map.ply")
+    positions = np.stack([vertices[axis] for axis in "xyz"], axis=1)
+    expected = near.points.double().numpy() + np.array(information.origin)
+    np.testing.assert_array_equal(positions, expected)
+
+
 def test_points_have_the_mean_colour_of_where_they_are_seen(tmp_path):
     scene_map = make_map()
     shades = [10, 20, 90]
