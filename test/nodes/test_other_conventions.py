@@ -71,7 +71,7 @@ def test_the_name_of_the_topic_says_whether_images_are_rectified(
     topic: str, rectified: object, expected: bool
 ) -> None:
     settings = RelocalizerConfiguration(rectified=rectified)
-    assert FrameLocalizer(None, settings, None, topic).takes_rectified is expected
+    assert FrameLocalizer(None, settings, None, None, topic).takes_rectified is expected
 
 
 def test_a_camera_info_that_was_sent_once_and_kept_is_heard(
