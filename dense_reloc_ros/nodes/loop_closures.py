@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
+from threading import Lock
+
 import numpy as np
 from geometry_msgs.msg import PoseWithCovariance
 from rclpy.lifecycle import LifecycleNode
@@ -22,29 +25,62 @@ from dense_reloc_ros.nodes.robot_frames import RobotFrames
 
 QOS = QoSProfile(depth=100)
 """A SLAM may be busy; no constraint is to be lost."""
+WAITING = 100
+"""Frames that wait for odometry at most."""
 
 
 class LoopClosures:
-    """The publisher of ~/loop_closure; it works only while somebody subscribes."""
+    """The publisher of ~/loop_closure; it works only while somebody subscribes.
+
+    Results come from one thread, odometry from another; neither waits.
+    """
 
     def __init__(self, node: LifecycleNode, robot: RobotFrames) -> None:
         self._node = node
         self._robot = robot
+        self._lock = Lock()
+        self._early: deque[FrameResult] = deque(maxlen=WAITING)
+        """Frames with a pose that came before the odometry of their time."""
         self._publisher = node.create_lifecycle_publisher(LoopClosure, "~/loop_closure", QOS)
 
     def close(self) -> None:
         """Takes the publisher away."""
+        self.forget()
         self._node.destroy_lifecycle_publisher(self._publisher)
 
+    def forget(self) -> None:
+        """Says no more of frames that still wait for their odometry."""
+        with self._lock:
+            self._early.clear()
+
     def publish(self, result: FrameResult) -> None:
-        """Publishes the constraint of a frame with a pose, where odometry of its time is known."""
-        if not result.message.base_frame_id or not self._publisher.get_subscription_count():
-            return
-        T_odom_camera = self._robot.camera_in_odometry(result.header)
-        if T_odom_camera is not None:
-            T_odom_base = T_odom_camera @ inverse(mount_of(result))
-            frame = self._robot.settings.odom_frame
-            self._publisher.publish(loop_closure_message(result, T_odom_base, frame))
+        """Publishes the constraint of a frame with a pose, as soon as its odometry is known."""
+        if (
+            result.message.base_frame_id
+            and self._robot.settings.odom_frame
+            and self._publisher.get_subscription_count()
+        ):
+            with self._lock:
+                self._early.append(result)
+                self._publish_known()
+
+    def hear(self) -> None:
+        """Publishes what has waited for odometry that has come."""
+        with self._lock:
+            self._publish_known()
+
+    def _publish_known(self) -> None:
+        """In the order of the frames; those whose odometry does not come in time are left out."""
+        while self._early:
+            result = self._early[0]
+            T_odom_camera = self._robot.camera_in_odometry_by_now(result.header)
+            if T_odom_camera is None and self._robot.time_left(result.header):
+                return
+            self._early.popleft()
+            if T_odom_camera is not None:
+                T_odom_base = T_odom_camera @ inverse(mount_of(result))
+                frame = self._robot.settings.odom_frame
+                self._publisher.publish(loop_closure_message(result, T_odom_base, frame))
 
 
 def mount_of(result: FrameResult) -> FloatArray:

@@ -16,6 +16,7 @@ from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.loop_closures import LoopClosures
 from dense_reloc_ros.nodes.map_transform import MapTransform
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
+from dense_reloc_ros.nodes.transforms import Heard
 
 QOS = QoSProfile(depth=10)
 DEBUG_QOS = QoSProfile(depth=1)
@@ -47,6 +48,13 @@ class Output:
         """Ends what is said of a map that was exchanged; frames of before get a result alone."""
         self._since = time.monotonic()
         self.transform.forget()
+        self._loop_closures.forget()
+
+    def hear(self, heard: Heard) -> None:
+        """Publishes what has waited for what came on TF."""
+        if self._robot.settings.publish_tf:
+            self.transform.hear(heard)
+        self._loop_closures.hear()
 
     def publish(self, result: FrameResult) -> None:
         """Publishes a result, its message after pose and transform: who waits for it has them."""

@@ -141,8 +141,8 @@ class Pipeline(ABC, Generic[Item]):
 
     def hear(self, heard: Heard) -> None:
         """Takes note of what came on TF."""
-        if self._robot.settings.publish_tf and self._worker.is_running:
-            self._output.transform.hear(heard)
+        if self._worker.is_running:
+            self._output.hear(heard)
 
     def _work_on(self, item: Item) -> None:
         try:

@@ -16,6 +16,7 @@ from dense_reloc_ros.nodes.bridges.bridge_configuration import AutowareConfigura
 from dense_reloc_ros.nodes.output import stamped_pose
 from dense_reloc_ros.nodes.parameters import declare_parameters, read_parameters
 from dense_reloc_ros.nodes.running import run_node
+from dense_reloc_ros.nodes.services import answering
 from dense_reloc_ros.srv import Relocalize
 
 
@@ -35,7 +36,7 @@ class AutowareBridge(Node):
         self.create_service(
             PoseWithCovarianceStamped,
             "yabloc_align",
-            self._align,
+            answering(self._align, "yabloc_align", self.get_logger()),
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
 

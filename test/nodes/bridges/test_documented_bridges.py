@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from nodes.observer import wait_for
+from rclpy.node import NodeNameNonExistentError
 
 from dense_reloc_ros.nodes.bridges.initial_pose_bridge import InitialPoseBridge
 from dense_reloc_ros.nodes.bridges.robot_localization_bridge import RobotLocalizationBridge
@@ -66,6 +68,8 @@ def running(observer: Any, node: str) -> set[tuple[str, str, str]]:
         "subscribed": observer.get_subscriber_names_and_types_by_node(node, "/"),
         "served": observer.get_service_names_and_types_by_node(node, "/"),
     }
+    with suppress(NodeNameNonExistentError):  # the hidden node that hears TF for it
+        found["subscribed"] += observer.get_subscriber_names_and_types_by_node(f"_{node}_tf", "/")
     return {
         (direction, name, kind.replace("/msg/", "/").replace("/srv/", "/"))
         for direction, names in found.items()
