@@ -90,7 +90,7 @@ def test_a_constraint_places_the_odometry_in_the_map_and_beside_a_keyframe(
 def test_no_constraint_without_a_pose_or_without_odometry(
     start: Start, maps: FakeMaps, localizer: FakeLocalizer
 ) -> None:
-    harness = start(maps, map="/maps/kitchen", transform_timeout=0.1)
+    harness = start(maps, map="/maps/kitchen", transform_timeout=1.0)
     harness.activate()
     harness.mount("base_link", CAMERA_FRAME, T_BASE_CAMERA)
     harness.move("odom", "base_link", 2.0, T_ODOM_BASE)
@@ -104,6 +104,21 @@ def test_no_constraint_without_a_pose_or_without_odometry(
     harness.show_and_wait(4.0)
     wait_for(lambda: heard, "a constraint")
     assert [message.header.stamp.sec for message in heard] == [4]
+
+
+def test_a_constraint_waits_for_its_odometry_and_results_do_not(
+    start: Start, maps: FakeMaps
+) -> None:
+    harness = start(maps, map="/maps/kitchen", transform_timeout=10.0, publish_tf=False)
+    harness.activate()
+    harness.mount("base_link", CAMERA_FRAME, T_BASE_CAMERA)
+    heard = listening(harness)
+    harness.show_and_wait(2.0)
+    harness.wait_for_pose(2.0)
+    assert not heard
+    harness.move("odom", "base_link", 2.0, T_ODOM_BASE)
+    message = wait_for(lambda: heard and heard[0], "a constraint")
+    np.testing.assert_allclose(matrix(message.odometry), T_ODOM_BASE, atol=1e-9)
 
 
 def image(seconds: float, grey: int) -> Image:
