@@ -33,6 +33,7 @@ def add_query_options(parser: argparse.ArgumentParser) -> None:
     add_camera_info(parser)
     add_rectified(parser)
     add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
+    parser.set_defaults(ground_truth_topic=None)  # an option of some commands only
 
 
 @contextmanager

@@ -67,7 +67,7 @@ class Output:
                 self.poses += 1
         self._result.publish(result.message)
         if is_of_this_map:
-            self._loop_closures.publish(result)  # may wait for odometry
+            self._loop_closures.publish(result)
         if self._debug_image.get_subscription_count() > 0:
             self._publish_debug_image(result)
 
