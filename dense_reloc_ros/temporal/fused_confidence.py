@@ -5,7 +5,7 @@ from __future__ import annotations
 from scipy.special import expit, logit
 
 LARGEST = 0.999
-"""What a frame before is worth at most: cameras are carried off, and videos are cut."""
+"""What a frame before is worth at most, set by hand: cameras are carried off, videos are cut."""
 SMALLEST = 1e-6
 
 
