@@ -26,7 +26,11 @@ class _Lines(tqdm):  # type: ignore[type-arg]  # no generic class when it runs
 
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         whole = "" if self.total is None else f" of {self.total}"
-        logger.info("%s: %d%s %ss%s", self.desc, self.n, whole, self.unit, self.postfix or "")
+        more = f", {self.postfix}" if self.postfix else ""
+        logger.info("%s: %d%s %ss%s", self.desc, self.n, whole, self.unit, more)
+
+    def set_postfix(self, *args: Any, refresh: bool = True, **values: Any) -> None:
+        super().set_postfix(*args, refresh=False, **values)  # or each would be a line
 
 
 def show_progress(

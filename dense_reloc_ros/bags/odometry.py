@@ -11,8 +11,8 @@ from dense_reloc_ros.bags.recorded_poses import TF_TYPE, pose_of, static_transfo
 from dense_reloc_ros.bags.topics import ODOMETRY_FRAME, TF_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp
+from dense_reloc_ros.sieve import Sieve
 from dense_reloc_ros.stamps import stamp_or
 
 logger = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def read_odometry(bag: BagReader, image_topic: str | None = None) -> Trajectory 
 def _poses(bag: BagReader, camera_frame: str) -> dict[int, FloatArray]:
     poses: dict[int, FloatArray] = {}
     mounts: dict[str, FloatArray] = {}
-    sieve = PoseSieve(f"{bag.path}: {TF_TOPIC}")
+    sieve = Sieve(f"{bag.path}: {TF_TOPIC}")
     for message in bag.messages([TF_TOPIC]):
         for transform in bag.decode(message).transforms:
             if transform.header.frame_id.lstrip("/") != ODOMETRY_FRAME:

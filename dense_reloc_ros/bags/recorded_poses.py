@@ -13,9 +13,9 @@ from dense_reloc_ros.bags.bag_reader import BagReader, stamp_of
 from dense_reloc_ros.bags.topics import TF_STATIC_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import from_quaternion, inverse
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp
+from dense_reloc_ros.sieve import Sieve
 from dense_reloc_ros.stamps import stamp_or
 
 POSE_TYPES = (
@@ -48,7 +48,7 @@ def read_body_poses(bag: BagReader, topic: str) -> BodyPoses:
     type_name = bag.require(topic, POSE_TYPES)
     poses: dict[int, FloatArray] = {}
     frames, bodies = [], []
-    sieve = PoseSieve(f"{bag.path}: {topic}")
+    sieve = Sieve(f"{bag.path}: {topic}")
     for message in bag.messages([topic]):
         decoded = bag.decode(message)
         stamp = stamp_or(stamp_of(decoded), message.time)
@@ -76,7 +76,7 @@ def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:
         InputError: frames that no chain of static transforms connects; names those there are.
     """
     edges: dict[str, dict[str, FloatArray]] = {}
-    sieve = PoseSieve(f"{bag.path}: {TF_STATIC_TOPIC}")
+    sieve = Sieve(f"{bag.path}: {TF_STATIC_TOPIC}")
     if bag.topics.get(TF_STATIC_TOPIC) == TF_TYPE:
         for message in bag.messages([TF_STATIC_TOPIC]):
             for transform in bag.decode(message).transforms:

@@ -13,9 +13,9 @@ from dense_reloc_ros.bags.recorded_poses import TF_TYPE, pose_of
 from dense_reloc_ros.bags.topics import ODOMETRY_FRAME, TF_STATIC_TOPIC, TF_TOPIC
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.sieve import Sieve
 
 
 class TransformTree:
@@ -120,7 +120,7 @@ def _transforms(bag: BagReader, topic: str) -> Iterator[tuple[int, str, str, Flo
     """Stamp, parent, child and T_parent_child of all transforms on a topic that can be used."""
     if bag.topics.get(topic) != TF_TYPE:
         return
-    sieve = PoseSieve(f"{bag.path}: {topic}")
+    sieve = Sieve(f"{bag.path}: {topic}")
     for message in bag.messages([topic]):
         for transform in bag.decode(message).transforms:
             parent, child = transform.header.frame_id.lstrip("/"), transform.child_frame_id

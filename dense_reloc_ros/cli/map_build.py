@@ -60,6 +60,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="directions that differ by less are the same way (default: 15)",
     )
     add("--frame-id", default="map", metavar="NAME", help="name of the map's frame (default: map)")
+    add(
+        "--accept-inconsistent",
+        action="store_true",
+        help="make a map although images, poses and depth contradict each other; `map info` then "
+        "says so",
+    )
     add("--store-images", action="store_true", help="keep the keyframes' images, for people")
     add(
         "--coordinates",
@@ -99,7 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
             _keyframe_distance(arguments, source),
             math.radians(arguments.keyframe_angle),
         )
-        scene_map = make_map(source, frames, describer, arguments.frame_id, progress)
+        scene_map = make_map(
+            source,
+            frames,
+            describer,
+            arguments.frame_id,
+            progress,
+            arguments.accept_inconsistent,
+        )
         if arguments.coordinates:
             scene_map = with_coordinates(scene_map, frames, progress=progress)
         has_images = arguments.store_images or arguments.coordinates

@@ -86,4 +86,5 @@ def _verdict(summary: MapSummary) -> str:
     calibration = summary.calibration
     views = calibration.held_out_views
     right = f"; {calibration.held_out_right} of {views} held-out views come out right"
-    return f"{verdict.state}: {verdict.reason}{scale}{right if views else ''}"
+    accepted = ", made by --accept-inconsistent" if verdict.state == "inconsistent" else ""
+    return f"{verdict.state}{accepted}: {verdict.reason}{scale}{right if views else ''}"

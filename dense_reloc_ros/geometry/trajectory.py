@@ -14,8 +14,8 @@ from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import from_quaternion, rigid, to_quaternion
+from dense_reloc_ros.sieve import Sieve
 from dense_reloc_ros.stamps import NANOSECONDS
 
 LATEST = 2**63 - 1
@@ -144,7 +144,7 @@ def read_tum(path: Path) -> Trajectory:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: cannot be read as a TUM trajectory: {error}") from None
     stamps, poses = [], []
-    sieve = PoseSieve(str(path))
+    sieve = Sieve(str(path))
     for number, line in enumerate(lines, start=1):
         fields = line.split("#", maxsplit=1)[0].replace(",", " ").split()
         if not fields:

@@ -43,10 +43,7 @@ def build_from_depth(
     keyframes: list[DescribedKeyframe] = []
     lifted: list[LiftedKeyframe] = []
     for frame in progress(frames, "describing keyframes"):
-        image, depth = frame.load_undistorted(), frame.load_depth()
-        if depth is None:
-            raise InputError(f"{frame.name}: its depth is missing, so points cannot be placed")
-        depth = frame.camera.undistort_depth(depth)
+        image, depth = frame.load_undistorted(), frame.camera.undistort_depth(frame.known_depth())
         description = describer.describe(image, reliable_depth(depth), vocabulary)
         if not _is_useful(frame, description):
             continue

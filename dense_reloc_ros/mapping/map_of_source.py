@@ -23,6 +23,7 @@ from dense_reloc_ros.mapping.consistency.judgement import judge_frames
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.local_origin import from_origin, local_origin
+from dense_reloc_ros.mapping.readable_frames import readable_frames
 from dense_reloc_ros.mapping.refinement import refine_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.pose_convention import AS_USUAL, PoseConvention
@@ -33,6 +34,10 @@ from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 logger = logging.getLogger(__name__)
+
+UNREADABLE = "image or depth that cannot be read"
+UNUSABLE = "nothing that can become a point of the map"
+"""Reasons why keyframes are left out."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +82,15 @@ def seven_scenes_source(
     Raises:
         InputError: no frames there, or most of them without a pose that can be used.
     """
-    frames = with_poses(read_seven_scenes(folder, camera, depth_scale))
+    everything = read_seven_scenes(folder, camera, depth_scale)
+    frames = with_poses(everything)
     # A single missing depth image is an accident, a folder without any is not.
     has_depth = any(frame.read_depth for frame in frames)
     description = f"folder {folder} in the layout of 7-Scenes"
     scale = depth_scale or default_depth_scale(frames)
-    return MapSource(frames, description, has_depth=has_depth, depth_scale=scale)
+    without = len(everything) - len(frames)
+    left_out = {"no pose that can be used": without} if without else {}
+    return MapSource(frames, description, has_depth=has_depth, depth_scale=scale, left_out=left_out)
 
 
 def with_poses(frames: Sequence[SourceFrame]) -> Sequence[SourceFrame]:
@@ -127,18 +135,30 @@ def make_map(
     describer: KeyframeDescriber,
     frame_id: str = "map",
     progress: Progress = silent,
+    accept_inconsistent: bool = False,
 ) -> SceneMap:
     """The map of those `frames` of a source that are its keyframes, calibrated where it can be.
 
-    Before anything is described, pairs of frames tell whether poses, images and depth belong
-    together (see `consistency`). What they say goes into the map.
+    Frames whose image or depth cannot be read are left out. Before anything is described, pairs of
+    frames tell whether poses, images and depth belong together (see `consistency`). What they say
+    goes into the map.
 
     Raises:
-        InputError: a frame without pose, image or depth, no usable point in any of them, or frames
-            that contradict each other.
+        InputError: a frame without pose, half of the frames or more that cannot be read, no usable
+            point in any of them, or, unless it is accepted, frames that contradict each other.
     """
+    keyframes = readable_frames(frames, source.description, source.has_depth, progress)
+    left_out = dict(source.left_out)
+    if unread := len(frames) - len(keyframes):
+        left_out[UNREADABLE] = unread
+    frames = keyframes
     verdict = judge_frames(
-        frames, source.has_depth, source.convention, source.depth_scale, progress
+        frames,
+        source.has_depth,
+        source.convention,
+        source.depth_scale,
+        progress,
+        accept_inconsistent,
     )
     log = logger.info if verdict.state == "consistent" else logger.warning
     log("the recording is %s: %s", verdict.state, verdict.reason)
@@ -153,7 +173,9 @@ def make_map(
         scene_map = build_from_points(frames, points, describer, frame_id, description, progress)
     x, y, z = origin.tolist()
     scene_map = with_information(scene_map, origin=(x, y, z))
-    scene_map = with_information(scene_map, verdict=verdict, left_out=dict(source.left_out))
+    if useless := len(frames) - scene_map.keyframe_count:
+        left_out[UNUSABLE] = useless
+    scene_map = with_information(scene_map, verdict=verdict, left_out=left_out)
     if not isinstance(describer, DenseDescriber):
         return scene_map
     return _fitted(scene_map, describer, image_of(scene_map, frames), source.has_depth, progress)

@@ -12,8 +12,8 @@ class MapVerdict(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    state: Literal["consistent", "doubtful", "unknown"]
-    """Unknown where too few keyframes show the same."""
+    state: Literal["consistent", "doubtful", "inconsistent", "unknown"]
+    """Unknown where too few keyframes show the same; inconsistent only by --accept-inconsistent."""
     reason: str
     """For people: what was found and, where it is doubtful, the likeliest cause."""
     pairs: int

@@ -42,21 +42,20 @@ def save(name: str, shape: tuple[int, ...], dtype: type) -> Callable[[Path], Non
 
 SKEWED = "1 0.5 0 0\n0 1 0 0\n0 0 1 0\n0 0 0 1"
 BAD_RECORDINGS = {
-    "missing image": (remove("frame-000002.color.png"), "frame-000002.color.jpg: missing"),
-    "cut image": (truncate("frame-000002.color.png"), "frame-000002.color.png: not a readable"),
-    "no image": (write_text("frame-000002.color.png", "x"), "frame-000002.color.png: not a"),
     "wrong intrinsics size": (
         lambda folder: write_camera_info(folder, 320),
-        "frame-000000: an image of 160x120 does not fit camera intrinsics for 320x120",
+        "frame-000000: an image of 160x120 does not fit camera intrinsics for 320x120 "
+        "(4 of 4 frames are bad)",
     ),
     "missing intrinsics": (remove("camera.yaml"), "camera.yaml: No such file"),
-    "missing depth": (remove("frame-000001.depth.png"), "frame-000001: its depth is missing"),
-    "cut depth": (truncate("frame-000003.depth.png"), "frame-000003.depth.png: not a readable"),
-    "depth of another size": (
-        save("frame-000003.depth.png", (60, 80), np.uint16),
-        "frame-000003: depth of 80x60 does not fit images of 160x120",
+    "half of the images": (
+        lambda folder: [truncate(f"frame-00000{k}.color.png")(folder) for k in (1, 3)],
+        "(2 of 4 frames are bad)",
     ),
-    "depth of 8 bits": (save("frame-000003.depth.png", (120, 160), np.uint8), "one channel of 16"),
+    "half of the depth": (
+        lambda folder: [remove(f"frame-00000{k}.depth.png")(folder) for k in (0, 2)],
+        "frame-000000: its depth is missing, so points cannot be placed (2 of 4 frames are bad)",
+    ),
 }
 
 
@@ -68,6 +67,60 @@ def test_bad_recordings_give_one_line_and_no_map(folder, capsys, problem):
     assert build(folder) == 2
     assert reason in error_line(capsys.readouterr().err)
     assert [entry.name for entry in folder.parent.iterdir()] == ["recording"]
+
+
+BAD_FRAMES = {
+    "missing image": (remove("frame-000001.color.png"), "frame-000001.color.jpg: no such file"),
+    "cut image": (truncate("frame-000001.color.png"), "frame-000001.color.png: not a readable"),
+    "no image": (write_text("frame-000001.color.png", "x"), "frame-000001.color.png: not a"),
+    "empty image": (write_text("frame-000001.color.png", ""), "frame-000001.color.png: not a"),
+    "folder as image": (
+        lambda folder: [
+            remove("frame-000001.color.png")(folder),
+            (folder / "frame-000001.color.png").mkdir(),
+        ],
+        "frame-000001.color.png: not a",
+    ),
+    "image of another size": (
+        save("frame-000001.color.png", (60, 80, 3), np.uint8),
+        "frame-000001: an image of 80x60 does not fit camera intrinsics for 160x120",
+    ),
+    "one pixel": (
+        save("frame-000001.color.png", (1, 1, 3), np.uint8),
+        "frame-000001: an image of 1x1 does not fit",
+    ),
+    "missing depth": (remove("frame-000001.depth.png"), "frame-000001: its depth is missing"),
+    "cut depth": (truncate("frame-000001.depth.png"), "frame-000001.depth.png: not a readable"),
+    "depth of another size": (
+        save("frame-000001.depth.png", (60, 80), np.uint16),
+        "frame-000001: depth of 80x60 does not fit images of 160x120",
+    ),
+    "depth of 8 bits": (save("frame-000001.depth.png", (120, 160), np.uint8), "one channel of 16"),
+}
+
+
+@pytest.mark.usefixtures("pixel_describer")
+@pytest.mark.parametrize("problem", BAD_FRAMES)
+def test_one_bad_image_or_depth_costs_its_frame_alone(folder, capsys, caplog, problem):
+    spoil, reason = BAD_FRAMES[problem]
+    spoil(folder)
+    assert build(folder) == 0
+    information = load_map(folder.parent / "map").information
+    assert information.keyframe_names == ["frame-000000", "frame-000002", "frame-000003"]
+    assert "1 of 4 frames are left out: " in caplog.text and reason in caplog.text
+    assert information.left_out == {"image or depth that cannot be read": 1}
+    capsys.readouterr()
+    assert main(["map", "info", str(folder.parent / "map")]) == 0
+    assert "left out      1 of 4: image or depth that cannot be read" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_a_keyframe_without_any_depth_value_is_counted(folder):
+    depth = Image.fromarray(np.zeros((120, 160), np.uint16))
+    depth.save(folder / "frame-000001.depth.png")
+    assert build(folder) == 0
+    information = load_map(folder.parent / "map").information
+    assert information.left_out == {"nothing that can become a point of the map": 1}
 
 
 BAD_POSES = {
@@ -89,6 +142,8 @@ def test_one_bad_pose_costs_its_frame_alone(folder, caplog, problem):
     assert names == ["frame-000000", "frame-000002", "frame-000003"]
     assert reason in caplog.text and "frame-000001" in caplog.text
     assert "1 of 4" in caplog.text
+    left_out = load_map(folder.parent / "map").information.left_out
+    assert left_out == {"no pose that can be used": 1}
 
 
 @pytest.mark.usefixtures("pixel_describer")
@@ -110,7 +165,8 @@ def test_recordings_with_most_poses_bad_are_refused(folder, capsys, spoil, reaso
 def test_a_failed_build_leaves_the_old_map(folder, capsys):
     assert build(folder) == 0
     before = load_map(folder.parent / "map", verify_content=True).information
-    (folder / "frame-000002.color.png").write_text("x")
+    for number in (1, 2):
+        (folder / f"frame-{number:06d}.color.png").write_text("x")
     assert build(folder) == 2
     assert load_map(folder.parent / "map", verify_content=True).information == before
     assert sorted(entry.name for entry in folder.parent.iterdir()) == ["map", "recording"]

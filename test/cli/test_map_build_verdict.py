@@ -85,6 +85,19 @@ def test_wrong_conventions_are_refused_and_the_named_option_makes_the_map(tmp_pa
     assert np.all(np.array(high) < [3.1, 2.6, 3.1])
 
 
+def test_a_refused_recording_is_accepted_on_request_and_map_info_says_so(tmp_path, capsys):
+    folder = write_recording(tmp_path / "recording", inverse)
+    assert build(folder) == 2
+    assert "(--accept-inconsistent makes it all the same)" in error_line(capsys.readouterr().err)
+    assert build(folder, "--accept-inconsistent") == 0
+    assert load_map(tmp_path / "map").information.verdict.state == "inconsistent"
+    capsys.readouterr()
+    assert main(["map", "info", str(tmp_path / "map")]) == 0
+    shown = capsys.readouterr().out
+    assert "verdict       inconsistent, made by --accept-inconsistent: " in shown
+    assert "poses look inverted: try --poses world-to-camera" in shown
+
+
 def test_depth_in_metres_as_floating_point_is_read_as_it_is(tmp_path):
     folder = write_recording(tmp_path / "recording", depth=lambda d: (d / 1000).astype(np.float32))
     assert build(folder) == 0

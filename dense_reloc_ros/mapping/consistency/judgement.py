@@ -58,6 +58,7 @@ def judge_frames(
     convention: PoseConvention = AS_USUAL,
     depth_scale: float = 1000.0,
     progress: Progress = silent,
+    accept: bool = False,
 ) -> MapVerdict:
     """Whether images, poses and depth of frames belong together.
 
@@ -71,9 +72,11 @@ def judge_frames(
         convention: how the poses were understood.
         depth_scale: values per metre of the depth, as it was understood.
         progress: shows how far it is.
+        accept: whether frames that contradict each other are told of, not refused.
 
     Raises:
-        InputError: frames that contradict each other; names the likeliest cause and the remedy.
+        InputError: frames that contradict each other, unless `accept`; names the likeliest cause
+            and the remedy.
     """
     pairs = view_pairs(frames, progress)
     if len(pairs) < LEAST_JUDGED:
@@ -84,7 +87,7 @@ def judge_frames(
             state="unknown", reason=reason, pairs=len(pairs), agreeing=0, error_degrees=None
         )
     poses = np.stack([frame.known_pose() for frame in frames])
-    return judge_pairs(pairs, poses, has_depth, convention, depth_scale)
+    return judge_pairs(pairs, poses, has_depth, convention, depth_scale, accept)
 
 
 def judge_pairs(
@@ -93,6 +96,7 @@ def judge_pairs(
     has_depth: bool,
     convention: PoseConvention,
     depth_scale: float,
+    accept: bool = False,
 ) -> MapVerdict:
     """As `judge_frames`, with the poses T_map_camera (K, 4, 4) and at least `LEAST_JUDGED` pairs.
 
@@ -110,16 +114,19 @@ def judge_pairs(
     )
     better = _better(given, others, convention, limit)
     cause = None if better is None else cause_of(better, convention, depth_scale, _depth(pairs))
-    if _is_refused(given, agreeing, better, convention):
+    is_refused = _is_refused(given, agreeing, better, convention)
+    if is_refused:
         cause = cause or _vague_cause(given, pairs, poses)
+    if is_refused and not accept:
         raise InputError(
-            f"images and poses contradict each other, so no map is made: {found}; {cause}"
+            f"images and poses contradict each other, so no map is made: {found}; {cause} "
+            "(--accept-inconsistent makes it all the same)"
         )
     doubts = [] if cause is None else [cause]
     if agreeing < MOST * len(pairs) and not doubts:
         doubts.append(_odd_keyframes(pairs, given.errors > limit))
     return MapVerdict(
-        state="doubtful" if doubts else "consistent",
+        state="inconsistent" if is_refused else "doubtful" if doubts else "consistent",
         reason="; ".join([found, *doubts]),
         pairs=len(pairs),
         agreeing=agreeing,

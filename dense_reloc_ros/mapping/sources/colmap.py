@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import checked_rigid, inverse
 from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.sieve import Sieve
 
 # COLMAP's model: our distortion model, and which of its parameters are fx fy cx cy and D.
 # Names: https://github.com/colmap/colmap/blob/main/src/colmap/sensor/models.h
@@ -51,7 +51,7 @@ def read_colmap(model: Path, images: Path) -> tuple[list[SourceFrame], KnownPoin
     )
     if not registered:
         raise InputError(f"{model}: the model is empty, it has no registered image")
-    sieve = PoseSieve(str(model))
+    sieve = Sieve(str(model))
     frames = []
     for number, image in enumerate(registered):
         T_map_camera = sieve.take(f"{model}: image {image.name}", partial(_pose, image))

@@ -12,10 +12,10 @@ import numpy as np
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.pose_sieve import PoseSieve
 from dense_reloc_ros.geometry.se3 import checked_rigid
 from dense_reloc_ros.images.image_file import MILLIMETRES, depth_scale_of_file, read_depth, read_rgb
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.sieve import Sieve
 
 FRAMES_PER_SECOND = 30.0
 _FILE = re.compile(r"(frame-(\d{6}))\.(color\.jpg|color\.png|depth\.tiff?|depth\.png|pose\.txt)")
@@ -34,8 +34,8 @@ def read_seven_scenes(
     Poses that are no rigid motions are left out with a warning.
 
     Raises:
-        InputError: no such folder, no frames in it, a pose or depth without its image, or most
-            poses cannot be used. Images are read, and complain, only when loaded.
+        InputError: no such folder, no images in it, or most poses cannot be used. Images are read,
+            and complain, only when loaded, also where they are missing beside a pose.
     """
     try:
         names = sorted(entry.name for entry in folder.iterdir())
@@ -45,9 +45,9 @@ def read_seven_scenes(
     for match in filter(None, map(_FILE.fullmatch, names)):
         kind = match[3].split(".")[0]
         files.setdefault(match[1], {})[kind] = folder / match[0]
-    if not files:
+    if not any("color" in kinds for kinds in files.values()):
         raise InputError(f"{folder}: no images frame-XXXXXX.color.jpg or .png")
-    sieve = PoseSieve(str(folder))
+    sieve = Sieve(str(folder))
     frames = [
         _frame(name, folder, files[name], camera, sieve, depth_scale) for name in sorted(files)
     ]
@@ -66,19 +66,16 @@ def _frame(
     folder: Path,
     files: dict[str, Path],
     camera: Camera,
-    sieve: PoseSieve,
+    sieve: Sieve,
     depth_scale: float | None,
 ) -> SourceFrame:
-    if "color" not in files:
-        present = next(iter(files.values())).name
-        raise InputError(f"{folder / name}.color.jpg: missing, though {present} is there")
     pose = files.get("pose")
     return SourceFrame(
         name=name,
         timestamp=int(name.removeprefix("frame-")) / FRAMES_PER_SECOND,
         camera=camera,
         T_map_camera=sieve.take(str(pose), partial(_read_pose, pose)) if pose else None,
-        read_image=partial(read_rgb, files["color"]),
+        read_image=partial(read_rgb, files.get("color", folder / f"{name}.color.jpg")),
         read_depth=partial(read_depth, files["depth"], depth_scale) if "depth" in files else None,
     )
 

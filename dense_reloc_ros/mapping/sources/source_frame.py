@@ -83,3 +83,14 @@ class SourceFrame:
                 f"images of {self.camera.width}x{self.camera.height}"
             )
         return depth
+
+    def known_depth(self) -> DepthImage:
+        """As `load_depth`.
+
+        Raises:
+            InputError: as `load_depth`, or there is none.
+        """
+        depth = self.load_depth()
+        if depth is None:
+            raise InputError(f"{self.name}: its depth is missing, so points cannot be placed")
+        return depth

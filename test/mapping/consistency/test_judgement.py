@@ -125,7 +125,7 @@ def test_depth_of_another_unit_is_refused_with_its_scale(pairs, poses, factor, t
 
 @pytest.mark.parametrize("per_metre", [1000, 100])
 def test_positions_of_another_unit_are_refused_with_their_scale(pairs, poses, per_metre):
-    with pytest.raises(InputError, match=f"--pose-scale {per_metre}$"):
+    with pytest.raises(InputError, match=f"--pose-scale {per_metre} \\("):
         judge(pairs, in_unit(poses, per_metre))
 
 

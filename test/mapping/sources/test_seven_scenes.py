@@ -90,10 +90,14 @@ def test_a_bad_pose_among_good_ones_is_left_out_and_named(folder, value, caplog)
     assert "frame-000040.pose.txt: not a pose" in caplog.text
 
 
-def test_missing_image_folder_and_frames_are_refused(folder, tmp_path):
+def test_an_image_missing_beside_its_pose_is_told_when_it_is_loaded(folder):
     (folder / "frame-000007.color.png").unlink()
-    with pytest.raises(InputError, match=r"frame-000007.color.jpg: missing, though frame-000007"):
-        read_seven_scenes(folder, CAMERA)
+    (frame,) = (f for f in read_seven_scenes(folder, CAMERA) if f.name == "frame-000007")
+    with pytest.raises(InputError, match=r"frame-000007.color.jpg: no such file"):
+        frame.load_image()
+
+
+def test_missing_folder_and_frames_are_refused(folder, tmp_path):
     with pytest.raises(InputError, match=r"absent: No such file"):
         read_seven_scenes(tmp_path / "absent", CAMERA)
     (tmp_path / "empty").mkdir()
