@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import logging
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, TypeVar
 
 from tqdm import tqdm
@@ -29,8 +29,13 @@ class _Lines(tqdm):  # type: ignore[type-arg]  # no generic class when it runs
         more = f", {self.postfix}" if self.postfix else ""
         logger.info("%s: %d%s %ss%s", self.desc, self.n, whole, self.unit, more)
 
-    def set_postfix(self, *args: Any, refresh: bool = True, **values: Any) -> None:
-        super().set_postfix(*args, refresh=False, **values)  # or each would be a line
+    def set_postfix(
+        self,
+        ordered_dict: Mapping[str, object] | None = None,
+        refresh: bool | None = True,
+        **kwargs: Any,
+    ) -> None:
+        super().set_postfix(ordered_dict, refresh=False, **kwargs)  # or each would be a line
 
 
 def show_progress(

@@ -32,6 +32,17 @@ def test_lines_come_now_and_then(caplog, monkeypatch):
     assert len(lines(caplog)) > 2
 
 
+def test_results_so_far_do_not_make_a_line_each(caplog):
+    with caplog.at_level(logging.INFO, logger=progress.logger.name):
+        shown = show_progress(range(50), "localizing")
+        for number in shown:
+            shown.set_postfix(localized=number)
+    assert lines(caplog) == [
+        "localizing: 0 of 50 frames",
+        "localizing: 50 of 50 frames, localized=49",
+    ]
+
+
 def test_terminals_get_a_bar(capsys, monkeypatch, caplog):
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     with caplog.at_level(logging.INFO, logger=progress.logger.name):

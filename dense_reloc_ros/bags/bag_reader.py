@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from rosbags.typesys import Stores, get_typestore
 
 from dense_reloc_ros.bags.storage import is_cdr, storage_readers
 from dense_reloc_ros.errors import InputError, family
+from dense_reloc_ros.sieve import Sieve
 from dense_reloc_ros.stamps import NANOSECONDS
 
 
@@ -112,6 +114,32 @@ class BagReader:
         """
         with self._damage_reported():
             return self._reader.deserialize(message.data, message.type_name)
+
+    def decoded(self, topics: Sequence[str]) -> Iterator[tuple[BagMessage, Any]]:
+        """Messages of some topics and what `decode` makes of them, in the order of recording.
+
+        Damaged ones are left out with a warning.
+
+        Raises:
+            InputError: a damaged bag, or half of the messages or more that are damaged.
+        """
+        sieve = Sieve(f"{self.path}: {', '.join(topics)}", "messages")
+        for message in self.messages(topics):
+            where = f"{message.topic} at {message.time / 1e9:.3f} s"
+            decoded = sieve.take(where, partial(self.decode, message))
+            if decoded is not None:
+                yield message, decoded
+        sieve.close()
+
+    def first(self, topic: str) -> Any:
+        """The first message of a topic that can be decoded.
+
+        Raises:
+            InputError: none can.
+        """
+        for _, decoded in self.decoded([topic]):
+            return decoded
+        raise InputError(f"{self.path}: topic {topic} has no messages")
 
     def _connections(self, topics: Sequence[str]) -> list[Connection]:
         return [

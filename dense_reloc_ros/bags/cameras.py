@@ -59,15 +59,9 @@ def read_info(bag: BagReader, topic: str) -> CameraInfoFields:
 
     Where none is calibrated, it is the first one.
     """
-    first: CameraInfoFields | None = None
-    for message in bag.messages([topic]):
-        info: CameraInfoFields = bag.decode(message)
-        if is_calibrated(info):
-            return info
-        first = first or info
-    if first is None:
-        raise InputError(f"{bag.path}: topic {topic} has no messages")
-    return first
+    calibrated = (info for _, info in bag.decoded([topic]) if is_calibrated(info))
+    info: CameraInfoFields = next(calibrated, None) or bag.first(topic)
+    return info
 
 
 def decode_image(message: Any) -> RgbImage:
@@ -82,7 +76,7 @@ def decode_image(message: Any) -> RgbImage:
 
 
 def _holds_depth(bag: BagReader, topic: str) -> bool:
-    message = bag.decode(next(bag.messages([topic])))
+    message = bag.first(topic)
     if message.__msgtype__ == COMPRESSED_TYPE:
         return "compressedDepth" in message.format or message.format.startswith("16UC1")
     # mono16 may be either; as the only image of a bag it is a camera's.

@@ -183,8 +183,7 @@ def read_camera(bag: BagReader, image_topic: str, rectified: bool | None = None)
 
 def _index(bag: BagReader, topic: str) -> list[_IndexedImage]:
     images = []
-    for message in bag.messages([topic]):
-        decoded = bag.decode(message)
+    for message, decoded in bag.decoded([topic]):
         stamp = stamp_or(stamp_of(decoded), message.time)
         images.append(_IndexedImage(topic, message.time, stamp, decoded.header.frame_id))
     return sorted(images, key=lambda image: image.stamp)
@@ -235,7 +234,7 @@ def _smallest_gap(bag: BagReader, topic: str, frames: Sequence[SourceFrame]) -> 
 
 def default_depth_scale(bag: BagReader, topic: str) -> float:
     """Values per metre that the depth on a topic has by REP-118."""
-    return _usual_scale(bag.decode(next(bag.messages([topic]))))
+    return _usual_scale(bag.first(topic))
 
 
 def _decode_depth(message: Any, scale: float | None) -> DepthImage:

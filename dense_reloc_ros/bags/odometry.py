@@ -30,7 +30,7 @@ def read_odometry(bag: BagReader, image_topic: str | None = None) -> Trajectory 
     if bag.topics.get(TF_TOPIC) != TF_TYPE:
         return None
     topic = find_image_topic(bag) if image_topic is None else image_topic
-    camera_frame = bag.decode(next(bag.messages([topic]))).header.frame_id
+    camera_frame = bag.first(topic).header.frame_id
     try:
         poses = _poses(bag, camera_frame)
     except InputError as error:
@@ -43,8 +43,8 @@ def _poses(bag: BagReader, camera_frame: str) -> dict[int, FloatArray]:
     poses: dict[int, FloatArray] = {}
     mounts: dict[str, FloatArray] = {}
     sieve = Sieve(f"{bag.path}: {TF_TOPIC}")
-    for message in bag.messages([TF_TOPIC]):
-        for transform in bag.decode(message).transforms:
+    for message, decoded in bag.decoded([TF_TOPIC]):
+        for transform in decoded.transforms:
             if transform.header.frame_id.lstrip("/") != ODOMETRY_FRAME:
                 continue
             body = transform.child_frame_id

@@ -49,8 +49,7 @@ def read_body_poses(bag: BagReader, topic: str) -> BodyPoses:
     poses: dict[int, FloatArray] = {}
     frames, bodies = [], []
     sieve = Sieve(f"{bag.path}: {topic}")
-    for message in bag.messages([topic]):
-        decoded = bag.decode(message)
+    for message, decoded in bag.decoded([topic]):
         stamp = stamp_or(stamp_of(decoded), message.time)
         where = f"{bag.path}: {topic}: at {format_stamp(stamp)} s"
         pose = sieve.take(where, partial(pose_of, decoded))
@@ -78,8 +77,8 @@ def static_transform(bag: BagReader, parent: str, child: str) -> FloatArray:
     edges: dict[str, dict[str, FloatArray]] = {}
     sieve = Sieve(f"{bag.path}: {TF_STATIC_TOPIC}")
     if bag.topics.get(TF_STATIC_TOPIC) == TF_TYPE:
-        for message in bag.messages([TF_STATIC_TOPIC]):
-            for transform in bag.decode(message).transforms:
+        for _, decoded in bag.decoded([TF_STATIC_TOPIC]):
+            for transform in decoded.transforms:
                 pair = transform.header.frame_id.lstrip("/"), transform.child_frame_id.lstrip("/")
                 T_a_b = sieve.take(f"'{pair[0]}' to '{pair[1]}'", partial(pose_of, transform))
                 if T_a_b is None:

@@ -100,8 +100,8 @@ def _compared(bag: BagReader, topic: str, twin: str, info: CameraInfoFields) -> 
 
 def _same_time(bag: BagReader, topic: str, twin: str) -> tuple[BagMessage, BagMessage] | None:
     seen: dict[str, dict[int, BagMessage]] = {topic: {}, twin: {}}
-    for message in bag.messages([topic, twin]):
-        stamp = stamp_of(bag.decode(message))
+    for message, decoded in bag.decoded([topic, twin]):
+        stamp = stamp_of(decoded)
         seen[message.topic][stamp] = message
         other = seen[twin if message.topic == topic else topic].get(stamp)
         if other is not None:

@@ -121,8 +121,8 @@ def _transforms(bag: BagReader, topic: str) -> Iterator[tuple[int, str, str, Flo
     if bag.topics.get(topic) != TF_TYPE:
         return
     sieve = Sieve(f"{bag.path}: {topic}")
-    for message in bag.messages([topic]):
-        for transform in bag.decode(message).transforms:
+    for _, decoded in bag.decoded([topic]):
+        for transform in decoded.transforms:
             parent, child = transform.header.frame_id.lstrip("/"), transform.child_frame_id
             child = child.lstrip("/")
             pose = sieve.take(f"'{parent}' to '{child}'", partial(pose_of, transform))

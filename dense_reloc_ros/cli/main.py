@@ -7,6 +7,7 @@ import importlib
 import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from dense_reloc_ros import __version__
 
@@ -20,6 +21,13 @@ NOBODY_READS = 141
 """What shells report for a command whose output nobody reads any more."""
 INTERRUPTED = 130
 """What shells report for a command that Ctrl-C ended."""
+
+
+class OneLineParser(argparse.ArgumentParser):
+    """Says in one line what is wrong with a command line, as all errors are told."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(FAILED, f"dense-reloc: error: {message} (see {self.prog} --help)\n")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -55,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def parser() -> argparse.ArgumentParser:
     """The parser of all commands."""
-    top = argparse.ArgumentParser(
+    top = OneLineParser(
         prog="dense-reloc", description="Where a camera is in a place mapped before."
     )
     top.add_argument("--version", action="version", version=f"%(prog)s {__version__}")

@@ -59,7 +59,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         metavar="DEGREES",
         help="directions that differ by less are the same way (default: 15)",
     )
-    add("--frame-id", default="map", metavar="NAME", help="name of the map's frame (default: map)")
+    add(
+        "--frame-id",
+        type=_frame_name,
+        default="map",
+        metavar="NAME",
+        help="name of the map's frame (default: map)",
+    )
     add(
         "--accept-inconsistent",
         action="store_true",
@@ -141,3 +147,11 @@ def _keyframe_distance(arguments: argparse.Namespace, source: MapSource) -> floa
         arguments.keyframe_angle,
     )
     return KEYFRAME_DISTANCE
+
+
+def _frame_name(text: str) -> str:
+    """The name of a frame of TF, which has no slash in front."""
+    name = text.strip().lstrip("/")
+    if not name:
+        raise argparse.ArgumentTypeError("the map's frame needs a name, such as map")
+    return name

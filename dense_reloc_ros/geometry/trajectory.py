@@ -132,39 +132,50 @@ def parse_stamp(text: str) -> int:
 def read_tum(path: Path) -> Trajectory:
     """The trajectory in a TUM file: lines `timestamp tx ty tz qx qy qz qw`, # for comments.
 
-    Poses that are not finite are left out with a warning. Times may be given in other units, as
+    Poses that are not finite are left out with a warning, and so is another pose of a time that has
+    one already; lines that repeat a pose do not count. Times may be given in other units, as
     `parse_stamp` recognizes them.
 
     Raises:
-        InputError: a file that cannot be read, has no poses, or two at one time, or a line without
+        InputError: a file that cannot be read, has no poses or mostly bad ones, or a line without
             eight numbers; names the file and the line.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a TUM trajectory: {error}") from None
-    stamps, poses = [], []
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read as a TUM trajectory: {reason}") from None
+    poses: dict[int, FloatArray] = {}
     sieve = Sieve(str(path))
     for number, line in enumerate(lines, start=1):
         fields = line.split("#", maxsplit=1)[0].replace(",", " ").split()
-        if not fields:
+        if not fields or (not poses and all(_is_word(field) for field in fields)):
             continue
         try:
             stamp, values = _parse_fields(fields)
         except InputError as error:
             raise InputError(f"{path}: line {number}: {error}") from None
         where = f"{path}: line {number}"
-        pose = sieve.take(where, partial(from_quaternion, values[:3], values[3:]))
+        pose = sieve.take(where, partial(_pose_of, values, poses.get(stamp)))
         if pose is not None:
-            stamps.append(stamp)
-            poses.append(pose)
+            poses[stamp] = pose
     sieve.close()
     if not poses:
         raise InputError(f"{path}: there are no poses in the file")
-    try:
-        return Trajectory.from_poses(stamps, poses)
-    except InputError as error:
-        raise InputError(f"{path}: {error}") from None
+    return Trajectory.from_poses(list(poses), list(poses.values()))
+
+
+def _is_word(field: str) -> bool:
+    """Whether it can be part of a line that names the columns."""
+    return field[0].isalpha() and field.lower() not in ("nan", "inf", "infinity")
+
+
+def _pose_of(values: FloatArray, same_time: FloatArray | None) -> FloatArray:
+    """The pose of a line; `same_time` is that of an earlier line with the same time, if any."""
+    pose = from_quaternion(values[:3], values[3:])
+    if same_time is not None and not np.allclose(pose, same_time, rtol=0.0, atol=1e-6):
+        raise InputError("an earlier line has another pose at the same time")
+    return pose
 
 
 def _parse_fields(fields: Sequence[str]) -> tuple[int, FloatArray]:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import DepthImage, RgbImage
+from dense_reloc_ros.images.bit_depth import eight_bits
 from dense_reloc_ros.images.rvl import decode_rvl
 
 # Encoding: bytes of a channel, channels, and the OpenCV conversion to RGB (None: it is RGB).
@@ -54,7 +55,6 @@ DEPTH_ENCODINGS: dict[str, np.dtype[Any]] = {
 }
 PLANAR_ENCODINGS = {"nv12": cv2.COLOR_YUV2RGB_NV12, "nv21": cv2.COLOR_YUV2RGB_NV21}
 """YUV 4:2:0, with half as many rows of colours behind the rows of brightness."""
-SENSOR_BITS = (10, 12, 14, 16)
 COMPRESSED_DEPTH_HEADER = struct.Struct("<iff")
 """Of compressed_depth_image_transport: its code, and how float depth is quantized (A, B)."""
 RVL_SIZE = struct.Struct("<II")
@@ -100,8 +100,7 @@ def decode_raw(image: ImageFields) -> RgbImage:
         )
     pixels = _unpadded(image, np.dtype(f"u{channel_bytes}"), channels)
     if channel_bytes == 2:
-        used = next(bits for bits in SENSOR_BITS if int(pixels.max()) < 1 << bits)
-        pixels = (pixels >> (used - 8)).astype(np.uint8)
+        pixels = eight_bits(pixels)
     if conversion is None:
         return np.ascontiguousarray(pixels)
     return np.asarray(cv2.cvtColor(np.ascontiguousarray(pixels), conversion), dtype=np.uint8)
@@ -131,10 +130,14 @@ def decode_compressed(data: Bytes) -> RgbImage:
     if _is_huge(encoded):
         raise InputError(f"the compressed image has more than {MOST_PIXELS >> 20} megapixels")
     try:
-        bgr = cv2.imdecode(encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION)
+        bgr = cv2.imdecode(
+            encoded, cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION | cv2.IMREAD_ANYDEPTH
+        )
     except cv2.error:
         bgr = None
-    if bgr is None:
+    if bgr is not None and bgr.dtype == np.uint16:
+        bgr = eight_bits(np.asarray(bgr, dtype=np.uint16))
+    if bgr is None or bgr.dtype != np.uint8:
         raise InputError(f"the compressed image ({encoded.size} bytes) cannot be decoded")
     return np.asarray(cv2.cvtColor(bgr, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 

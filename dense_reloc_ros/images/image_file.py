@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.images.bit_depth import eight_bits
 
 MILLIMETRES = 1000.0
 """Values per metre of depth in whole numbers, unless something else is said."""
@@ -20,12 +21,18 @@ NO_DEPTH = (0, 65535)
 def read_rgb(path: Path, encoded: bytes | None = None) -> NDArray[np.uint8]:
     """An image file as RGB (H, W, 3), its rows and columns those of the sensor (no EXIF turning).
 
+    Grey images of 16 bits keep the upper eight of the bits that are used.
+
     `encoded` is what the file holds, where it was read before.
 
     Raises:
         InputError: a file that is missing or not a whole image.
     """
-    return np.array(_open(path, encoded).convert("RGB"))
+    image = _open(path, encoded)
+    if image.mode.startswith("I"):
+        grey = eight_bits(np.array(image).clip(0, 65535).astype(np.uint16))
+        return np.repeat(grey[..., None], 3, axis=2)
+    return np.array(image.convert("RGB"))
 
 
 def read_depth(path: Path, scale: float | None = None) -> NDArray[np.float32]:
@@ -73,4 +80,5 @@ def _open(path: Path, encoded: bytes | None = None) -> Image.Image:
         raise InputError(f"{path}: no such file") from None
     # Pillow's decoders raise these for damaged files and for sizes that nobody means.
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise InputError(f"{path}: not a readable image ({error})") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise InputError(f"{path}: not a readable image ({reason})") from None

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -65,9 +66,9 @@ def camera_info(focal: float = 5.0) -> Any:
 
 @pytest.fixture
 def write(tmp_path: Path):
-    """Writes (topic, message) pairs, one a second, as a bag."""
+    """Writes (topic, message) pairs, one a second, as a bag; `damaged` ones are cut short."""
 
-    def write(*messages: tuple[str, Any]) -> Path:
+    def write(*messages: tuple[str, Any], damaged: Sequence[int] = ()) -> Path:
         connections = {}
         path = tmp_path / "bag"
         with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
@@ -75,7 +76,9 @@ def write(tmp_path: Path):
                 kind = message.__msgtype__
                 if topic not in connections:
                     connections[topic] = writer.add_connection(topic, kind, typestore=TYPES)
-                data = TYPES.serialize_cdr(message, kind)
+                data = bytes(TYPES.serialize_cdr(message, kind))
+                if index in damaged:
+                    data = data[:9]
                 writer.write(connections[topic], (index + 100) * 10**9, data)
         return path
 
@@ -156,6 +159,26 @@ def test_an_image_that_cannot_be_decoded_is_named_by_its_time(write):
         (frame,) = read_frames(bag)
         with pytest.raises(InputError, match=r"/c/image at 7\.0+ s: unknown image encoding 'odd'"):
             frame.load_image()
+
+
+def test_damaged_messages_among_good_ones_are_left_out_and_named(write, caplog):
+    infos = [("/camera_info", camera_info())] * 3
+    images = [("/image", image(stamp)) for stamp in (1, 2, 3)]
+    path = write(*infos, *images, damaged=(0, 4))
+    with BagReader(path) as bag:
+        frames = read_frames(bag)
+    assert [frame.stamp for frame in frames] == [10**9, 3 * 10**9]
+    assert frames[0].camera.fx == 5.0
+    assert "/image: 1 of 3 messages are left out: /image at 104.000 s: " in caplog.text
+
+
+def test_messages_that_are_mostly_damaged_are_refused(write):
+    infos = [("/camera_info", camera_info())]
+    images = [("/image", image(stamp)) for stamp in (1, 2)]
+    reason = r"/image at 101.000 s: .*1 of 2 messages are bad"
+    path = write(*infos, *images, damaged=(1,))
+    with BagReader(path) as bag, pytest.raises(InputError, match=reason):
+        read_frames(bag)
 
 
 def test_depth_belongs_to_the_image_of_its_time(write):

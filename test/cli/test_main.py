@@ -140,3 +140,26 @@ def test_quiet_leaves_errors_alone(tmp_path):
     assert said("") == ["half", "doubt"]
     assert said("quiet=True") == []
     assert said("verbose=True") == ["half", "detail", "doubt"]
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ([], "the following arguments are required: COMMAND (see dense-reloc --help)"),
+        (
+            ["map", "build", "--depth-scale", "nan"],
+            "argument --depth-scale: nan is not a positive number (see dense-reloc map build "
+            "--help)",
+        ),
+        (
+            ["map", "build", "--frame-id", "/"],
+            "argument --frame-id: the map's frame needs a name, such as map (see dense-reloc map "
+            "build --help)",
+        ),
+    ],
+)
+def test_wrong_command_lines_are_one_line(capsys, line, reason):
+    with pytest.raises(SystemExit) as ended:
+        command.main(line)
+    assert ended.value.code == 2
+    assert capsys.readouterr() == ("", f"dense-reloc: error: {reason}\n")

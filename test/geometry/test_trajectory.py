@@ -63,7 +63,7 @@ def test_lines_are_put_in_the_order_of_time(tmp_path: Path):
         ("1 0 0 0 0 0 0 0\n", "line 1: .*non-zero quaternion"),
         ("nan 0 0 0 0 0 0 1\n", "line 1: 'nan' is not a time"),
         ("inf 0 0 0 0 0 0 1\n", "line 1: 'inf' is not a time"),
-        ("1 0 0 0 0 0 0 1\n1 0 0 0 0 0 0 1\n", "not in the order of time"),
+        ("1 0 0 0 0 0 0 1\n1 2 0 0 0 0 0 1\n", "line 2: an earlier line has another pose"),
     ],
 )
 def test_what_is_no_trajectory_is_refused_with_the_place(tmp_path: Path, content, message):
@@ -171,3 +171,32 @@ def test_any_file_is_a_trajectory_or_one_line(tmp_path: Path, content):
         assert np.isfinite(read_tum(path).poses).all()
     except InputError as error:
         assert str(error).startswith(f"{path}: ") and "\n" not in str(error)
+
+
+LINE = "1 0 0 0 0 0 0 1\n"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xef\xbb\xbf" + LINE.encode(),
+        b"\xef\xbb\xbf# of Windows\r\n1 0 0 0 0 0 0 1\r\n",
+        ("timestamp tx ty tz qx qy qz qw\n" + LINE).encode(),
+        ("timestamp,tx,ty,tz,qx,qy,qz,qw\n" + LINE.replace(" ", ",")).encode(),
+        (3 * LINE).encode(),
+        LINE.replace("0 1\n", "0 -1\n").encode() + LINE.encode(),
+    ],
+)
+def test_marks_headers_and_repeated_lines_are_understood(tmp_path: Path, content):
+    path = tmp_path / "poses.tum"
+    path.write_bytes(content)
+    read = read_tum(path)
+    assert read.stamps.tolist() == [1_000_000_000]
+    np.testing.assert_array_equal(read.poses, [np.eye(4)])
+
+
+def test_another_pose_at_the_same_time_is_left_out(tmp_path: Path, caplog):
+    path = tmp_path / "poses.tum"
+    path.write_text("2 0 0 0 0 0 0 1\n" + LINE + "1 5 0 0 0 0 0 1\n")
+    assert read_tum(path).poses[:, 0, 3].tolist() == [0, 0]
+    assert "line 3: an earlier line has another pose at the same time" in caplog.text

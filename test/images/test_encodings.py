@@ -158,6 +158,13 @@ def test_compressed_images_come_out_as_rgb(rgb):
     np.testing.assert_array_equal(decode_compressed(encoded), rgb)
 
 
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_compressed_images_of_16_bits_keep_the_upper_eight_of_the_used_ones(bits):
+    eight = np.array([[0, 7], [128, 255]], np.uint16)
+    encoded = cv2.imencode(".png", eight << (bits - 8))[1].tobytes()
+    np.testing.assert_array_equal(decode_compressed(encoded), np.repeat(eight[..., None], 3, 2))
+
+
 @pytest.mark.parametrize("data", [b"", b"no image at all", b"\xff\xd8\xff\xe0broken"])
 def test_bytes_that_are_no_image_are_refused(data):
     with pytest.raises(InputError, match=r"empty|cannot be decoded"):

@@ -23,6 +23,15 @@ def test_grey_images_get_three_channels(tmp_path):
     np.testing.assert_array_equal(read_rgb(tmp_path / "grey.png"), np.full((4, 6, 3), 7))
 
 
+@pytest.mark.parametrize("bits", [10, 12, 16])
+def test_grey_images_of_16_bits_keep_the_upper_eight_of_the_used_ones(tmp_path, bits):
+    eight = np.array([[0, 7, 128], [200, 254, 255]], np.uint16)
+    Image.fromarray(eight << (bits - 8)).save(tmp_path / "grey.png")
+    read = read_rgb(tmp_path / "grey.png")
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, np.repeat(eight[..., None], 3, axis=2))
+
+
 def test_depth_is_in_metres_and_zero_where_unknown(tmp_path):
     millimetres = np.array([[0, 1, 1500], [65534, 65535, 250]], np.uint16)
     Image.fromarray(millimetres).save(tmp_path / "depth.png")

@@ -37,7 +37,9 @@ def make_folder(folder: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise InputError(f"{folder}: the report cannot be written: {error}") from None
+        raise InputError(
+            f"{folder}: the report cannot be written: {error.strerror or error}"
+        ) from None
 
 
 def report_run(
@@ -134,7 +136,9 @@ def _written_to(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise InputError(f"{folder}: the report cannot be written: {error}") from None
+        raise InputError(
+            f"{folder}: the report cannot be written: {error.strerror or error}"
+        ) from None
 
 
 def _write_errors(path: Path, records: Sequence[FrameRecord]) -> None:

@@ -101,6 +101,8 @@ def load_camera_info(path: Path, rectified: bool = False) -> Camera:
         InputError: a file that is missing, is not such YAML, or describes no usable camera.
     """
     documents = _documents(path)
+    if not all(isinstance(values, Mapping) for values in documents):
+        raise InputError(f"{path}: not a camera_info file: there are no named values in it")
     try:
         cameras = [_CameraInfoFile.model_validate(values) for values in documents]
         calibrated = [camera for camera in cameras if is_calibrated(camera)]

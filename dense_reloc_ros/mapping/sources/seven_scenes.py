@@ -82,7 +82,8 @@ def _frame(
 
 def _read_pose(path: Path) -> FloatArray:
     try:
-        numbers = np.array(path.read_text().split(), dtype=np.float64)
+        text = path.read_text(encoding="utf-8-sig").replace(",", " ")
+        numbers = np.array(text.split(), dtype=np.float64)
         return checked_rigid(numbers.reshape(-1, 4))
     except OSError as error:
         raise InputError(f"not a pose: {error.strerror}") from None

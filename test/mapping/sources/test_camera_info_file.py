@@ -197,3 +197,11 @@ def test_nothing_in_a_file_is_executed(tmp_path):
     with pytest.raises(InputError, match="not YAML"):
         load_camera_info(write(tmp_path, GOOD.replace("image_width: 640", call)))
     assert not witness.exists()
+
+
+@pytest.mark.parametrize("content", ["", "- 1\n- 2\n", "just words", "---\n---\n"])
+def test_files_without_named_values_are_said_to_be_no_camera_info(tmp_path, content):
+    path = tmp_path / "camera.yaml"
+    path.write_text(content)
+    with pytest.raises(InputError, match=r"camera.yaml: not a camera_info file: there are no nam"):
+        load_camera_info(path)

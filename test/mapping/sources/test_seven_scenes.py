@@ -120,3 +120,11 @@ def test_kitchen():
     assert frames[3].load_image().shape == (480, 640, 3)
     depth = frames[3].load_depth()
     assert 0.5 < np.median(depth[depth > 0]) < 5.0
+
+
+def test_poses_with_the_marks_of_windows_and_commas_are_read(folder):
+    path = folder / "frame-000007.pose.txt"
+    text = path.read_text().replace(" ", ", ").replace("\n", "\r\n")
+    path.write_bytes(b"\xef\xbb\xbf" + text.encode())
+    (frame,) = (f for f in read_seven_scenes(folder, CAMERA) if f.name == "frame-000007")
+    np.testing.assert_allclose(frame.T_map_camera, pose(), atol=1e-9)
