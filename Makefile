@@ -54,7 +54,7 @@ lock:
 	uv pip compile --universal --python-version 3.10 --no-annotate --upgrade \
 		--custom-compile-command "make lock" --output-file requirements/lock.txt \
 		requirements/library.txt requirements/ros.txt requirements/loop_closure.txt \
-		requirements/development.txt
+		requirements/view.txt requirements/development.txt
 
 # Runs the commands in docs/baseline.json (hours) on the scenes in DATA and says which numbers differ
 # by more than their noise; update-numbers writes what was found. WORK keeps maps and results.

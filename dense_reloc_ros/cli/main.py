@@ -11,7 +11,7 @@ from typing import NoReturn
 
 from dense_reloc_ros import __version__
 
-COMMANDS = ("demo", "map", "bag", "localize", "replay", "bench", "train")
+COMMANDS = ("demo", "map", "bag", "localize", "replay", "view", "bench", "train")
 """In the order of the help text; each is the module of this package that registers it."""
 COMPLETION = "_ARGCOMPLETE"
 """Variable of the environment by which a shell asks for completions."""

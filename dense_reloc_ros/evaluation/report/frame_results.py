@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
-from pydantic import BaseModel, TypeAdapter
+import numpy as np
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.metrics.accuracy import WRONG
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import to_quaternion
+from dense_reloc_ros.geometry.se3 import PoseError, from_quaternion, to_quaternion
+
+FRAMES_FILE = "frames.json"
 
 
 class FramePose(BaseModel):
@@ -19,6 +25,10 @@ class FramePose(BaseModel):
     """x, y, z in metres."""
     orientation: tuple[float, ...]
     """Quaternion x, y, z, w."""
+
+    def matrix(self) -> FloatArray:
+        """(4, 4) T_map_camera."""
+        return from_quaternion(np.array(self.position), np.array(self.orientation))
 
 
 class FrameOutcome(BaseModel):
@@ -34,6 +44,9 @@ class FrameOutcome(BaseModel):
     """Why there is no pose."""
     pose: FramePose | None
     """The published one."""
+    rejected_pose: FramePose | None = None
+    """One that was found but not published; null also where nobody tells."""
+    ground_truth: FramePose | None = None
     covariance: tuple[tuple[float, ...], ...] | None
     """6x6 of the pose, translation first, in the axes of the map."""
     score: float | None
@@ -47,11 +60,39 @@ class FrameOutcome(BaseModel):
     keyframes: tuple[int, ...]
     """Of the map, that the frame was localized against."""
 
+    @property
+    def is_wrong(self) -> bool:
+        """Whether the published pose would mislead a robot."""
+        if self.translation_error_m is None or self.rotation_error_deg is None:
+            return False
+        return not WRONG.holds(
+            PoseError(self.translation_error_m, math.radians(self.rotation_error_deg))
+        )
+
 
 def frame_outcomes(records: Sequence[FrameRecord]) -> str:
     """The text of `frames.json`, a list with an object for each frame in their order."""
     outcomes = [_outcome(record) for record in records]
     return TypeAdapter(list[FrameOutcome]).dump_json(outcomes, indent=2).decode() + "\n"
+
+
+def read_frame_outcomes(report: Path) -> list[FrameOutcome]:
+    """What `frames.json` in the folder of a report holds.
+
+    Raises:
+        InputError: no such file, or another content.
+    """
+    path = report / FRAMES_FILE
+    try:
+        return TypeAdapter(list[FrameOutcome]).validate_json(path.read_bytes())
+    except OSError as error:
+        raise InputError(
+            f"{path}: {error.strerror}; dense-reloc localize or replay writes it"
+        ) from None
+    except ValidationError as error:
+        raise InputError(
+            f"{path}: not the frames of a report: {error.errors()[0]['msg']}"
+        ) from None
 
 
 def _outcome(record: FrameRecord) -> FrameOutcome:
@@ -61,7 +102,9 @@ def _outcome(record: FrameRecord) -> FrameOutcome:
         stamp_ns=record.stamp,
         status=None if record.status is None else record.status.name,
         reason=record.reason,
-        pose=None if record.T_map_camera is None else _pose(record.T_map_camera),
+        pose=_pose(record.T_map_camera),
+        rejected_pose=_pose(record.rejected_pose),
+        ground_truth=_pose(record.ground_truth),
         covariance=None
         if record.covariance is None
         else tuple(tuple(map(float, row)) for row in record.covariance),
@@ -76,7 +119,9 @@ def _outcome(record: FrameRecord) -> FrameOutcome:
     )
 
 
-def _pose(T_map_camera: FloatArray) -> FramePose:
+def _pose(T_map_camera: FloatArray | None) -> FramePose | None:
+    if T_map_camera is None:
+        return None
     return FramePose(
         position=tuple(map(float, T_map_camera[:3, 3])),
         orientation=tuple(map(float, to_quaternion(T_map_camera))),

@@ -16,7 +16,7 @@ from dense_reloc_ros.evaluation.report.contact_sheet import (
     contact_frames,
 )
 from dense_reloc_ros.evaluation.report.failures import Failure, explain_failures
-from dense_reloc_ros.evaluation.report.frame_results import frame_outcomes
+from dense_reloc_ros.evaluation.report.frame_results import FRAMES_FILE, frame_outcomes
 from dense_reloc_ros.evaluation.report.html import render_html
 from dense_reloc_ros.evaluation.report.pictures import Drawing, draw_pictures, left_out
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary, summarize
@@ -106,7 +106,7 @@ def write_results(folder: Path, records: Sequence[FrameRecord], run: RunInformat
         folder.mkdir(parents=True, exist_ok=True)
         write_tum(folder / "poses.tum", trajectory, names)
         _write_errors(folder / "errors.csv", records)
-        (folder / "frames.json").write_text(frame_outcomes(records), encoding="utf-8")
+        (folder / FRAMES_FILE).write_text(frame_outcomes(records), encoding="utf-8")
         summary = summarize(records, run)
         text = summary.model_dump_json(indent=2)
         (folder / "report.json").write_text(text + "\n", encoding="utf-8")

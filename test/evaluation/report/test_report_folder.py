@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -16,6 +17,7 @@ from dense_reloc_ros.evaluation.metrics.scene_coordinates import CoordinateError
 from dense_reloc_ros.evaluation.report import pictures, report_folder
 from dense_reloc_ros.evaluation.report.contact_sheet import ContactFrame
 from dense_reloc_ros.evaluation.report.failures import Failure
+from dense_reloc_ros.evaluation.report.frame_results import read_frame_outcomes
 from dense_reloc_ros.evaluation.report.report_folder import write_report
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, count_reasons
 from dense_reloc_ros.geometry.camera import Camera
@@ -213,6 +215,20 @@ def test_frames_are_written_for_programs(tmp_path: Path, records):
     np.testing.assert_allclose(frames[0]["pose"]["position"], records[0].T_map_camera[:3, 3])
     assert frames[0]["translation_error_m"] == pytest.approx(0.01)
     assert frames[3]["stages_ms"] == {"features": 40.0}
+    np.testing.assert_allclose(
+        frames[2]["ground_truth"]["position"], records[2].ground_truth[:3, 3]
+    )
+
+
+def test_frames_are_read_again_as_they_were_written(tmp_path: Path, records):
+    withheld = replace(records[2], rejected_pose=records[0].T_map_camera)
+    write_report(tmp_path, [*records[:2], withheld], RUN)
+    outcomes = read_frame_outcomes(tmp_path)
+    assert [outcome.is_wrong for outcome in outcomes] == [False, True, False]
+    np.testing.assert_allclose(outcomes[1].pose.matrix(), records[1].T_map_camera, atol=1e-12)
+    np.testing.assert_allclose(outcomes[1].ground_truth.matrix(), records[1].ground_truth)
+    np.testing.assert_allclose(outcomes[2].rejected_pose.matrix(), records[0].T_map_camera)
+    assert outcomes[2].pose is None
 
 
 def test_poses_have_the_names_of_their_images(tmp_path: Path, records):
