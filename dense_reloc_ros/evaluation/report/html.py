@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from dense_reloc_ros.evaluation.metrics.accuracy import RECALL_THRESHOLDS, WRONG
 from dense_reloc_ros.evaluation.metrics.ground_truth import coverage
 from dense_reloc_ros.evaluation.report.failures import Failure
 from dense_reloc_ros.evaluation.report.run_summary import Summary
+from dense_reloc_ros.evaluation.report.space_view import SPACE_SCRIPT
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,9 @@ TEMPLATE = """<!doctype html>
   figure { margin: 0 0 8px; } figure img { width: 100%; height: auto; }
   .failure { border-top: 1px solid var(--line); padding: 10px 0; }
   .failure figure { display: inline-block; } .failure img { width: auto; }
+  #space { width: 100%; height: 520px; border: 1px solid var(--line); border-radius: 8px;
+           cursor: grab; touch-action: none; }
+  #space-frame { width: 100%; } #space-text { margin: 0 0 8px; min-height: 1.5em; }
   figcaption { color: var(--muted); font-size: 13px; }
 </style>
 </head>
@@ -187,6 +192,18 @@ TEMPLATE = """<!doctype html>
 {% endif %}
 </div>
 
+{% if scene %}
+<h2>Trajectory in space</h2>
+<canvas id="space"></canvas>
+<input id="space-frame" type="range" min="0" value="0" aria-label="frame">
+<p id="space-text"></p>
+<p class="about">Drag to turn, scroll to zoom, move the slider from frame to frame: true poses
+(dark),
+published ones (blue), wrong ones (red), withheld ones (orange), keyframes and points of the map
+(grey).</p>
+<script type="application/json" id="space-scene">{{ scene }}</script>
+<script>{{ script }}</script>
+{% endif %}
 {% for picture in pictures %}
 <h2>{{ picture.title }}</h2>
 <figure><img alt="{{ picture.title }}" src="data:image/png;base64,{{ picture.png|base64 }}">
@@ -214,9 +231,12 @@ TEMPLATE = """<!doctype html>
 
 
 def render_html(
-    summary: Summary, pictures: Sequence[Picture], failures: Sequence[Failure] = ()
+    summary: Summary,
+    pictures: Sequence[Picture],
+    failures: Sequence[Failure] = (),
+    scene: str | None = None,
 ) -> str:
-    """The page for one run."""
+    """The page for one run; `scene` is what `space_scene` gives."""
     environment = Environment(autoescape=True, undefined=StrictUndefined)
     environment.filters |= {
         "centimetres": lambda metres: _number(metres, 100, 2, " cm"),
@@ -234,6 +254,8 @@ def render_html(
         slowest=max((stage.median for stage in stages), default=0.0) or 1.0,
         pictures=pictures,
         failures=failures,
+        scene=None if scene is None else Markup(scene),
+        script=Markup(SPACE_SCRIPT),
     )
 
 

@@ -20,6 +20,7 @@ from dense_reloc_ros.evaluation.report.frame_results import FRAMES_FILE, frame_o
 from dense_reloc_ros.evaluation.report.html import render_html
 from dense_reloc_ros.evaluation.report.pictures import Drawing, draw_pictures, left_out
 from dense_reloc_ros.evaluation.report.run_summary import RunInformation, Summary, summarize
+from dense_reloc_ros.evaluation.report.space_view import space_scene
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp, write_tum
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
@@ -63,7 +64,8 @@ def report_run(
     with left_out("the explanation of failures"):
         failures = explain_failures(records, frames, scene_map)
     keyframe_poses = scene_map.keyframe_poses.numpy()
-    _write_page(folder, records, summary, pictures, failures, keyframe_poses)
+    points = scene_map.points.numpy()
+    _write_page(folder, records, summary, pictures, failures, keyframe_poses, points=points)
     return summary
 
 
@@ -121,13 +123,17 @@ def _write_page(
     failures: Sequence[Failure],
     keyframe_poses: FloatArray | None,
     drawings: Mapping[str, Drawing] | None = None,
+    points: FloatArray | None = None,
 ) -> None:
+    scene = None
+    with left_out("the trajectory in space"):
+        scene = space_scene(records, keyframe_poses, points)
     pictures = draw_pictures(records, summary, contact_frames, keyframe_poses, drawings)
     with _written_to(folder):
         for name, picture in pictures.items():
             (folder / f"{name}.png").write_bytes(picture.png)
         with left_out("report.html"):
-            page = render_html(summary, list(pictures.values()), failures)
+            page = render_html(summary, list(pictures.values()), failures, scene)
             (folder / "report.html").write_text(page, encoding="utf-8")
 
 

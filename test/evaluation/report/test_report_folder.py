@@ -186,7 +186,10 @@ def test_a_plot_that_fails_loses_nothing_else(tmp_path: Path, records, monkeypat
     monkeypatch.setattr(pictures, "trajectory_figure", fail)
     monkeypatch.setattr(report_folder, "explain_failures", fail)
     monkeypatch.setattr(report_folder, "contact_frames", fail)
-    scene_map = SimpleNamespace(keyframe_poses=torch.eye(4)[None], origin=np.zeros(3))
+    no_points = torch.zeros(0, 3)
+    scene_map = SimpleNamespace(
+        keyframe_poses=torch.eye(4)[None], points=no_points, origin=np.zeros(3)
+    )
     report_folder.report_run(tmp_path, records, RUN, [], scene_map)
     written = {path.name for path in tmp_path.iterdir()}
     assert {"poses.tum", "errors.csv", "frames.json", "report.json", "report.html"} <= written
