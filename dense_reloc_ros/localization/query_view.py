@@ -31,6 +31,13 @@ class QueryView:
     camera: Camera
     T_camera_view: FloatArray
     """(4, 4): a rotation about the optical axis of the query's camera."""
+    enlargement: float = 1.0
+    """Factor on the focal length beyond that of the keyframes: more than 1 for narrow views."""
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the view shows much less than the keyframes do."""
+        return self.enlargement > 1
 
     @staticmethod
     def of(image: NDArray[np.uint8], camera: Camera) -> QueryView:
@@ -54,9 +61,10 @@ def _turned_once(view: QueryView) -> QueryView:
     camera = view.camera
     # What was at (x, y) is at (y, width - 1 - x).
     R_view_turned = np.array([[0.0, -1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 1.0]])
-    return QueryView(
-        np.rot90(view.image),
-        replace(
+    return replace(
+        view,
+        image=np.rot90(view.image),
+        camera=replace(
             camera,
             width=camera.height,
             height=camera.width,
@@ -65,7 +73,7 @@ def _turned_once(view: QueryView) -> QueryView:
             cx=camera.cy,
             cy=camera.width - 1 - camera.cx,
         ),
-        view.T_camera_view @ se3.rigid(R_view_turned, np.zeros(3)),
+        T_camera_view=view.T_camera_view @ se3.rigid(R_view_turned, np.zeros(3)),
     )
 
 

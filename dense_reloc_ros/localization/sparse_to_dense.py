@@ -1,68 +1,46 @@
-"""S2DHM, RE and NRE: the steps of the papers, in their order."""
+"""Sparse-to-dense localization: map points against every pixel of the query's dense features."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
-from dense_reloc_ros.features.extractors import create_extractor
-from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.estimators import ESTIMATORS
-from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.narrow_view import (
+    MUTUAL,
+    keyframes_in_sight,
+    likely_in_sight,
+    with_more_keyframes,
+)
+from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
+from dense_reloc_ros.localization.point_choice import out_of_sight
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
-from dense_reloc_ros.matching.correlation import match_all
-from dense_reloc_ros.pose.covariance import inflation, pose_covariance
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
-from dense_reloc_ros.pose.verification import evidence_of, verify
-from dense_reloc_ros.retrieval.local_evidence import distinctiveness
-from dense_reloc_ros.retrieval.look_alikes import in_sight, look_alikes
-from dense_reloc_ros.retrieval.nearest_poses import view_distances
+from dense_reloc_ros.retrieval.look_alikes import look_alikes
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.scene.selection import all_observations, best_observations
-from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.stopwatch import Stopwatch
 
 CLEAR_SCORE = 0.75
 """Poses that score more are not looked at again."""
-DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
-"""Of maps that are not calibrated."""
 
 
-class SparseToDenseLocalizer(Localizer):
+class SparseToDenseLocalizer(PlaceLocalizer):
     """Map points against every pixel of the query's dense features."""
 
     largest_scale = 4.0
     """More than others: `ViewSearch` looks at the middle of views from far away at full size."""
-
-    def __init__(
-        self,
-        scene_map: SceneMap,
-        configuration: LocalizerConfiguration,
-        device: torch.device,
-        method: str,
-        extractor: FeatureExtractor | None = None,
-    ) -> None:
-        super().__init__(scene_map, configuration, device, method)
-        self._estimator = ESTIMATORS[method]
-        self.extractor = extractor or extractor_of_map(scene_map, configuration, device)
-        check_signature(scene_map, self.extractor.signature)
-        calibrated = scene_map.information.calibration.temperatures
-        self.temperatures = DEFAULT_TEMPERATURES | calibrated
 
     def estimate(
         self,
@@ -93,6 +71,9 @@ class SparseToDenseLocalizer(Localizer):
         prior = None if prior_T_map_camera is None else prior_T_map_camera @ view.T_camera_view
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(view.image, self.device))
+        if view.is_narrow:
+            estimates = self.estimate_narrow(features, view.camera, prior, stopwatch)
+            return LocalizedView(view, features, estimates)
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
         estimates = self.estimate_in(places, features, view.camera, prior, stopwatch)
@@ -103,27 +84,30 @@ class SparseToDenseLocalizer(Localizer):
         estimates += self.estimate_guided(estimates, features, view.camera, stopwatch)
         return LocalizedView(view, features, estimates)
 
-    def estimate_in(
+    def estimate_narrow(
         self,
-        places: list[list[int]],
         features: DenseFeatures,
         camera: Camera,
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
-        excluded: Tensor | None = None,
     ) -> list[PoseEstimate]:
-        """The best pose in each place, a list of keyframes, without points `excluded` (P,)."""
-        estimates = []
-        for keyframes in places:
-            with stopwatch.stage("matching"):
-                point_indices, problem = self.match(features, keyframes, camera, excluded)
-            with stopwatch.stage("pose"):
-                found = self.find_pose(problem, prior_T_map_camera)
-            if found is None:
-                continue
-            with stopwatch.stage("verification"):
-                estimates.append(self.verified(problem, found, point_indices, keyframes, camera))
-        return estimates
+        """The best pose in each place of a view that shows much less than the keyframes do.
+
+        The points that the image matches best give the first one. As they were chosen by what they
+        match, they say little about whether it is right: all that is in sight there decides.
+        """
+        options = self.configuration.retrieval
+        with stopwatch.stage("retrieval"):
+            places = retrieve_places(features, self.scene_map, with_more_keyframes(options))
+        first = self.estimate_in(places, features, camera, prior_T_map_camera, stopwatch, MUTUAL)
+        found = []
+        for pose in (estimate.T_map_camera for estimate in first):
+            with stopwatch.stage("retrieval"):
+                keyframes = keyframes_in_sight(self.scene_map, pose, camera, options)
+            if keyframes:
+                likely = likely_in_sight(self.scene_map, pose, camera)
+                found += self.estimate_in([keyframes], features, camera, pose, stopwatch, likely)
+        return found
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         """Whether a pose needs no further search: it would be believed by what speaks for it."""
@@ -188,134 +172,10 @@ class SparseToDenseLocalizer(Localizer):
                 best.T_map_camera,
                 camera,
             )
-            seen = in_sight(self.scene_map.points, best.T_map_camera, camera) if similar else None
-        if seen is None:
+        if not similar:
             return []
-        return self.estimate_in([similar], found.features, camera, None, stopwatch, seen)
-
-    def match(
-        self,
-        features: DenseFeatures,
-        keyframes: list[int],
-        camera: Camera,
-        excluded: Tensor | None = None,
-    ) -> tuple[Tensor, PoseProblem]:
-        """Correspondence maps of the most distinctive points of some keyframes; their indices.
-
-        Points of the map that are `excluded` (P,) bool are not among them.
-        """
-        observations = self.select(features, keyframes, excluded)
-        point_indices = self.scene_map.observation_points[observations]
-        descriptors = self.descriptors(observations)
-        return point_indices, self.problem(features, camera, point_indices, descriptors)
-
-    def select(
-        self, features: DenseFeatures, keyframes: list[int], excluded: Tensor | None = None
-    ) -> Tensor:
-        """The observations (M,) of the keyframes' most distinctive points, one for each point."""
-        observations = all_observations(self.scene_map, keyframes)
-        if excluded is not None:
-            observations = observations[~excluded[self.scene_map.observation_points[observations]]]
-        quality = distinctiveness(
-            features, self.scene_map, observations, self.temperatures["coarse"]
-        )
-        points = self.configuration.matching.points
-        return best_observations(self.scene_map, observations, quality, points)
-
-    def descriptors(self, observations: Tensor) -> dict[str, Tensor]:
-        """The descriptors (M, C) of observations (M,) at each level."""
-        return {
-            name: values[observations].to(self.device, torch.float32)
-            for name, values in self.scene_map.descriptors.items()
-        }
-
-    def problem(
-        self,
-        features: DenseFeatures,
-        camera: Camera,
-        point_indices: Tensor,
-        descriptors: Mapping[str, Tensor],
-    ) -> PoseProblem:
-        """Map points (M,) correlated by descriptors (M, C) of each level with the image."""
-        coarse, fine = features.levels["coarse"], features.levels["fine"]
-        memory = self.configuration.matching.memory_mb << 20
-        return PoseProblem(
-            points=self.scene_map.points[point_indices].to(self.device),
-            intrinsics=torch.tensor(
-                [camera.fx, camera.fy, camera.cx, camera.cy], device=self.device
-            ),
-            log_coarse=match_all(
-                descriptors["coarse"], coarse, self.temperatures["coarse"], memory
-            ),
-            coarse_descriptors=descriptors["coarse"],
-            coarse_level=coarse,
-            fine_descriptors=descriptors["fine"],
-            fine_level=fine,
-            fine_temperature=self.temperatures["fine"],
-        )
-
-    def find_pose(
-        self, problem: PoseProblem, prior_T_map_camera: FloatArray | None
-    ) -> FoundPose | None:
-        """The pose by the method's estimator; a prior is tried besides."""
-        prior = None
-        if prior_T_map_camera is not None:
-            prior = torch.from_numpy(se3.inverse(prior_T_map_camera)).to(problem.points)
-        return self._estimator(problem, self.configuration, prior)
-
-    def verified(
-        self,
-        problem: PoseProblem,
-        found: FoundPose,
-        point_indices: Tensor,
-        keyframes: list[int],
-        camera: Camera,
-    ) -> PoseEstimate:
-        """The pose with its covariance, its score and the evidence for it."""
-        verification = verify(problem, found, camera.width, camera.height)
-        covariance = pose_covariance(
-            found.T_camera_map,
-            problem.points[found.points],
-            problem.intrinsics,
-            found.fine_maps.sparse(),
-            self.configuration.nre.last_sigma,
-        )
-        T_camera_map = found.T_camera_map.double().cpu().numpy()
-        T_map_camera = se3.inverse(
-            se3.rigid(se3.project_to_so3(T_camera_map[:3, :3]), T_camera_map[:3, 3])
-        )
-        view_change = self._view_change(T_map_camera, keyframes, verification.median_depth)
-        common = covariance.cpu().numpy() * inflation(verification.spread_share, view_change)
-        calibration = self.scene_map.information.calibration
-        return PoseEstimate(
-            T_map_camera=T_map_camera,
-            covariance=common * calibration.covariance_factor,
-            score=verification.score,
-            supporting_points=point_indices[verification.supporting.cpu()].numpy(),
-            keyframes=tuple(keyframes),
-            evidence=evidence_of(verification, common, view_change),
-            depth=verification.median_depth,
-        )
-
-    def _view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
-        """How much a pose's view differs from that of the nearest of some keyframes."""
-        if depth <= 0:
-            return float("inf")
-        poses = self.scene_map.keyframe_poses[keyframes]
-        return float(view_distances(poses, torch.from_numpy(T_map_camera), depth).min())
-
-
-def extractor_of_map(
-    scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
-) -> FeatureExtractor:
-    """The features that a map was built with.
-
-    Raises:
-        ConfigurationError: an unknown network, or its weights are missing or wrong.
-    """
-    weights = configuration.features.weights
-    network = scene_map.information.signature.network
-    return create_extractor(network, device, Path(weights) if weights else None)
+        elsewhere = out_of_sight(self.scene_map, best.T_map_camera, camera)
+        return self.estimate_in([similar], found.features, camera, None, stopwatch, elsewhere)
 
 
 def _method(name: str, description: str) -> Method:

@@ -7,7 +7,7 @@ and the keyframes; views make up for the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -37,6 +37,10 @@ MOST_TURNS = 2
 """That are looked at in full."""
 LEAST_REDUCTION = 0.6
 """Factor on their size that descriptors still bear with."""
+NARROW_SHARE = 0.3
+"""Of the pixels of the smallest keyframe, below which a view is narrow."""
+ENLARGEMENT = 1.4
+"""Of narrow views: places are found more exactly, and descriptors still bear with it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +109,9 @@ class ViewSearch:
         self._evidence_in = evidence_in
         self._is_sure = is_sure
         cameras = scene_map.cameras
-        self._pixels = round(MOST_PIXELS * max(c.width * c.height for c in cameras))
+        sizes = [camera.width * camera.height for camera in cameras]
+        self._pixels = round(MOST_PIXELS * max(sizes))
+        self._narrow_pixels = NARROW_SHARE * min(sizes)
 
     def __call__(
         self, image: NDArray[np.uint8], camera: Camera, prior_T_map_camera: FloatArray | None = None
@@ -120,10 +126,10 @@ class ViewSearch:
         choice = ViewChoice(map_magnification(self._scene_map, camera), quarters)
         found = self._localize(self.view(original, choice))
         if not self._sure(found):
-            for other in self._likely_turns(original, choice):
-                turned_view = self._localize(self.view(original, other))
-                if turned_view.score > found.score:
-                    found, choice = turned_view, other
+            for other in self._other_choices(original, choice, found.view.is_narrow):
+                other_view = self._localize(self.view(original, other))
+                if other_view.score > found.score:
+                    found, choice = other_view, other
                 if self._sure(found):
                     break
         return self._at_its_scale_and_roll(original, choice, found)
@@ -133,8 +139,22 @@ class ViewSearch:
 
     def view(self, original: QueryView, choice: ViewChoice) -> QueryView:
         """The chosen view of an image."""
-        whole = magnified(original, choice.magnification, self._pixels)
-        return turned(whole, choice.quarters)
+        view = magnified(original, choice.magnification, self._pixels)
+        if view.camera.width * view.camera.height < self._narrow_pixels:
+            view = magnified(original, ENLARGEMENT * choice.magnification, self._pixels)
+            view = replace(view, enlargement=ENLARGEMENT)
+        return turned(view, choice.quarters)
+
+    def _other_choices(
+        self, original: QueryView, choice: ViewChoice, is_narrow: bool
+    ) -> Iterator[ViewChoice]:
+        """What is worth a look where a first view is unsure.
+
+        In a narrow view, things may be larger than in the keyframes as they are nearer, too.
+        """
+        if is_narrow:
+            yield replace(choice, magnification=choice.magnification / ENLARGEMENT)
+        yield from self._likely_turns(original, choice)
 
     def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[ViewChoice]:
         """The other quarter turns that look most, or almost most, like any keyframe.
@@ -160,11 +180,12 @@ class ViewSearch:
         if found.best is None:
             return found
         relative = relative_view(self._scene_map, found.best, found.view.camera)
+        magnification = relative.magnification / found.view.enlargement
         is_turned = abs(relative.roll) > LARGEST_ROLL
-        is_scaled = abs(math.log(relative.magnification)) > math.log(LARGEST_MAGNIFICATION)
+        is_scaled = abs(math.log(magnification)) > math.log(LARGEST_MAGNIFICATION)
         if not (self._sure(found) and (is_turned or is_scaled)):
             return found
-        factor = choice.magnification / (relative.magnification if is_scaled else 1.0)
+        factor = choice.magnification / (magnification if is_scaled else 1.0)
         quarters = choice.quarters + (relative.quarters if is_turned else 0)
         again = self._localize(self.view(original, ViewChoice(factor, quarters)))
         return again if again.score > found.score else found

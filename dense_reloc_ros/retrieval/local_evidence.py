@@ -51,6 +51,23 @@ def distinctiveness(
     return correlation.amax(1) - correlation.logsumexp(1)
 
 
+def mutual_distinctiveness(
+    features: DenseFeatures, scene_map: SceneMap, observations: Tensor, temperature: float
+) -> Tensor:
+    """ln of the highest probability (N,) that an observation and a cell are each other's match.
+
+    The product of the softmax over the query's cells and of that over the observations (N,): the
+    dual softmax of LoFTR (Sun et al., CVPR 2021). Among few cells, an observation that is out of
+    sight resembles one more than the others by chance; there are better observations for that cell.
+    """
+    query = features.levels[LEVEL].values[0].flatten(1)
+    descriptors = scene_map.descriptors[LEVEL][observations].to(query)
+    correlation = descriptors @ query / temperature
+    by_cell = correlation - correlation.logsumexp(1, keepdim=True)
+    by_observation = correlation - correlation.logsumexp(0, keepdim=True)
+    return (by_cell + by_observation).amax(1)
+
+
 def query_places(features: DenseFeatures) -> Tensor:
     """Descriptors (C, N) of the coarse level of one image at half its resolution."""
     return normalize(avg_pool2d(features.levels[LEVEL].values, 2)[0].flatten(1), dim=0)

@@ -76,6 +76,16 @@ def overlapping_keyframes(
     return nearest[order], shares[order]
 
 
+def observations_in_sight(
+    scene_map: SceneMap, observations: Tensor, T_map_camera: FloatArray, camera: Camera
+) -> Tensor:
+    """Those of the observations (N,) of points that a camera at a pose (4, 4) sees alike."""
+    owners = torch.bucketize(observations, scene_map.observation_offsets, right=True) - 1
+    points = scene_map.points[scene_map.observation_points[observations].long()].double()
+    centres = scene_map.keyframe_poses[owners, :3, 3]
+    return observations[_seen_alike(points, torch.from_numpy(T_map_camera), centres, camera)]
+
+
 def _seen_alike(points: Tensor, pose: Tensor, centres: Tensor, camera: Camera) -> Tensor:
     """Which of the points (N, 3) a camera at a pose sees as from the centres (N, 3): (N,) bool."""
     ray, there = points - pose[:3, 3], points - centres

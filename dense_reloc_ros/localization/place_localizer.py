@@ -1,0 +1,192 @@
+"""Poses in a place of the map: the points of some keyframes against every pixel of an image."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
+from dense_reloc_ros.features.extractors import create_extractor
+from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.estimators import ESTIMATORS
+from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.point_choice import DISTINCTIVE, PointChoice
+from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.matching.correlation import match_all
+from dense_reloc_ros.pose.covariance import inflation, pose_covariance
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+from dense_reloc_ros.pose.verification import evidence_of, verify
+from dense_reloc_ros.retrieval.nearest_poses import view_distances
+from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.scene.selection import all_observations, best_observations
+from dense_reloc_ros.scene.validation import check_signature
+from dense_reloc_ros.stopwatch import Stopwatch
+
+DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
+"""Of maps that are not calibrated."""
+
+
+class PlaceLocalizer(Localizer):
+    """Finds poses in places that others choose, and what speaks for each of them."""
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        configuration: LocalizerConfiguration,
+        device: torch.device,
+        method: str,
+        extractor: FeatureExtractor | None = None,
+    ) -> None:
+        super().__init__(scene_map, configuration, device, method)
+        self._estimator = ESTIMATORS[method]
+        self.extractor = extractor or extractor_of_map(scene_map, configuration, device)
+        check_signature(scene_map, self.extractor.signature)
+        calibrated = scene_map.information.calibration.temperatures
+        self.temperatures = DEFAULT_TEMPERATURES | calibrated
+
+    def estimate_in(
+        self,
+        places: list[list[int]],
+        features: DenseFeatures,
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None,
+        stopwatch: Stopwatch,
+        choice: PointChoice = DISTINCTIVE,
+    ) -> list[PoseEstimate]:
+        """The best pose in each place, a list of keyframes, by the points that `choice` says."""
+        estimates = []
+        for keyframes in places:
+            with stopwatch.stage("matching"):
+                point_indices, problem = self.match(features, keyframes, camera, choice)
+            with stopwatch.stage("pose"):
+                found = self.find_pose(problem, prior_T_map_camera)
+            if found is None:
+                continue
+            with stopwatch.stage("verification"):
+                estimates.append(self.verified(problem, found, point_indices, keyframes, camera))
+        return estimates
+
+    def match(
+        self,
+        features: DenseFeatures,
+        keyframes: list[int],
+        camera: Camera,
+        choice: PointChoice = DISTINCTIVE,
+    ) -> tuple[Tensor, PoseProblem]:
+        """Correspondence maps of chosen points of some keyframes; the points' indices."""
+        observations = self.select(features, keyframes, choice)
+        point_indices = self.scene_map.observation_points[observations]
+        descriptors = self.descriptors(observations)
+        return point_indices, self.problem(features, camera, point_indices, descriptors)
+
+    def select(
+        self, features: DenseFeatures, keyframes: list[int], choice: PointChoice = DISTINCTIVE
+    ) -> Tensor:
+        """The observations (M,) of the keyframes' chosen points, one for each point."""
+        observations = choice.among(all_observations(self.scene_map, keyframes))
+        quality = choice.quality(
+            features, self.scene_map, observations, self.temperatures["coarse"]
+        )
+        points = self.configuration.matching.points
+        return best_observations(self.scene_map, observations, quality, points)
+
+    def descriptors(self, observations: Tensor) -> dict[str, Tensor]:
+        """The descriptors (M, C) of observations (M,) at each level."""
+        return {
+            name: values[observations].to(self.device, torch.float32)
+            for name, values in self.scene_map.descriptors.items()
+        }
+
+    def problem(
+        self,
+        features: DenseFeatures,
+        camera: Camera,
+        point_indices: Tensor,
+        descriptors: Mapping[str, Tensor],
+    ) -> PoseProblem:
+        """Map points (M,) correlated by descriptors (M, C) of each level with the image."""
+        coarse, fine = features.levels["coarse"], features.levels["fine"]
+        memory = self.configuration.matching.memory_mb << 20
+        return PoseProblem(
+            points=self.scene_map.points[point_indices].to(self.device),
+            intrinsics=torch.tensor(
+                [camera.fx, camera.fy, camera.cx, camera.cy], device=self.device
+            ),
+            log_coarse=match_all(
+                descriptors["coarse"], coarse, self.temperatures["coarse"], memory
+            ),
+            coarse_descriptors=descriptors["coarse"],
+            coarse_level=coarse,
+            fine_descriptors=descriptors["fine"],
+            fine_level=fine,
+            fine_temperature=self.temperatures["fine"],
+        )
+
+    def find_pose(
+        self, problem: PoseProblem, prior_T_map_camera: FloatArray | None
+    ) -> FoundPose | None:
+        """The pose by the method's estimator; a prior is tried besides."""
+        prior = None
+        if prior_T_map_camera is not None:
+            prior = torch.from_numpy(se3.inverse(prior_T_map_camera)).to(problem.points)
+        return self._estimator(problem, self.configuration, prior)
+
+    def verified(
+        self,
+        problem: PoseProblem,
+        found: FoundPose,
+        point_indices: Tensor,
+        keyframes: list[int],
+        camera: Camera,
+    ) -> PoseEstimate:
+        """The pose with its covariance, its score and the evidence for it."""
+        verification = verify(problem, found, camera.width, camera.height)
+        covariance = pose_covariance(
+            found.T_camera_map,
+            problem.points[found.points],
+            problem.intrinsics,
+            found.fine_maps.sparse(),
+            self.configuration.nre.last_sigma,
+        )
+        T_camera_map = found.T_camera_map.double().cpu().numpy()
+        T_map_camera = se3.inverse(
+            se3.rigid(se3.project_to_so3(T_camera_map[:3, :3]), T_camera_map[:3, 3])
+        )
+        view_change = self._view_change(T_map_camera, keyframes, verification.median_depth)
+        common = covariance.cpu().numpy() * inflation(verification.spread_share, view_change)
+        calibration = self.scene_map.information.calibration
+        return PoseEstimate(
+            T_map_camera=T_map_camera,
+            covariance=common * calibration.covariance_factor,
+            score=verification.score,
+            supporting_points=point_indices[verification.supporting.cpu()].numpy(),
+            keyframes=tuple(keyframes),
+            evidence=evidence_of(verification, common, view_change),
+            depth=verification.median_depth,
+        )
+
+    def _view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
+        """How much a pose's view differs from that of the nearest of some keyframes."""
+        if depth <= 0:
+            return float("inf")
+        poses = self.scene_map.keyframe_poses[keyframes]
+        return float(view_distances(poses, torch.from_numpy(T_map_camera), depth).min())
+
+
+def extractor_of_map(
+    scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
+) -> FeatureExtractor:
+    """The features that a map was built with.
+
+    Raises:
+        ConfigurationError: an unknown network, or its weights are missing or wrong.
+    """
+    weights = configuration.features.weights
+    network = scene_map.information.signature.network
+    return create_extractor(network, device, Path(weights) if weights else None)

@@ -1,0 +1,45 @@
+"""Which points of the retrieved keyframes an image is matched with."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from dense_reloc_ros.features.extractor import DenseFeatures
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.retrieval.local_evidence import distinctiveness
+from dense_reloc_ros.retrieval.look_alikes import in_sight
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+Quality = Callable[[DenseFeatures, SceneMap, Tensor, float], Tensor]
+"""How good observations (N,) are for an image at a temperature, (N,)."""
+
+
+def _all(observations: Tensor) -> Tensor:
+    return observations
+
+
+@dataclass(frozen=True)
+class PointChoice:
+    """Observations of a higher quality go first."""
+
+    quality: Quality = distinctiveness
+    among: Callable[[Tensor], Tensor] = _all
+    """Those of observations (N,) that may be chosen."""
+
+
+DISTINCTIVE = PointChoice()
+"""The points that look like few places of the image."""
+
+
+def out_of_sight(scene_map: SceneMap, T_map_camera: FloatArray, camera: Camera) -> PointChoice:
+    """The most distinctive points that a camera at a pose (4, 4) does not have in its image."""
+    seen = in_sight(scene_map.points, T_map_camera, camera)
+
+    def among(observations: Tensor) -> Tensor:
+        return observations[~seen[scene_map.observation_points[observations]]]
+
+    return PointChoice(among=among)
