@@ -27,8 +27,8 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.place_localizer import extractor_of_map
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, SceneCoordinates, Status
-from dense_reloc_ros.localization.sparse_to_dense import extractor_of_map
 from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.scene.validation import check_signature

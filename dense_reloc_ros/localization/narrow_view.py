@@ -7,12 +7,17 @@ distinctive they are. More keyframes are needed, and the points that are in sigh
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 from torch import Tensor
 
 from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.point_choice import PointChoice
+from dense_reloc_ros.localization.query_view import QueryView
+from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.retrieval.local_evidence import mutual_distinctiveness
 from dense_reloc_ros.retrieval.overlap import observations_in_sight, overlapping_keyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
@@ -48,6 +53,29 @@ def likely_in_sight(scene_map: SceneMap, T_map_view: FloatArray, camera: Camera)
         return observations_in_sight(scene_map, observations, T_map_view, larger)
 
     return PointChoice(among=among)
+
+
+def narrowing(scene_map: SceneMap, view: QueryView) -> float:
+    """How many times as wide as high as a view the smallest keyframe is, at the same scale."""
+    pixels = min(camera.width * camera.height for camera in scene_map.cameras)
+    return view.enlargement * math.sqrt(pixels / (view.camera.width * view.camera.height))
+
+
+def widened(estimate: PoseEstimate, factor: float) -> PoseEstimate:
+    """An estimate with a covariance `factor` times as large, in its evidence, too.
+
+    Points that are close to each other err alike, so that those of a narrow view are worth fewer
+    than as many that are spread over a keyframe. Where the factor is how much narrower the view is
+    in each direction, covariances of held-out views hold at any zoom.
+    """
+    evidence, deviation = estimate.evidence, math.sqrt(factor)
+    if evidence is not None:
+        evidence = replace(
+            evidence,
+            translation_deviation=deviation * evidence.translation_deviation,
+            rotation_deviation=deviation * evidence.rotation_deviation,
+        )
+    return replace(estimate, covariance=factor * estimate.covariance, evidence=evidence)
 
 
 def _with_margin(camera: Camera) -> Camera:

@@ -19,6 +19,8 @@ from dense_reloc_ros.localization.narrow_view import (
     MUTUAL,
     keyframes_in_sight,
     likely_in_sight,
+    narrowing,
+    widened,
     with_more_keyframes,
 )
 from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
@@ -72,7 +74,7 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(view.image, self.device))
         if view.is_narrow:
-            estimates = self.estimate_narrow(features, view.camera, prior, stopwatch)
+            estimates = self.estimate_narrow(view, features, prior, stopwatch)
             return LocalizedView(view, features, estimates)
         with stopwatch.stage("retrieval"):
             places = self.retrieve(features)
@@ -86,9 +88,9 @@ class SparseToDenseLocalizer(PlaceLocalizer):
 
     def estimate_narrow(
         self,
+        view: QueryView,
         features: DenseFeatures,
-        camera: Camera,
-        prior_T_map_camera: FloatArray | None,
+        prior_T_map_view: FloatArray | None,
         stopwatch: Stopwatch,
     ) -> list[PoseEstimate]:
         """The best pose in each place of a view that shows much less than the keyframes do.
@@ -96,10 +98,10 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         The points that the image matches best give the first one. As they were chosen by what they
         match, they say little about whether it is right: all that is in sight there decides.
         """
-        options = self.configuration.retrieval
+        camera, options = view.camera, self.configuration.retrieval
         with stopwatch.stage("retrieval"):
             places = retrieve_places(features, self.scene_map, with_more_keyframes(options))
-        first = self.estimate_in(places, features, camera, prior_T_map_camera, stopwatch, MUTUAL)
+        first = self.estimate_in(places, features, camera, prior_T_map_view, stopwatch, MUTUAL)
         found = []
         for pose in (estimate.T_map_camera for estimate in first):
             with stopwatch.stage("retrieval"):
@@ -107,7 +109,8 @@ class SparseToDenseLocalizer(PlaceLocalizer):
             if keyframes:
                 likely = likely_in_sight(self.scene_map, pose, camera)
                 found += self.estimate_in([keyframes], features, camera, pose, stopwatch, likely)
-        return found
+        factor = narrowing(self.scene_map, view)
+        return [widened(estimate, factor) for estimate in found]
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         """Whether a pose needs no further search: it would be believed by what speaks for it."""

@@ -201,3 +201,27 @@ def test_turns_are_looked_at_by_their_evidence_until_one_is_sure(scores, evidenc
     best = search(np.zeros((48, 64, 3), np.uint8), camera)
     assert views.localized == looked_at
     assert best.score == max(scores[turn] for turn in looked_at)
+
+
+@pytest.mark.parametrize(
+    ("zoom", "scale"), [(1.0, 1.0), (1.7, 1.0), (1.9, 1.4), (2.3, 1.4), (3.0, 1.4)]
+)
+def test_views_of_less_than_a_third_of_a_keyframe_are_looked_at_larger(zoom, scale):
+    keyframe = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
+    # Twice as many columns as a keyframe: what becomes of these does not matter.
+    camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
+    views = []
+
+    def localize(view: QueryView) -> LocalizedView:
+        views.append(view)
+        nothing = np.zeros(0, dtype=np.int64)
+        return LocalizedView(
+            view, NO_FEATURES, [PoseEstimate(np.eye(4), np.eye(6), 0.6, nothing, (0,))]
+        )
+
+    scene_map = replace(make_map(), cameras=3 * (keyframe,))
+    ViewSearch(scene_map, localize, lambda view: 0.5, lambda found: True)(
+        np.zeros((960, 1280, 3), np.uint8), camera
+    )
+    assert [view.is_narrow for view in views] == [scale > 1]
+    assert focal_length(views[0].camera) == pytest.approx(510 * scale, rel=0.02)

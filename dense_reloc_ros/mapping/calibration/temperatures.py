@@ -12,10 +12,8 @@ from torch import Tensor
 
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.localization.sparse_to_dense import (
-    DEFAULT_TEMPERATURES,
-    SparseToDenseLocalizer,
-)
+from dense_reloc_ros.localization.place_localizer import DEFAULT_TEMPERATURES
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.calibration.held_out import NEAR, HeldOut
 from dense_reloc_ros.pose.nre import refine_fine
 from dense_reloc_ros.pose.problem import PoseProblem

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from keyframes_in_a_row import DEPTH, Seeing, image_of, moved, wall_map
 
-from dense_reloc_ros.localization.sparse_to_dense import DEFAULT_TEMPERATURES
+from dense_reloc_ros.localization.place_localizer import DEFAULT_TEMPERATURES
 from dense_reloc_ros.mapping.calibration import calibrate as module
 from dense_reloc_ros.mapping.calibration.calibrate import LEAST_THRESHOLD, VIEWS, calibrate
 from dense_reloc_ros.pose.confidence import shipped_weights

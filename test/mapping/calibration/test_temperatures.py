@@ -13,7 +13,7 @@ from scipy.ndimage import map_coordinates
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.localization.sparse_to_dense import DEFAULT_TEMPERATURES
+from dense_reloc_ros.localization.place_localizer import DEFAULT_TEMPERATURES
 from dense_reloc_ros.mapping.calibration import temperatures
 from dense_reloc_ros.mapping.calibration.held_out import HeldOut
 from dense_reloc_ros.mapping.calibration.temperatures import (
