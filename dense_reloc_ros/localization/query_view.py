@@ -32,12 +32,9 @@ class QueryView:
     T_camera_view: FloatArray
     """(4, 4): a rotation about the optical axis of the query's camera."""
     enlargement: float = 1.0
-    """Factor on the focal length beyond that of the keyframes: more than 1 for narrow views."""
-
-    @property
-    def is_narrow(self) -> bool:
-        """Whether the view shows much less than the keyframes do."""
-        return self.enlargement > 1
+    """Factor on the focal length beyond that of the keyframes."""
+    is_narrow: bool = False
+    """Whether the view shows much less than the keyframes do."""
 
     @staticmethod
     def of(image: NDArray[np.uint8], camera: Camera) -> QueryView:
