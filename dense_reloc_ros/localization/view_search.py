@@ -40,8 +40,9 @@ LEAST_REDUCTION = 0.6
 NARROW_SHARES = (0.2, 0.3)
 """Of the pixels of the smallest keyframe: views between these are narrow.
 
-Still narrower ones are localized like others. Of 71 poses of held-out views with a share of 0.08 to
-0.2 that were sure, several were ten times as far off as their covariance said.
+Still narrower ones are localized like others. Of 100 sure poses of held-out views with a share of
+0.06 to 0.2 that were matched as narrow ones, two were more than ten times as far off as their
+covariance said; of 89 with more, none was.
 """
 ENLARGEMENT = 1.4
 """Of narrow views: places are found more exactly, and descriptors still bear with it."""
