@@ -9,10 +9,11 @@ import pytest
 import torch
 from gallery import Gallery, looking
 
-from dense_reloc_ros.configuration import RetrievalConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration, RetrievalConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.narrow_view import (
     MUTUAL,
     keyframes_in_sight,
@@ -24,6 +25,7 @@ from dense_reloc_ros.localization.narrow_view import (
 from dense_reloc_ros.localization.point_choice import DISTINCTIVE, PointChoice, out_of_sight
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.pose.evidence import PoseEvidence
@@ -138,3 +140,24 @@ def test_what_is_known_of_a_narrow_view_is_less_sure_everywhere():
         evidence, translation_deviation=pytest.approx(0.02), rotation_deviation=pytest.approx(0.04)
     )
     assert (wide.score, wide.depth) == (estimate.score, estimate.depth)
+
+
+@pytest.mark.parametrize("yaw", [40, 215])
+def test_a_narrow_view_is_localized_with_a_covariance_as_wide_as_it_is_narrow(
+    yaw, gallery, scene_map, monkeypatch
+):
+    camera = Camera(320, 240, 2.1 * 260.0, 2.1 * 260.0, 159.5, 119.5)
+    image = gallery.render_with(camera, pose(yaw)).image
+    localizer = SparseToDenseLocalizer(
+        scene_map, LocalizerConfiguration(), torch.device("cpu"), "nre_feature_pnp"
+    )
+    found = localizer.localize(image, camera).estimate
+    error = pose_error(found.T_map_camera, pose(yaw))
+    assert error.translation < 0.05
+    assert np.degrees(error.rotation) < 2
+    monkeypatch.setattr(
+        "dense_reloc_ros.localization.sparse_to_dense.narrowing", lambda scene_map, view: 1.0
+    )
+    alone = localizer.localize(image, camera).estimate
+    np.testing.assert_allclose(alone.T_map_camera, found.T_map_camera)
+    np.testing.assert_allclose(found.covariance, 2.1 * alone.covariance, rtol=0.02)
