@@ -63,7 +63,14 @@ def camera_of_folder(arguments: argparse.Namespace, folder: Path) -> Camera | No
     if rectified:
         why = "by the name of the folder" if choice is None else "as asked for"
         logger.info("%s: rectified images (%s): P is taken", folder, why)
-    return load_camera_info(arguments.camera_info, rectified)
+    camera = load_camera_info(arguments.camera_info, rectified)
+    if choice is None and not rectified and camera.is_distorted:
+        logger.info(
+            "%s: raw images (nothing says that they are rectified): K and D are taken; rectified "
+            "ones need --rectified true",
+            folder,
+        )
+    return camera
 
 
 def camera_of_bag(arguments: argparse.Namespace, bag: BagReader, topic: str) -> Camera | None:

@@ -17,6 +17,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import from_quaternion, rigid, to_quaternion
 from dense_reloc_ros.sieve import Sieve
 from dense_reloc_ros.stamps import NANOSECONDS
+from dense_reloc_ros.whole_file import write_whole
 
 LATEST = 2**63 - 1
 """The latest stamp."""
@@ -196,4 +197,4 @@ def write_tum(path: Path, trajectory: Trajectory, names: Sequence[str] = ()) -> 
         if names:
             lines.append(f"# {' '.join(names[index].split())}")
         lines.append(" ".join([format_stamp(stamp), *(f"{value:.9f}" for value in values)]))
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    write_whole(path, "\n".join(lines) + "\n")

@@ -32,6 +32,7 @@ from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.whole_file import legible
 
 logger = logging.getLogger(__name__)
 
@@ -162,7 +163,7 @@ def make_map(
     )
     log = logger.info if verdict.state == "consistent" else logger.warning
     log("the recording is %s: %s", verdict.state, verdict.reason)
-    description = f"{source.description}, {len(frames)} of {len(source.frames)} frames"
+    description = legible(f"{source.description}, {len(frames)} of {len(source.frames)} frames")
     origin = local_origin(frames)
     frames = from_origin(frames, origin)
     if source.has_depth:

@@ -61,7 +61,7 @@ def write_mapping(
             _write(path.with_suffix(".depth.png"), millimetres, [])
             np.savetxt(path.with_suffix(".pose.txt"), T_map_camera, fmt="%.9f")
     except OSError as error:
-        raise InputError(f"{folder}: cannot be written: {error}") from None
+        raise InputError(f"{folder}: cannot be written: {error.strerror or error}") from None
 
 
 def write_query_bag(

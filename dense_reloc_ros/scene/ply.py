@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.whole_file import write_whole
 
 GREY = 160
 VERTEX = np.dtype(
@@ -47,7 +48,7 @@ def write_ply(path: Path, scene_map: SceneMap) -> int:
     header = ["ply", "format binary_little_endian 1.0", f"element vertex {len(vertices)}"]
     header += [*properties, "end_header"]
     try:
-        path.write_bytes("\n".join(header).encode("ascii") + b"\n" + vertices.tobytes())
+        write_whole(path, "\n".join(header).encode("ascii") + b"\n" + vertices.tobytes())
     except OSError as error:
         raise MapError(f"{path}: cannot be written ({error.strerror})") from None
     return len(vertices)

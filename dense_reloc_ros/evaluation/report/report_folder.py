@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from dense_reloc_ros.errors import InputError
@@ -25,6 +27,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.trajectory import Trajectory, format_stamp, write_tum
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.scene.scene_map import SceneMap
+from dense_reloc_ros.whole_file import legible, write_whole
 
 
 def make_folder(folder: Path) -> None:
@@ -100,6 +103,8 @@ def write_results(folder: Path, records: Sequence[FrameRecord], run: RunInformat
     """
     if not records:
         raise InputError("there are no frames to report on")
+    records = [replace(r, name=legible(r.name), reason=legible(r.reason)) for r in records]
+    run = replace(run, map=legible(run.map), queries=legible(run.queries))
     localized = {r.stamp: r for r in records if r.T_map_camera is not None}
     poses = [r.T_map_camera for r in localized.values() if r.T_map_camera is not None]
     trajectory = Trajectory.from_poses(list(localized), poses)
@@ -108,10 +113,10 @@ def write_results(folder: Path, records: Sequence[FrameRecord], run: RunInformat
         folder.mkdir(parents=True, exist_ok=True)
         write_tum(folder / "poses.tum", trajectory, names)
         _write_errors(folder / "errors.csv", records)
-        (folder / FRAMES_FILE).write_text(frame_outcomes(records), encoding="utf-8")
+        write_whole(folder / FRAMES_FILE, frame_outcomes(records))
         summary = summarize(records, run)
         text = summary.model_dump_json(indent=2)
-        (folder / "report.json").write_text(text + "\n", encoding="utf-8")
+        write_whole(folder / "report.json", text + "\n")
     return summary
 
 
@@ -131,10 +136,10 @@ def _write_page(
     pictures = draw_pictures(records, summary, contact_frames, keyframe_poses, drawings)
     with _written_to(folder):
         for name, picture in pictures.items():
-            (folder / f"{name}.png").write_bytes(picture.png)
+            write_whole(folder / f"{name}.png", picture.png)
         with left_out("report.html"):
             page = render_html(summary, list(pictures.values()), failures, scene)
-            (folder / "report.html").write_text(page, encoding="utf-8")
+            write_whole(folder / "report.html", page)
 
 
 @contextmanager
@@ -153,25 +158,26 @@ def _write_errors(path: Path, records: Sequence[FrameRecord]) -> None:
         "stamp name localized translation_m rotation_deg score confidence nees_over_6 latency_ms "
         "reason"
     )
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(columns.split())
-        for record in records:
-            error = record.error
-            writer.writerow(
-                [
-                    format_stamp(record.stamp),
-                    record.name,
-                    int(record.is_localized),
-                    None if error is None else f"{error.translation:.6f}",
-                    None if error is None else f"{math.degrees(error.rotation):.6f}",
-                    _rounded(record.score),
-                    _rounded(record.confidence),
-                    _rounded(record.normalized_error),
-                    _rounded(record.latency_milliseconds),
-                    record.reason,
-                ]
-            )
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines)
+    writer.writerow(columns.split())
+    for record in records:
+        error = record.error
+        writer.writerow(
+            [
+                format_stamp(record.stamp),
+                record.name,
+                int(record.is_localized),
+                None if error is None else f"{error.translation:.6f}",
+                None if error is None else f"{math.degrees(error.rotation):.6f}",
+                _rounded(record.score),
+                _rounded(record.confidence),
+                _rounded(record.normalized_error),
+                _rounded(record.latency_milliseconds),
+                record.reason,
+            ]
+        )
+    write_whole(path, lines.getvalue())
 
 
 def _rounded(value: float | None) -> str | None:

@@ -13,6 +13,7 @@ from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.mapping.sources.file_times import times_in_names
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.stamps import NANOSECONDS
+from dense_reloc_ros.whole_file import legible
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ def read_image_folder(folder: Path, camera: Camera) -> list[SourceFrame]:
 def _frames(files: Sequence[Path], stamps: Sequence[int], camera: Camera) -> list[SourceFrame]:
     frames = [
         SourceFrame(
-            name=file.name,
+            name=legible(file.name),
             timestamp=stamp / NANOSECONDS,
             camera=camera,
             T_map_camera=None,

@@ -238,3 +238,29 @@ def test_poses_have_the_names_of_their_images(tmp_path: Path, records):
     write_report(tmp_path, records, RUN)
     lines = (tmp_path / "poses.tum").read_text().splitlines()
     assert lines[1::2] == [f"# {record.name}" for record in records if record.is_localized]
+
+
+def test_names_of_files_that_are_no_utf8_are_spelled_out(tmp_path: Path, make_record):
+    record = replace(make_record(0, 0.01, 0.5), name="caf\udce9.jpg")
+    run = RunInformation("nre", "cpu", "0123456789abcdef", "/maps/\udcff", "/\udcfe", "localize")
+    write_report(tmp_path, [record], run)
+    (frame,) = json.loads((tmp_path / "frames.json").read_text(encoding="utf-8"))
+    assert frame["name"] == "caf\\udce9.jpg"
+    assert "\\\\udcff" in (tmp_path / "report.json").read_text(encoding="utf-8")
+    assert (tmp_path / "report.html").exists()
+
+
+def test_a_full_disk_leaves_no_half_written_file(tmp_path: Path, records, monkeypatch):
+    write = Path.write_bytes
+
+    def fills_up(self: Path, data: bytes) -> int:
+        if "frames" in self.name:
+            write(self, data[:5])
+            raise OSError(28, "No space left on device")
+        return write(self, data)
+
+    monkeypatch.setattr(Path, "write_bytes", fills_up)
+    with pytest.raises(InputError, match="the report cannot be written: No space left on device"):
+        write_report(tmp_path, records, RUN)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["errors.csv", "poses.tum"]
+    assert len(read_tum(tmp_path / "poses.tum").stamps) == 3
