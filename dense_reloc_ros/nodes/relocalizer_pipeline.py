@@ -18,6 +18,7 @@ from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localize
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.health import image_problem, info_problem, loss_problem
+from dense_reloc_ros.nodes.map_topics import MapTopics
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
@@ -51,6 +52,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
         self._localized_frame = node.create_lifecycle_publisher(
             LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
         )
+        self._map_topics = MapTopics(node, None if localizer is None else localizer.scene_map)
         self._camera = CameraInput(
             node,
             settings.image_transport,
@@ -71,11 +73,18 @@ class RelocalizerPipeline(Pipeline[Frame]):
         """Goes on with another map; what is published of the old one ends."""
         self.frames.use(localizer)
         super().use(localizer)
+        self._map_topics.use(localizer.scene_map)
+
+    def start(self) -> None:
+        """Shows the map, and begins to work on what comes."""
+        self._map_topics.publish()
+        super().start()
 
     def close(self) -> None:
         """Stops and takes all publishers and subscriptions away."""
         self.stop()
         self._camera.close()
+        self._map_topics.close()
         self._node.destroy_lifecycle_publisher(self._localized_frame)
         super().close()
 

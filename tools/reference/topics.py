@@ -102,6 +102,22 @@ INTERFACES = (
     Interface(
         "relocalizer",
         "published",
+        "~/map_points",
+        "sensor_msgs/PointCloud2",
+        "The map's points (x, y, z in single precision) in the frame of the map, on activation and "
+        "when the map is exchanged. Who subscribes later gets it, too, with the durability "
+        "transient local.",
+    ),
+    Interface(
+        "relocalizer",
+        "published",
+        "~/map_keyframes",
+        "geometry_msgs/PoseArray",
+        "The poses of the map's keyframes (optical frames), as `~/map_points`.",
+    ),
+    Interface(
+        "relocalizer",
+        "published",
         "~/localized_frame",
         "dense_reloc_ros/LocalizedFrame",
         "Result, intrinsics and dense features (2.8 MB at 640×480) for a `temporal_fusion` in "

@@ -1,0 +1,74 @@
+"""The map for those who look on: its points and keyframes, on topics that keep the last message."""
+
+from __future__ import annotations
+
+import numpy as np
+from geometry_msgs.msg import PoseArray
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import DurabilityPolicy, QoSProfile
+from sensor_msgs.msg import PointCloud2, PointField
+from std_msgs.msg import Header
+
+from dense_reloc_ros.geometry.se3 import shifted
+from dense_reloc_ros.nodes.conversions import pose_to_message
+from dense_reloc_ros.scene.scene_map import SceneMap
+
+LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+"""Who subscribes later gets the last message, too, as with a latched topic of ROS 1."""
+
+
+class MapTopics:
+    """Publishes a map once for each activation of the node, and when it is exchanged."""
+
+    def __init__(self, node: LifecycleNode, scene_map: SceneMap | None) -> None:
+        self._node = node
+        self._map = scene_map
+        create = node.create_lifecycle_publisher
+        self._points = create(PointCloud2, "~/map_points", LATCHED)
+        self._keyframes = create(PoseArray, "~/map_keyframes", LATCHED)
+
+    def use(self, scene_map: SceneMap) -> None:
+        """Goes on with another map."""
+        self._map = scene_map
+        self.publish()
+
+    def publish(self) -> None:
+        """Publishes the map, if there is one and the node is active."""
+        if (scene_map := self._map) is None:
+            return
+        header = Header(frame_id=scene_map.information.frame_id)
+        header.stamp = self._node.get_clock().now().to_msg()
+        if self._points.is_activated:
+            self._points.publish(points_message(header, scene_map))
+            self._keyframes.publish(keyframes_message(header, scene_map))
+
+    def close(self) -> None:
+        """Takes the publishers away."""
+        self._node.destroy_lifecycle_publisher(self._points)
+        self._node.destroy_lifecycle_publisher(self._keyframes)
+
+
+def points_message(header: Header, scene_map: SceneMap) -> PointCloud2:
+    """The points in the map frame: x, y, z in single precision, as RViz takes them."""
+    points = (scene_map.points.double().numpy() + scene_map.origin).astype("<f4")
+    message = PointCloud2(
+        header=header,
+        height=1,
+        width=len(points),
+        fields=[
+            PointField(name=axis, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, axis in enumerate("xyz")
+        ],
+        point_step=12,
+        row_step=12 * len(points),
+        is_dense=True,
+    )
+    message.data.frombytes(np.ascontiguousarray(points).tobytes())
+    return message
+
+
+def keyframes_message(header: Header, scene_map: SceneMap) -> PoseArray:
+    """The poses of the keyframes' cameras (optical frames) in the map frame, in their order."""
+    poses = shifted(scene_map.keyframe_poses.numpy(), scene_map.origin)
+    unknown = np.zeros((6, 6))
+    return PoseArray(header=header, poses=[pose_to_message(pose, unknown).pose for pose in poses])
