@@ -3,7 +3,7 @@
 SHELL := bash
 .SHELLFLAGS := -eo pipefail -c
 .DELETE_ON_ERROR:
-.PHONY: demo test build docs reference parameters lock clean check-numbers update-numbers
+.PHONY: demo test build docs screenshots reference parameters lock clean check-numbers update-numbers
 
 # A ROS installation that is sourced in this shell would be mixed with the one in .venv.
 unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_PREFIX_PATH
@@ -40,6 +40,10 @@ install/.built: .venv/.installed CMakeLists.txt package.xml \
 # The documentation as a site in output/site; a broken link fails it.
 docs: reference
 	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build
+
+# The pictures of pages in docs/assets, from the report of `make demo`; needs Chromium.
+screenshots: build
+	$(ENVIRONMENT) && python -m tools.take_screenshots output/demo/report
 
 # The pages of docs/reference that are written from the code.
 reference: .venv/.installed

@@ -117,7 +117,8 @@ class Browser:
 
     def close(self) -> None:
         """Ends the server."""
-        self.server.stop()
+        with contextlib.redirect_stdout(io.StringIO()):
+            self.server.stop()
 
 
 def _viser() -> Any:

@@ -19,6 +19,7 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.viewing import scene_items
 from dense_reloc_ros.viewing.scene_items import Frustum, Lines, Points, map_items, run_items
 from dense_reloc_ros.viewing.views import MapView, ReportView
+from tools.screenshot import browser_path, open_page
 
 FAR = (500_000.0, 4_500_000.0, 100.0)
 RED, BLUE, ORANGE, GREY = (178, 24, 43), (0, 114, 178), (230, 159, 0), (144, 144, 144)
@@ -181,6 +182,17 @@ def test_the_page_is_served(browser, scene_map):
     with urllib.request.urlopen(browser.address) as answer:
         assert answer.status == 200
         assert b"<!doctype html>" in answer.read(2000).lower()
+
+
+@pytest.mark.skipif(browser_path() is None, reason="needs Chromium")
+def test_a_browser_shows_the_scene_and_its_texts(browser, scene_map):
+    ReportView(browser, scene_map, RUN)
+    with open_page(1200, 800) as page:
+        page.open(browser.address, "document.body && document.body.innerText.includes('keyframes')")
+        shown = page.value("document.body.innerText")
+        assert "3 keyframes, 20 points" in shown
+        assert "right: LOCALIZED" in shown
+        assert page.value("document.querySelectorAll('canvas').length") >= 1
 
 
 def test_without_viser_it_says_how_to_install_it(monkeypatch):
