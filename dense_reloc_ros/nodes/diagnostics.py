@@ -8,6 +8,8 @@ from diagnostic_msgs.msg import DiagnosticStatus, KeyValue
 
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.pipeline import Pipeline
+from dense_reloc_ros.stamps import NANOSECONDS
+from dense_reloc_ros.temporal.belief import Standing
 
 
 def diagnostic_status(
@@ -25,6 +27,7 @@ def diagnostic_status(
         complaint, output = pipeline.complaint, pipeline.output_problem
         last = pipeline.statistics.last
         values |= {"map revision": revision, "method": identity.method}
+        values |= standing_values(pipeline.standing)
         counts = pipeline.counts | pipeline.output_counts
         values |= {key: str(count) for key, count in counts.items()}
         values |= pipeline.statistics.values()
@@ -36,6 +39,15 @@ def diagnostic_status(
         message=message,
         values=[KeyValue(key=key, value=value) for key, value in values.items()],
     )
+
+
+def standing_values(standing: Standing) -> dict[str, str]:
+    """Whether the robot knows where it is, since when and why not."""
+    return {
+        "localization state": standing.state.name,
+        "localization state since": f"{standing.since / NANOSECONDS:.3f}",
+        "localization state reason": standing.reason,
+    }
 
 
 def judge(

@@ -33,7 +33,15 @@ class FusionPipeline(Pipeline[FrameResult]):
         on_failure: Callable[[str], None],
         make_fusion: MakeFusion,
     ) -> None:
-        super().__init__(node, settings, transforms, reporter, on_failure, with_odometry=True)
+        super().__init__(
+            node,
+            settings,
+            configuration.filter,
+            transforms,
+            reporter,
+            on_failure,
+            with_odometry=True,
+        )
         log = node.get_logger()
         self.fuser = FrameFuser(configuration, self._robot, reporter, log, make_fusion)
         self._identity = MapIdentity("", "", "")
@@ -47,7 +55,7 @@ class FusionPipeline(Pipeline[FrameResult]):
         self, settings: FusionConfiguration, configuration: TemporalConfiguration
     ) -> None:
         """Changes parameters between two frames."""
-        self._robot.settings = settings
+        self.believe_by(settings, configuration.filter)
         self.fuser.reconfigure(configuration)
 
     def close(self) -> None:
@@ -55,6 +63,10 @@ class FusionPipeline(Pipeline[FrameResult]):
         self.stop()
         self._node.destroy_lifecycle_publisher(self._raw_pose)
         super().close()
+
+    def search_globally(self, reason: str) -> None:
+        """Drops what earlier frames let expect."""
+        self.fuser.forget(f"the robot is lost: {reason}")
 
     def take(self, single: FrameResult) -> None:
         """Takes the relocalizer's result of a frame; the newest one wins."""

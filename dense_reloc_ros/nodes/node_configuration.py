@@ -7,7 +7,11 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from dense_reloc_ros.configuration import Block, LocalizerConfiguration
-from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
+from dense_reloc_ros.temporal.fusion_configuration import (
+    BeliefConfiguration,
+    MotionConfiguration,
+    TemporalConfiguration,
+)
 
 FrameName = Annotated[str, AfterValidator(lambda name: name.lstrip("/"))]
 """Names of frames lost their leading slash with tf2; configurations from before have them still."""
@@ -37,6 +41,7 @@ class NodeConfiguration(Block):
     autostart: bool = Field(
         False, description="Whether the node configures and activates itself when it starts"
     )
+    belief: BeliefConfiguration = BeliefConfiguration()
 
 
 class MapConfiguration(Block):
@@ -90,6 +95,7 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         "camera's newest image; 0: any age",
     )
     map_frame: FrameName = Field("", description="Frame of the map; empty: the one the map names")
+    filter: MotionConfiguration = MotionConfiguration()
 
 
 class FusionConfiguration(NodeConfiguration):

@@ -14,7 +14,7 @@ from dense_reloc_ros.nodes.conversions import image_to_message, time_message
 from dense_reloc_ros.nodes.debug_image import draw_localization
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.loop_closures import LoopClosures
-from dense_reloc_ros.nodes.map_transform import MapTransform
+from dense_reloc_ros.nodes.placement import Placement
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
 from dense_reloc_ros.nodes.transforms import Heard
 
@@ -23,15 +23,14 @@ DEBUG_QOS = QoSProfile(depth=1)
 
 
 class Output:
-    """The publishers of a configured node."""
+    """The publishers of a configured node; `placement` has those that follow the belief."""
 
-    def __init__(self, node: LifecycleNode, robot: RobotFrames, *, with_odometry: bool) -> None:
-        self.transform = MapTransform(node, robot, with_odometry=with_odometry)
+    def __init__(self, node: LifecycleNode, robot: RobotFrames, placement: Placement) -> None:
+        self.placement = placement
         self.poses = 0
         """How many were published."""
         self._loop_closures = LoopClosures(node, robot)
         self._node = node
-        self._robot = robot
         self._since = 0.0
         self._pose = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", QOS)
         self._result = node.create_lifecycle_publisher(RelocResult, "~/result", QOS)
@@ -42,26 +41,24 @@ class Output:
         for publisher in (self._pose, self._result, self._debug_image):
             self._node.destroy_lifecycle_publisher(publisher)
         self._loop_closures.close()
-        self.transform.close()
+        self.placement.close()
 
     def forget(self) -> None:
         """Ends what is said of a map that was exchanged; frames of before get a result alone."""
         self._since = time.monotonic()
-        self.transform.forget()
+        self.placement.forget()
         self._loop_closures.forget()
 
     def hear(self, heard: Heard) -> None:
         """Publishes what has waited for what came on TF."""
-        if self._robot.settings.publish_tf:
-            self.transform.hear(heard)
+        self.placement.hear(heard)
         self._loop_closures.hear()
 
     def publish(self, result: FrameResult) -> None:
         """Publishes a result, its message after pose and transform: who waits for it has them."""
         is_of_this_map = result.header.received >= self._since
         if is_of_this_map:
-            if self._robot.settings.publish_tf:
-                self.transform.publish(result)
+            self.placement.publish(result)
             if result.message.base_frame_id:
                 self._pose.publish(stamped_pose(result.message))
                 self.poses += 1

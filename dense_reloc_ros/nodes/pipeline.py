@@ -16,12 +16,15 @@ from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.health import tf_problem
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.output import Output
+from dense_reloc_ros.nodes.placement import Placement
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
 from dense_reloc_ros.nodes.robot_frames import BASE, ODOMETRY, RobotFrames
 from dense_reloc_ros.nodes.statistics import Statistics
 from dense_reloc_ros.nodes.transforms import Heard, Transforms
 from dense_reloc_ros.nodes.worker import NewestItemWorker
+from dense_reloc_ros.temporal.belief import Belief, Standing
+from dense_reloc_ros.temporal.fusion_configuration import MotionConfiguration
 
 SILENCE_SECONDS = 3.0
 """An input that says nothing for so long is worth a warning."""
@@ -36,14 +39,16 @@ class Pipeline(ABC, Generic[Item]):
     """What a configured node consists of: it listens from the start, and works on the newest item
     that came between `start` and `stop`.
 
-    `on_failure` is called with the reason, in the thread that works, when too many items in a row
-    have failed. `with_odometry`: the transform of the map comes with the odometry.
+    `motion` is what is assumed of odometry and robot. `on_failure` is called with the reason, in
+    the thread that works, when too many items in a row have failed. `with_odometry`: the transform
+    of the map comes with the odometry.
     """
 
     def __init__(
         self,
         node: LifecycleNode,
         settings: NodeConfiguration,
+        motion: MotionConfiguration,
         transforms: Transforms,
         reporter: ChangeReporter,
         on_failure: Callable[[str], None],
@@ -56,7 +61,16 @@ class Pipeline(ABC, Generic[Item]):
         self._on_failure = on_failure
         self._transforms = transforms
         self._robot = RobotFrames(settings, transforms, reporter)
-        self._output = Output(node, self._robot, with_odometry=with_odometry)
+        self._belief_configuration = (settings.belief, motion)
+        self._placement = Placement(
+            node,
+            self._robot,
+            reporter,
+            Belief(settings.belief, motion),
+            self.search_globally,
+            with_odometry=with_odometry,
+        )
+        self._output = Output(node, self._robot, self._placement)
         self._worker: NewestItemWorker[Item] = NewestItemWorker(self._work_on)
         self._started = 0.0
         self._failures = 0
@@ -81,8 +95,13 @@ class Pipeline(ABC, Generic[Item]):
         """How much of what was found out has left the node."""
         return {
             "poses published": self._output.poses,
-            "transforms published": self._output.transform.published,
+            "transforms published": self._placement.transform.published,
         }
+
+    @property
+    def standing(self) -> Standing:
+        """Whether the robot knows where it is."""
+        return self._placement.standing
 
     @property
     def output_problem(self) -> str:
@@ -104,6 +123,7 @@ class Pipeline(ABC, Generic[Item]):
         """Says in the log what is missing, as long as it is."""
         self._reporter.lasting("input", self.complaint)
         self._reporter.lasting("output", self.output_problem)
+        self._placement.look_after()
 
     @abstractmethod
     def process(self, item: Item) -> FrameResult | None:
@@ -113,6 +133,16 @@ class Pipeline(ABC, Generic[Item]):
     def publish(self, result: FrameResult) -> None:
         """Says what was found out."""
 
+    def search_globally(self, reason: str) -> None:
+        """Drops what narrows the search for a robot that is lost for a reason."""
+
+    def believe_by(self, settings: NodeConfiguration, motion: MotionConfiguration) -> None:
+        """Changes parameters; the belief begins anew only where its own are others."""
+        self._robot.settings = settings
+        if (settings.belief, motion) != self._belief_configuration:
+            self._belief_configuration = (settings.belief, motion)
+            self._placement.configure(Belief(settings.belief, motion))
+
     def use(self, localizer: Localizer) -> None:
         """Goes on with another map; what is published of the old one ends."""
         self._output.forget()
@@ -121,6 +151,7 @@ class Pipeline(ABC, Generic[Item]):
         """Begins to work on what comes."""
         self._started = time.monotonic()
         self._failures = 0
+        self._placement.start()
         self._worker.start()
 
     def stop(self) -> None:

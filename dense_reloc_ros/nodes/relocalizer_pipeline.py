@@ -40,7 +40,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
         on_failure: Callable[[str], None],
         on_result: Callable[[FrameResult], None],
     ) -> None:
-        super().__init__(node, settings, transforms, reporter, on_failure)
+        super().__init__(node, settings, settings.filter, transforms, reporter, on_failure)
         self._on_result = on_result
         image_topic = node.resolve_topic_name("image")
         self.frames = FrameLocalizer(localizer, settings, self._robot, reporter, image_topic)
@@ -66,7 +66,8 @@ class RelocalizerPipeline(Pipeline[Frame]):
         self, settings: RelocalizerConfiguration, configuration: LocalizerConfiguration
     ) -> None:
         """Changes parameters between two frames."""
-        self._robot.settings = self.frames.settings = settings
+        self.believe_by(settings, settings.filter)
+        self.frames.settings = settings
         self.frames.reconfigure(configuration)
 
     def use(self, localizer: Localizer) -> None:

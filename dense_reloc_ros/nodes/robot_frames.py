@@ -88,14 +88,19 @@ class RobotFrames:
             return None
         return self._known_transform(odom_frame, header.frame_id, header, ODOMETRY)
 
-    def camera_in_odometry_by_now(self, header: FrameHeader) -> FloatArray | None:
-        """The same without waiting: None also where it may still come."""
+    def camera_in_odometry_by_now(
+        self, header: FrameHeader, *, is_needed: bool = True
+    ) -> FloatArray | None:
+        """The same without waiting: None also where it may still come.
+
+        That it does not come is reported only where it is needed.
+        """
         try:
             T_odom_camera = self._transforms.lookup(
                 self.settings.odom_frame, header.frame_id, header.stamp
             )
         except TransformError as error:
-            if not self.time_left(header):
+            if is_needed and not self.time_left(header):
                 self._reporter.problem(ODOMETRY, str(error), state="unknown")
             return None
         self._reporter.resolved(ODOMETRY)

@@ -13,7 +13,13 @@ from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import inverse, project_to_so3, rigid
+from dense_reloc_ros.geometry.se3 import (
+    checked_rigid,
+    inverse,
+    pose_error,
+    project_to_so3,
+    rigid,
+)
 from dense_reloc_ros.stamps import NANOSECONDS
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 
@@ -34,6 +40,31 @@ class OdometryStamp:
     """Metres travelled until then, by odometry."""
     angle: float = 0.0
     """Radians turned until then, by odometry."""
+
+
+class OdometryPath:
+    """Measures the way of a body by odometry, from moment to moment."""
+
+    def __init__(self) -> None:
+        self._last: OdometryStamp | None = None
+
+    def reach(self, stamp: int, T_odom_body: FloatArray | None) -> OdometryStamp:
+        """The stamp of a moment in nanoseconds, with the length of the way there.
+
+        Raises:
+            InputError: odometry (4, 4) that is not rigid or finite.
+        """
+        last = self._last or OdometryStamp(stamp)
+        if T_odom_body is None:
+            return replace(last, stamp=stamp, T_odom_body=None)
+        T_odom_body = checked_rigid(T_odom_body)
+        step = pose_error(
+            T_odom_body if last.T_odom_body is None else last.T_odom_body, T_odom_body
+        )
+        self._last = OdometryStamp(
+            stamp, T_odom_body, last.distance + step.translation, last.angle + step.rotation
+        )
+        return self._last
 
 
 @dataclass(frozen=True)

@@ -7,35 +7,21 @@ from pydantic import Field
 from dense_reloc_ros.configuration import Block
 
 
-class FilterConfiguration(Block):
-    """The filter of poses: what it assumes of measurements, of odometry and of the robot."""
+class MotionConfiguration(Block):
+    """What is assumed of odometry and of the robot, and which poses fit together by that."""
 
     gate: float = Field(
         0.9999,
         ge=0.5,
         lt=1.0,
-        description="Share of right poses that the filter accepts; others are taken for outliers",
+        description="Share of right poses that are taken to fit those before; others are outliers",
     )
     restart_after: int = Field(
         3,
         ge=1,
         le=100,
-        description="Outliers in a row that agree with each other from which on the filter starts "
-        "anew with them",
-    )
-    # On rendered rooms, errors of poses half a metre and 18 degrees apart correlate by 0.3 to 0.4.
-    common_share: float = Field(
-        0.7,
-        ge=0.0,
-        le=0.99,
-        description="Share of a pose's variance that the next poses have in common with it, so "
-        "that it cannot be averaged out while the robot stands still",
-    )
-    common_distance: float = Field(
-        1.0, gt=0.0, le=100.0, description="Metres in which the common error falls to 37%"
-    )
-    common_angle: float = Field(
-        1.0, gt=0.0, le=10.0, description="Radians of turn in which the common error falls to 37%"
+        description="Outliers in a row that agree with each other from which on they are believed, "
+        "and not the poses before",
     )
     drift: float = Field(
         0.03,
@@ -66,6 +52,56 @@ class FilterConfiguration(Block):
         gt=0.0,
         le=100.0,
         description="By how much the turn rate usually changes in a second without odometry, rad/s",
+    )
+
+
+class FilterConfiguration(MotionConfiguration):
+    """The filter of poses: what it assumes of measurements besides."""
+
+    # On rendered rooms, errors of poses half a metre and 18 degrees apart correlate by 0.3 to 0.4.
+    common_share: float = Field(
+        0.7,
+        ge=0.0,
+        le=0.99,
+        description="Share of a pose's variance that the next poses have in common with it, so "
+        "that it cannot be averaged out while the robot stands still",
+    )
+    common_distance: float = Field(
+        1.0, gt=0.0, le=100.0, description="Metres in which the common error falls to 37%"
+    )
+    common_angle: float = Field(
+        1.0, gt=0.0, le=10.0, description="Radians of turn in which the common error falls to 37%"
+    )
+
+
+class BeliefConfiguration(Block):
+    """When a robot is found, is tracked, and counts as lost."""
+
+    sure: float = Field(
+        0.99,
+        ge=0.0,
+        le=1.0,
+        description="Confidence from which on one pose is enough to find a lost robot; others need "
+        "a second one that agrees",
+    )
+    unsure_after: float = Field(
+        1.0, gt=0.0, le=600.0, description="Seconds without a pose from which on it is unsure"
+    )
+    max_age: float = Field(
+        30.0,
+        gt=0.0,
+        le=3600.0,
+        description="Seconds without a pose from which on it is lost; without odometry at most 5",
+    )
+    lost_error_m: float = Field(
+        1.0,
+        gt=0.0,
+        le=1000.0,
+        description="Metres by which the expected error may have grown with the odometry's drift "
+        "since the last pose; beyond it is lost, and from a quarter on unsure",
+    )
+    lost_error_deg: float = Field(
+        20.0, gt=0.0, le=180.0, description="The same of the rotation, degrees"
     )
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.stats import chi2
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.se3 import checked_rigid, pose_error
-from dense_reloc_ros.temporal.filter_state import FilterState, MotionModel, OdometryStamp
+from dense_reloc_ros.geometry.se3 import checked_rigid
+from dense_reloc_ros.temporal.filter_state import (
+    FilterState,
+    MotionModel,
+    OdometryPath,
+    OdometryStamp,
+)
 from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 
 LOST_RADIANS = 1.0
@@ -43,13 +48,14 @@ class PoseFilter:
         self._motion_model = MotionModel(configuration)
         self._gate = float(chi2.ppf(configuration.gate, df=6))
         self._restart_after = configuration.restart_after
-        self._odometry: OdometryStamp | None = None
+        self._path = OdometryPath()
         self._state: FilterState | None = None
         self._alternative: _Alternative | None = None
 
     def reset(self) -> None:
         """Forgets all measurements."""
-        self._odometry = self._state = self._alternative = None
+        self._path = OdometryPath()
+        self._state = self._alternative = None
 
     def update(
         self,
@@ -71,8 +77,8 @@ class PoseFilter:
         Raises:
             InputError: a pose that is not rigid or finite, or a covariance that is none.
         """
-        T_map_body, covariance = checked_rigid(T_map_body), _checked_covariance(covariance)
-        odometry = self._arrive(stamp, T_odom_body)
+        T_map_body, covariance = checked_rigid(T_map_body), checked_covariance(covariance)
+        odometry = self._path.reach(stamp, T_odom_body)
         expected = self._expected(self._state, odometry)
         if expected is None:
             return self._accept(self._motion_model.begin(odometry, T_map_body, covariance))
@@ -89,22 +95,8 @@ class PoseFilter:
         Raises:
             InputError: odometry (4, 4) that is not rigid or finite.
         """
-        expected = self._expected(self._state, self._arrive(stamp, T_odom_body))
+        expected = self._expected(self._state, self._path.reach(stamp, T_odom_body))
         return None if expected is None else _filtered(expected, is_outlier=False)
-
-    def _arrive(self, stamp: int, T_odom_body: FloatArray | None) -> OdometryStamp:
-        """The stamp of a moment, with the length of the way there by odometry."""
-        last = self._odometry or OdometryStamp(stamp)
-        if T_odom_body is None:
-            return replace(last, stamp=stamp, T_odom_body=None)
-        T_odom_body = checked_rigid(T_odom_body)
-        step = pose_error(
-            T_odom_body if last.T_odom_body is None else last.T_odom_body, T_odom_body
-        )
-        self._odometry = OdometryStamp(
-            stamp, T_odom_body, last.distance + step.translation, last.angle + step.rotation
-        )
-        return self._odometry
 
     def _expected(self, state: FilterState | None, odometry: OdometryStamp) -> FilterState | None:
         """A state carried on to a moment; None where nothing is left of it."""
@@ -146,7 +138,7 @@ def _filtered(state: FilterState, is_outlier: bool) -> FilteredPose:
     return FilteredPose(state.T_map_body.copy(), state.pose_covariance.copy(), is_outlier)
 
 
-def _checked_covariance(covariance: FloatArray) -> FloatArray:
+def checked_covariance(covariance: FloatArray) -> FloatArray:
     """A covariance (6, 6), made symmetric to the last digit."""
     covariance = np.asarray(covariance, dtype=np.float64)
     if covariance.shape != (6, 6) or not np.isfinite(covariance).all():

@@ -32,6 +32,7 @@ def localized(T_map_camera: FloatArray, covariance: FloatArray | None = None) ->
             score=0.75,
             supporting_points=np.array([2, 3, 5]),
             keyframes=(1, 0),
+            confidence=0.999,
         ),
         stage_milliseconds={"features": 12.5, "pose": 30.0},
     )

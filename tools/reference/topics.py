@@ -89,6 +89,14 @@ INTERFACES = (
         "pose at the image's time and the map, and to the nearest keyframe (see [Loop closure]"
         "(../guides/loop_closure.md)). Made only while somebody subscribes.",
     ),
+    *both(
+        "published",
+        "~/state",
+        "dense_reloc_ros/LocalizationState",
+        "Whether the robot knows where it is: `LOST`, `UNSURE` or `TRACKING`, since when and why, "
+        "and the events `RELOCALIZED`, `KIDNAPPED` and `BECAME_LOST` (see [Lost and found]"
+        "(../guides/robot.md#lost-and-found)). Published when it changes; transient local.",
+    ),
     Interface(
         "relocalizer",
         "published",

@@ -1,0 +1,210 @@
+"""Where the robot is believed to be, by its frames and its odometry: transform and state follow."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+from threading import RLock
+
+from rclpy.lifecycle import LifecycleNode
+
+from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.localization.result import Status
+from dense_reloc_ros.nodes.conversions import pose_from_message
+from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.loop_closures import covariance_of
+from dense_reloc_ros.nodes.map_transform import MapTransform
+from dense_reloc_ros.nodes.reporting import ChangeReporter
+from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
+from dense_reloc_ros.nodes.state_publisher import StatePublisher
+from dense_reloc_ros.nodes.transforms import Heard
+from dense_reloc_ros.stamps import NANOSECONDS
+from dense_reloc_ros.temporal.belief import TIME_JUMPED, Belief, Event, Fix, Standing, State
+
+PERIOD = NANOSECONDS // 10
+"""Of odometry, after which it is asked whether the robot is still known."""
+SILENT_SECONDS = 3.0
+"""Where neither images nor odometry came for so long, the node's clock tells the time."""
+OTHER_MAP = "the map was exchanged"
+
+
+class Placement:
+    """Feeds the belief. Results come from one thread, odometry from another; none waits.
+
+    `with_odometry`: the transform is said again with all odometry that comes, not only with images.
+    `on_lost` is called with the reason where what was believed turns out to be wrong or too old.
+    """
+
+    def __init__(
+        self,
+        node: LifecycleNode,
+        robot: RobotFrames,
+        reporter: ChangeReporter,
+        belief: Belief,
+        on_lost: Callable[[str], None],
+        *,
+        with_odometry: bool,
+    ) -> None:
+        self.transform = MapTransform(node, robot)
+        self._node = node
+        self._robot = robot
+        self._reporter = reporter
+        self._belief = belief
+        self._on_lost = on_lost
+        self._with_odometry = with_odometry
+        self._states = StatePublisher(node)
+        self._lock = RLock()
+        self._early: deque[tuple[FrameHeader, FrameResult]] = deque()
+        """Frames with a pose that came before the odometry of their time."""
+        self._newest: FrameHeader | None = None
+        self._newest_came = 0
+        self._revision = ""
+        self._asked = 0
+        self._heard = 0.0
+
+    @property
+    def standing(self) -> Standing:
+        """What is believed now."""
+        return self._belief.standing
+
+    def close(self) -> None:
+        """Takes the publishers away."""
+        self._states.close()
+        self.transform.close()
+
+    def start(self) -> None:
+        """Says the state, also to those who have listened before."""
+        with self._lock:
+            self._states.say(self.standing)
+
+    def configure(self, belief: Belief) -> None:
+        """Goes on with another belief, as other parameters want it; it begins lost."""
+        with self._lock:
+            self._belief = belief
+            self.transform.forget()
+
+    def forget(self, reason: str = OTHER_MAP) -> None:
+        """Ends what is believed, and so the transform."""
+        with self._lock:
+            stamp = 0 if self._newest is None else self._newest.stamp
+            self._early.clear()
+            self.transform.forget()
+            self._states.say(self._belief.forget(stamp, reason))
+
+    def publish(self, result: FrameResult) -> None:
+        """Takes a frame; what follows from it is published when the odometry of its time is known.
+
+        A frame without a pose need not wait.
+        """
+        header, message = result.header, result.message
+        with self._lock:
+            if self._newest is not None and header.stamp < self._newest.stamp:
+                self.transform.begin_anew()
+                self._early.clear()
+                self._asked = 0
+            if self._revision not in ("", message.map_revision):
+                self.forget()
+            self._newest, self._revision = header, message.map_revision
+            self._newest_came = self._node.get_clock().now().nanoseconds
+            self._states.revision = message.map_revision
+            self._states.map_frame = self.transform.map_frame = message.header.frame_id
+            if not self._robot.settings.odom_frame:
+                self._weigh(result, None)
+                if message.base_frame_id and self._confirms(result):
+                    T_map_base = pose_from_message(message.pose.pose)
+                    self.transform.place_robot(message.base_frame_id, header.stamp, T_map_base)
+            elif fix_of(result) is not None:
+                self._early.append((header, result))
+                self._take_early()
+            else:
+                T_odom_camera = self._camera_in_odometry(header)
+                if T_odom_camera is not None:
+                    self._weigh(result, T_odom_camera)
+                self.transform.correct(header.stamp)
+
+    def hear(self, heard: Heard) -> None:
+        """Publishes what has waited for odometry, and what is to be said again with it."""
+        with self._lock:
+            if self._early and (heard or not self._robot.time_left(self._early[0][0])):
+                self._take_early()
+            stamp = heard.get(self._robot.settings.odom_frame)
+            if stamp is None:
+                return
+            self._heard = time.monotonic()
+            if stamp >= self._asked + PERIOD:
+                self._asked = stamp
+                self._carry_on(stamp)
+            if self._with_odometry:
+                self.transform.repeat(stamp)
+
+    def look_after(self) -> None:
+        """Lets time pass where neither images nor odometry come."""
+        with self._lock:
+            if self._newest is None or time.monotonic() - self._heard < SILENT_SECONDS:
+                return
+            passed = self._node.get_clock().now().nanoseconds - self._newest_came
+            if passed > SILENT_SECONDS * NANOSECONDS:
+                self._belief.predict(self._newest.stamp + passed, None)
+                self._follow()
+
+    def _camera_in_odometry(self, header: FrameHeader) -> FloatArray | None:
+        is_needed = self._robot.settings.publish_tf
+        return self._robot.camera_in_odometry_by_now(header, is_needed=is_needed)
+
+    def _carry_on(self, stamp: int) -> None:
+        if self._newest is None:
+            return
+        header = FrameHeader(stamp, self._newest.frame_id, time.monotonic())
+        T_odom_camera = self._camera_in_odometry(header)
+        if T_odom_camera is not None:
+            self._belief.predict(stamp, T_odom_camera)
+            self._follow()
+
+    def _take_early(self) -> None:
+        """Goes on with the frames whose odometry is known, or will not come any more."""
+        while self._early:
+            header, result = self._early[0]
+            T_odom_camera = self._camera_in_odometry(header)
+            if T_odom_camera is None and self._robot.time_left(header):
+                return
+            self._early.popleft()
+            self._weigh(result, T_odom_camera)
+            if T_odom_camera is not None and self._confirms(result):
+                T_map_camera = pose_from_message(result.message.camera_pose.pose)
+                self.transform.place(T_map_camera @ inverse(T_odom_camera))
+            self.transform.correct(header.stamp)
+
+    def _weigh(self, result: FrameResult, T_odom_camera: FloatArray | None) -> None:
+        try:
+            self._belief.observe(result.header.stamp, fix_of(result), T_odom_camera)
+        except InputError as error:
+            self._reporter.problem("belief", str(error))
+            return
+        self._reporter.resolved("belief")
+        self._follow()
+
+    def _confirms(self, result: FrameResult) -> bool:
+        """Whether a frame's own pose is what is believed now."""
+        is_published = result.message.status == Status.LOCALIZED.value
+        return is_published and self._belief.is_known and not self._belief.contradictions
+
+    def _follow(self) -> None:
+        """Lets transform and state say what is believed."""
+        standing = self.standing
+        if standing.state is State.LOST:
+            self.transform.forget()
+        if standing.event is Event.LOST and standing.reason != TIME_JUMPED:
+            self._on_lost(standing.reason)
+        self._states.say(standing)
+
+
+def fix_of(result: FrameResult) -> Fix | None:
+    """The pose of a frame: as published, or else by the frame alone; None where there is none."""
+    for message in (result.message, result.raw):
+        if message is not None and message.status == Status.LOCALIZED.value:
+            pose = message.camera_pose
+            return Fix(pose_from_message(pose.pose), covariance_of(pose), message.confidence)
+    return None
