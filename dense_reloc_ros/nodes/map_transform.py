@@ -6,7 +6,9 @@ from rclpy.node import Node
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
+from dense_reloc_ros.nodes.transform_buffer import interpolate
 from dense_reloc_ros.nodes.transforms import TransformPublisher
+from dense_reloc_ros.stamps import NANOSECONDS
 
 
 class MapTransform:
@@ -23,6 +25,9 @@ class MapTransform:
         self._robot = robot
         self._publisher = TransformPublisher(node)
         self._T_map_odom: FloatArray | None = None
+        self._before: tuple[int, FloatArray] | None = None
+        """The last that was said before a correction, and its date."""
+        self._said: FloatArray | None = None
         self._last_date = 0
 
     def close(self) -> None:
@@ -31,14 +36,18 @@ class MapTransform:
 
     def forget(self) -> None:
         """Says no more of where the odometry is in the map."""
-        self._T_map_odom = None
+        self._T_map_odom = self._said = self._before = None
 
     def begin_anew(self) -> None:
         """As `forget`, and dates may be earlier than before: time was set back."""
-        self._T_map_odom, self._last_date = None, 0
+        self.forget()
+        self._last_date = 0
 
-    def place(self, T_map_odom: FloatArray) -> None:
-        """Where the odometry is from now on, (4, 4)."""
+    def place(self, T_map_odom: FloatArray, *, at_once: bool) -> None:
+        """Where the odometry is from now on, (4, 4), or else when `smoothing` is over."""
+        self._before = None
+        if self._said is not None and not at_once and self._robot.settings.smoothing:
+            self._before = self._last_date, self._said
         self._T_map_odom = T_map_odom
 
     def place_robot(self, frame: str, image_stamp: int, T_map_frame: FloatArray) -> None:
@@ -50,13 +59,21 @@ class MapTransform:
         if self._T_map_odom is not None:
             # The odometry may be ahead: the correction counts from now on.
             date = max(image_stamp + self._tolerance, self._last_date + 1)
-            self._send(self._robot.settings.odom_frame, date, self._T_map_odom)
+            self._say_odometry(date, self._T_map_odom)
 
     def repeat(self, odometry_stamp: int) -> None:
         """Says it again with odometry of a later time."""
         date = odometry_stamp + self._tolerance
         if self._T_map_odom is not None and date > self._last_date:
-            self._send(self._robot.settings.odom_frame, date, self._T_map_odom)
+            self._say_odometry(date, self._T_map_odom)
+
+    def _say_odometry(self, date: int, T_map_odom: FloatArray) -> None:
+        if self._before is not None:
+            since, before = self._before
+            whole = max(1.0, self._robot.settings.smoothing * NANOSECONDS)
+            T_map_odom = interpolate(before, T_map_odom, min(1.0, (date - since) / whole))
+        self._said = T_map_odom
+        self._send(self._robot.settings.odom_frame, date, T_map_odom)
 
     @property
     def _tolerance(self) -> int:

@@ -35,6 +35,13 @@ class NodeConfiguration(Block):
         le=60,
         description="Seconds by which the transform is dated after its image: it is valid so long",
     )
+    smoothing: float = Field(
+        0.0,
+        ge=0,
+        le=60,
+        description="Seconds over which a correction of map -> odom is spread; 0: it jumps. Where "
+        "the robot was found anew it always does",
+    )
     transform_timeout: float = Field(
         0.5, ge=0, le=10, description="Seconds to wait for a transform at the time of an image"
     )

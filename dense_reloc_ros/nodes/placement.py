@@ -17,6 +17,7 @@ from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.loop_closures import covariance_of
 from dense_reloc_ros.nodes.map_transform import MapTransform
+from dense_reloc_ros.nodes.predicted_pose import PredictedPosePublisher
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 from dense_reloc_ros.nodes.state_publisher import StatePublisher
@@ -34,7 +35,7 @@ OTHER_MAP = "the map was exchanged"
 class Placement:
     """Feeds the belief. Results come from one thread, odometry from another; none waits.
 
-    `with_odometry`: the transform is said again with all odometry that comes, not only with images.
+    `with_odometry`: transform and pose are said with all odometry that comes, not only with images.
     `on_lost` is called with the reason where what was believed turns out to be wrong or too old.
     """
 
@@ -56,6 +57,7 @@ class Placement:
         self._on_lost = on_lost
         self._with_odometry = with_odometry
         self._states = StatePublisher(node)
+        self._predictions = PredictedPosePublisher(node, robot) if with_odometry else None
         self._lock = RLock()
         self._early: deque[tuple[FrameHeader, FrameResult]] = deque()
         """Frames with a pose that came before the odometry of their time."""
@@ -73,6 +75,8 @@ class Placement:
     def close(self) -> None:
         """Takes the publishers away."""
         self._states.close()
+        if self._predictions is not None:
+            self._predictions.close()
         self.transform.close()
 
     def start(self) -> None:
@@ -134,7 +138,8 @@ class Placement:
             if stamp is None:
                 return
             self._heard = time.monotonic()
-            if stamp >= self._asked + PERIOD:
+            is_wanted = self._predictions is not None and self._predictions.is_wanted
+            if stamp >= self._asked + (1 if is_wanted else PERIOD):
                 self._asked = stamp
                 self._carry_on(stamp)
             if self._with_odometry:
@@ -160,8 +165,10 @@ class Placement:
         header = FrameHeader(stamp, self._newest.frame_id, time.monotonic())
         T_odom_camera = self._camera_in_odometry(header)
         if T_odom_camera is not None:
-            self._belief.predict(stamp, T_odom_camera)
+            expected = self._belief.predict(stamp, T_odom_camera)
             self._follow()
+            if expected is not None and self._predictions is not None:
+                self._predictions.publish(header, self.transform.map_frame, expected)
 
     def _take_early(self) -> None:
         """Goes on with the frames whose odometry is known, or will not come any more."""
@@ -174,7 +181,8 @@ class Placement:
             self._weigh(result, T_odom_camera)
             if T_odom_camera is not None and self._confirms(result):
                 T_map_camera = pose_from_message(result.message.camera_pose.pose)
-                self.transform.place(T_map_camera @ inverse(T_odom_camera))
+                at_once = self.standing.event in (Event.RELOCALIZED, Event.KIDNAPPED)
+                self.transform.place(T_map_camera @ inverse(T_odom_camera), at_once=at_once)
             self.transform.correct(header.stamp)
 
     def _weigh(self, result: FrameResult, T_odom_camera: FloatArray | None) -> None:

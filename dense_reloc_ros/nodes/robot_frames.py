@@ -81,6 +81,13 @@ class RobotFrames:
         base_frame = self.base_frame(header)
         return self._known_transform(header.frame_id, base_frame, header, BASE)
 
+    def base_in_camera_by_now(self, header: FrameHeader) -> FloatArray | None:
+        """`T_camera_base` (4, 4) at a time, without waiting; None where it is not known yet."""
+        try:
+            return self._transforms.lookup(header.frame_id, self.base_frame(header), header.stamp)
+        except TransformError:
+            return None
+
     def camera_in_odometry(self, header: FrameHeader) -> FloatArray | None:
         """`T_odom_camera` (4, 4), None where there is no odometry or TF does not know it."""
         odom_frame = self.settings.odom_frame

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from lifecycle_msgs.msg import Transition
 from nodes.fake_fusion import fused, with_features
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized, rejected
@@ -126,6 +127,59 @@ def test_a_late_image_corrects_the_odometry_from_then_on(
     newest = wait_for(lambda: harness.transforms[3:], "the correction")[0]
     assert (newest.header.stamp.sec, newest.header.stamp.nanosec) == (1, 500_000_001)
     np.testing.assert_allclose(matrix(newest.transform), corrected, atol=1e-9)
+
+
+def test_corrections_are_spread_where_that_is_asked_for(
+    start: Start, localizer: FakeLocalizer
+) -> None:
+    harness = start(base_frame="", smoothing=1.0)
+    harness.activate()
+    harness.move("odom", CAMERA_FRAME, 1.0, np.eye(4))
+    harness.show_and_wait(1.0)
+    harness.wait_for_transform(1.1)
+    corrected = shifted(T_MAP_CAMERA, np.array([0.08, 0.0, 0.0]))
+    localizer.answer = lambda image: with_features(localized(corrected))
+    harness.move("odom", CAMERA_FRAME, 1.05, np.eye(4))
+    harness.wait_for_transform(1.15)
+    harness.show_and_wait(1.05)
+    for seconds in (1.25, 1.5, 2.0, 2.5):
+        harness.move("odom", CAMERA_FRAME, seconds, np.eye(4))
+        harness.wait_for_transform(seconds + 0.1)
+    said = {
+        round(t.header.stamp.sec + 1e-9 * t.header.stamp.nanosec, 3): t for t in harness.transforms
+    }
+    moved = [
+        matrix(said[date].transform)[0, 3] - T_MAP_CAMERA[0, 3] for date in (1.35, 1.6, 2.1, 2.6)
+    ]
+    np.testing.assert_allclose(moved, [0.016, 0.036, 0.076, 0.08], atol=1e-6)
+
+
+def test_between_images_the_pose_goes_on_and_its_covariance_grows(start: Start) -> None:
+    harness = start()
+    predicted: list[PoseWithCovarianceStamped] = []
+    harness.collect(PoseWithCovarianceStamped, "temporal_fusion/predicted_pose", predicted)
+    harness.activate()
+    harness.mount("base_link", CAMERA_FRAME, np.eye(4))
+    harness.move("odom", "base_link", 1.0, np.eye(4))
+    harness.show_and_wait(1.0)
+    harness.wait_for_transform(1.1)
+    wait_for(
+        lambda: harness.node.count_subscribers("temporal_fusion/predicted_pose"), "the audience"
+    )
+    for x in (1.0, 3.0):
+        moved = shifted(np.eye(4), np.array([x, 0.0, 0.0]))
+        harness.move("odom", "base_link", 1.0 + x, moved)
+        harness.node.transforms.lookup("odom", "base_link", round(1e9 * (1.0 + x)), timeout=30)
+    wait_for(lambda: [m for m in predicted if m.header.stamp.sec == 4], "the pose at 4 s")
+    by_time = {message.header.stamp.sec: message for message in predicted}
+    for x in (1, 3):
+        message = by_time[1 + x]
+        T_map_base = shifted(np.eye(4), np.array([float(x), 0.0, 0.0]))
+        np.testing.assert_allclose(matrix(message.pose.pose), T_MAP_CAMERA @ T_map_base, atol=1e-9)
+        variances = np.array(message.pose.covariance).reshape(6, 6).diagonal()
+        at_fix = harness.fusion.covariance.diagonal()
+        np.testing.assert_allclose(variances[3:] - at_fix[3:], (0.005 * x) ** 2, rtol=1e-6)
+        assert (variances[:3] >= at_fix[:3] + (0.03 * x) ** 2 - 1e-9).all()
 
 
 def test_without_odometry_the_camera_is_placed_at_the_images_time(harness: PairHarness) -> None:

@@ -149,6 +149,16 @@ INTERFACES = (
     Interface(
         "temporal_fusion",
         "published",
+        "~/predicted_pose",
+        "geometry_msgs/PoseWithCovarianceStamped",
+        "The last believed pose, carried on by each transform of the odometry, with a covariance "
+        "that grows by `filter.drift` and `filter.heading_drift`; ends where the robot is lost. It "
+        "holds no more images than `~/pose`: give a filter one of both. Made only while somebody "
+        "subscribes.",
+    ),
+    Interface(
+        "temporal_fusion",
+        "published",
         "~/raw_pose",
         "geometry_msgs/PoseWithCovarianceStamped",
         "The fused pose before the filter, also where the filter rejects it.",
