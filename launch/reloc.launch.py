@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import yaml
 from launch import LaunchContext, LaunchDescription, LaunchDescriptionEntity
 from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
 from launch.conditions import IfCondition
@@ -49,9 +52,10 @@ def generate_launch_description() -> LaunchDescription:
             ),
             DeclareLaunchArgument(
                 "fusion",
-                default_value="false",
-                choices=SWITCH,
-                description="Whether temporal_fusion fuses localizations over time, and has the TF",
+                default_value="auto",
+                choices=["auto", *SWITCH],
+                description="Whether temporal_fusion fuses localizations over time, and has the TF "
+                "(auto: where there is odometry, unless params_file sets odom_frame to '')",
             ),
             DeclareLaunchArgument(
                 "fusion_process",
@@ -141,9 +145,26 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [*localizers(context, given), *handed_on]
 
 
+def is_fused(context: LaunchContext) -> bool:
+    """Whether localizations are fused: as asked for, or else where there is odometry."""
+    fusion = LaunchConfiguration("fusion").perform(context)
+    if fusion != "auto":
+        return fusion == "true"
+    text = Path(LaunchConfiguration("params_file").perform(context)).read_text()
+    return not any(frame == "" for frame in odometry_frames(yaml.safe_load(text)))
+
+
+def odometry_frames(parameters: Any) -> Iterator[Any]:
+    """The values of odom_frame in a parameter file, whichever node or namespace they are for."""
+    for name, value in parameters.items() if isinstance(parameters, dict) else ():
+        if name == "odom_frame":
+            yield value
+        yield from odometry_frames(value)
+
+
 def localizers(context: LaunchContext, given: dict[str, Any]) -> list[LaunchDescriptionEntity]:
     """The relocalizer, and what fuses its results where that is wanted."""
-    if LaunchConfiguration("fusion").perform(context) == "false":
+    if not is_fused(context):
         return [process("relocalizer", given, name="relocalizer")]
     if LaunchConfiguration("fusion_process").perform(context) == "shared":
         # Without a name, which would be that of both nodes in it.
@@ -156,8 +177,7 @@ def localizers(context: LaunchContext, given: dict[str, Any]) -> list[LaunchDesc
 
 def bridges(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """What hands the poses to act on to other systems, each where it is wanted."""
-    fused = LaunchConfiguration("fusion").perform(context) == "true"
-    source = "temporal_fusion" if fused else "relocalizer"
+    source = "temporal_fusion" if is_fused(context) else "relocalizer"
     link = LaunchConfiguration("rtabmap").perform(context)
     wanted: dict[str, dict[str, Any]] = {"rtabmap_bridge": {"link": link}} if link != "none" else {}
     for name in ("initial_pose", "robot_localization", "autoware"):

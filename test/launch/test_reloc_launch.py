@@ -140,13 +140,34 @@ class LaunchObserver:
 
 @pytest.mark.ros
 def test_starts_the_node_as_told(launch, observer: LaunchObserver) -> None:
-    launched = launch()
+    launched = launch("fusion:=false")
     observer.wait_for_listeners("/front/image/compressed", "/front/info")
     names = ["use_sim_time", "autostart", "max_rate", "publish_tf", "map"]
     assert observer.parameters("relocalizer", *names) == [True, True, 3.0, True, ""]
     assert "temporal_fusion" not in observer.node_names
     launched.send_signal(signal.SIGINT)
     assert launched.wait(TIMEOUT) == 0
+
+
+@pytest.mark.ros
+def test_localizations_are_fused_where_there_is_odometry(launch, observer: LaunchObserver) -> None:
+    launch()
+    observer.wait_for_listeners("/front/image/compressed")
+    assert observer.parameters("relocalizer", "publish_tf") == [False]
+    assert observer.parameters("temporal_fusion", "publish_tf") == [True]
+
+
+@pytest.mark.ros
+def test_without_odometry_the_relocalizer_has_the_transform(
+    launch, observer: LaunchObserver, parameters: Path
+) -> None:
+    parameters.write_text(
+        "/**/relocalizer: {ros__parameters: {image_transport: compressed, odom_frame: ''}}"
+    )
+    launch()
+    observer.wait_for_listeners("/front/image/compressed")
+    assert observer.parameters("relocalizer", "publish_tf", "odom_frame") == [True, ""]
+    assert "temporal_fusion" not in observer.node_names
 
 
 @pytest.mark.ros
