@@ -28,6 +28,7 @@ from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import extractor_of_map
+from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, SceneCoordinates, Status
 from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
@@ -85,6 +86,7 @@ class DsmLocalizer(Localizer):
         image: NDArray[np.uint8],
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
+        prior_covariance: FloatArray | None = None,
     ) -> Localization:
         """As `Localizer.localize`, with the scene coordinates of the image."""
         return self.localize_after(None, image, camera).localization
@@ -112,7 +114,7 @@ class DsmLocalizer(Localizer):
         self,
         image: NDArray[np.uint8],
         camera: Camera,
-        prior_T_map_camera: FloatArray | None,
+        prior: PosePrior | None,
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """Features, retrieval, and for each place: scene coordinates and a pose."""

@@ -15,13 +15,13 @@ from dense_reloc_ros.errors import InputError, RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import checked_rigid, shifted
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import (
     confidence_of_score,
     reason_to_doubt,
     with_rival,
 )
+from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import reduced
 from dense_reloc_ros.localization.result import (
     FeatureView,
@@ -75,26 +75,27 @@ class Localizer(ABC):
         image: NDArray[np.uint8],
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
+        prior_covariance: FloatArray | None = None,
     ) -> Localization:
         """Where `image` (H, W, 3) RGB of `camera` (may be distorted) was taken; grey ones, (H, W),
         are understood.
 
-        A prior pose (4, 4) is tried besides what the image itself suggests. What is wrong with an
-        image or a prior is the reason of the result, not an exception.
+        A prior pose (4, 4) is tried besides what the image itself suggests. With its covariance
+        (6, 6), in ROS order, it also tells places that look alike apart; it is dropped where the
+        image contradicts it. What is wrong with an image or a prior is the reason of the result,
+        not an exception.
         """
         stopwatch = Stopwatch(self.device, self.max_frame_seconds)
         try:
             with stopwatch.stage("undistort"):
                 image, camera = self.at_working_size(as_rgb(image), camera)
                 undistorted = camera.undistort(image)
+            prior = None
             if prior_T_map_camera is not None:
-                prior_T_map_camera = shifted(
-                    checked_rigid(prior_T_map_camera), -self.scene_map.origin
-                )
+                origin = self.scene_map.origin
+                prior = PosePrior.checked(prior_T_map_camera, prior_covariance, origin)
             with torch.inference_mode():
-                candidates = self.estimate(
-                    undistorted, camera.pinhole(), prior_T_map_camera, stopwatch
-                )
+                candidates = self.estimate(undistorted, camera.pinhole(), prior, stopwatch)
         except TimeLimitError as error:
             return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
         except RelocError as error:
@@ -156,7 +157,7 @@ class Localizer(ABC):
         self,
         image: NDArray[np.uint8],
         camera: Camera,
-        prior_T_map_camera: FloatArray | None,
+        prior: PosePrior | None,
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """The best pose at each place that the image may show; none where nothing matches."""

@@ -13,11 +13,11 @@ from dense_reloc_ros.features.preprocess import brighten_if_noisy
 from dense_reloc_ros.features.root_sift import LEVEL, SIGNATURE, detect_root_sift
 from dense_reloc_ros.features.vlad import vlad
 from dense_reloc_ros.geometry import se3
-from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.matching.mutual import mutual_matches
 from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose
@@ -60,7 +60,7 @@ class SiftPnpLocalizer(Localizer):
         self,
         image: NDArray[np.uint8],
         camera: Camera,
-        prior_T_map_camera: FloatArray | None,
+        prior: PosePrior | None,
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """Keypoints of the image, retrieval, matches with all keyframes, one pose."""

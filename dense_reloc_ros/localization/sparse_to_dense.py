@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
+from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.decision import with_rival
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.narrow_view import (
@@ -25,10 +27,11 @@ from dense_reloc_ros.localization.narrow_view import (
 )
 from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
 from dense_reloc_ros.localization.point_choice import out_of_sight
+from dense_reloc_ros.localization.pose_prior import PosePrior, keyframes_out_of_reach
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
-from dense_reloc_ros.retrieval.look_alikes import look_alikes
+from dense_reloc_ros.retrieval.look_alikes import SIMILAR, look_alikes
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
@@ -48,13 +51,44 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         self,
         image: NDArray[np.uint8],
         camera: Camera,
-        prior_T_map_camera: FloatArray | None,
+        prior: PosePrior | None,
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
-        """The poses in the view of the image that is most like the keyframes."""
+        """The poses in the view of the image that is most like the keyframes.
+
+        Those that the prior allows, if the image leaves no doubt in one of them; or else all.
+        """
+        if prior is None or prior.covariance is None:
+            return self.search(image, camera, prior, frozenset(), stopwatch).candidates()
+        far = keyframes_out_of_reach(self.scene_map, prior)
+        found = self.search(image, camera, prior, far, stopwatch)
+        if self.agrees(found, far, stopwatch):
+            return found.candidates()
+        return self.search(image, camera, None, frozenset(), stopwatch).candidates()
+
+    def agrees(self, found: LocalizedView, far: frozenset[int], stopwatch: Stopwatch) -> bool:
+        """Whether an image shows what a prior says: keyframes `far` away are no more like it."""
+        best = found.best
+        if best is None or not self.is_sure(with_rival(best, found.estimates)):
+            return False
+        options = self.configuration.retrieval
+        with stopwatch.stage("retrieval"):
+            anywhere = place_evidence(found.features, self.scene_map, options)
+            here = place_evidence(found.features, self.scene_map, options, far)
+        return here >= SIMILAR * anywhere
+
+    def search(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior: PosePrior | None,
+        excluded: frozenset[int],
+        stopwatch: Stopwatch,
+    ) -> LocalizedView:
+        """The poses that a prior allows, with other keyframes than those excluded."""
 
         def localize(view: QueryView) -> LocalizedView:
-            return self.estimate_view(view, prior_T_map_camera, stopwatch)
+            return self.estimate_view(view, prior, excluded, stopwatch)
 
         def evidence_in(view: QueryView) -> float:
             with stopwatch.stage("view"):
@@ -62,35 +96,42 @@ class SparseToDenseLocalizer(PlaceLocalizer):
                 return place_evidence(features, self.scene_map, self.configuration.retrieval)
 
         search = ViewSearch(self.scene_map, localize, evidence_in, self.is_sure)
-        found = search(image, camera, prior_T_map_camera)
-        rivals = self.estimate_rivals(found, stopwatch)
-        return replace(found, estimates=[*found.estimates, *rivals]).candidates()
+        found = search(image, camera, None if prior is None else prior.T_map_camera)
+        rivals = allowed(self.estimate_rivals(found, excluded, stopwatch), prior, found.view)
+        return replace(found, estimates=[*found.estimates, *rivals])
 
     def estimate_view(
-        self, view: QueryView, prior_T_map_camera: FloatArray | None, stopwatch: Stopwatch
+        self,
+        view: QueryView,
+        prior: PosePrior | None,
+        excluded: frozenset[int],
+        stopwatch: Stopwatch,
     ) -> LocalizedView:
-        """Features, retrieval and the best pose in each place."""
-        prior = None if prior_T_map_camera is None else prior_T_map_camera @ view.T_camera_view
+        """Features, retrieval and the best pose in each place that a prior allows."""
+        guess = None if prior is None else prior.T_map_camera @ view.T_camera_view
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(view.image, self.device))
         if view.is_narrow:
-            estimates = self.estimate_narrow(view, features, prior, stopwatch)
-            return LocalizedView(view, features, estimates)
+            estimates = self.estimate_narrow(view, features, guess, excluded, stopwatch)
+            return LocalizedView(view, features, allowed(estimates, prior, view))
         with stopwatch.stage("retrieval"):
-            places = self.retrieve(features)
-        estimates = self.estimate_in(places, features, view.camera, prior, stopwatch)
+            places = self.retrieve(features, excluded)
+        estimates = self.estimate_in(places, features, view.camera, guess, stopwatch)
+        estimates = allowed(estimates, prior, view)
         if not any(self.is_sure(estimate) for estimate in estimates):
             with stopwatch.stage("retrieval"):
-                places = self.retrieve_more(features, places)
-            estimates += self.estimate_in(places, features, view.camera, prior, stopwatch)
+                places = self.retrieve_more(features, places, excluded)
+            estimates += self.estimate_in(places, features, view.camera, guess, stopwatch)
+            estimates = allowed(estimates, prior, view)
         estimates += self.estimate_guided(estimates, features, view.camera, stopwatch)
-        return LocalizedView(view, features, estimates)
+        return LocalizedView(view, features, allowed(estimates, prior, view))
 
     def estimate_narrow(
         self,
         view: QueryView,
         features: DenseFeatures,
         prior_T_map_view: FloatArray | None,
+        excluded: frozenset[int],
         stopwatch: Stopwatch,
     ) -> list[PoseEstimate]:
         """The best pose in each place of a view that shows much less than the keyframes do.
@@ -100,7 +141,8 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         """
         camera, options = view.camera, self.configuration.retrieval
         with stopwatch.stage("retrieval"):
-            places = retrieve_places(features, self.scene_map, with_more_keyframes(options))
+            more = with_more_keyframes(options)
+            places = retrieve_places(features, self.scene_map, more, excluded)
         first = self.estimate_in(places, features, camera, prior_T_map_view, stopwatch, MUTUAL)
         found = []
         for pose in (estimate.T_map_camera for estimate in first):
@@ -123,14 +165,16 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         """Keyframes that the query may show, but those excluded: one or more places, best first."""
         return retrieve_places(features, self.scene_map, self.configuration.retrieval, excluded)
 
-    def retrieve_more(self, features: DenseFeatures, tried: list[list[int]]) -> list[list[int]]:
+    def retrieve_more(
+        self, features: DenseFeatures, tried: list[list[int]], excluded: frozenset[int]
+    ) -> list[list[int]]:
         """As many places again, among twice as many keyframes, that have none of those tried."""
         options = self.configuration.retrieval
         wider = options.model_copy(
             update={"keyframes": 2 * options.keyframes, "clusters": 2 * options.clusters}
         )
         known = {keyframe for place in tried for keyframe in place}
-        places = retrieve_places(features, self.scene_map, wider)
+        places = retrieve_places(features, self.scene_map, wider, excluded)
         return [place for place in places if known.isdisjoint(place)][: options.clusters]
 
     def estimate_guided(
@@ -159,7 +203,9 @@ class SparseToDenseLocalizer(PlaceLocalizer):
             return []
         return self.estimate_in([better], features, camera, best.T_map_camera, stopwatch)
 
-    def estimate_rivals(self, found: LocalizedView, stopwatch: Stopwatch) -> list[PoseEstimate]:
+    def estimate_rivals(
+        self, found: LocalizedView, excluded: frozenset[int], stopwatch: Stopwatch
+    ) -> list[PoseEstimate]:
         """A pose by what looks like the image, but is out of sight at the best pose, if it is sure.
 
         The places that were tried may hold several that look alike, of which each gives one pose.
@@ -174,11 +220,22 @@ class SparseToDenseLocalizer(PlaceLocalizer):
                 self.configuration.retrieval,
                 best.T_map_camera,
                 camera,
+                excluded,
             )
         if not similar:
             return []
         elsewhere = out_of_sight(self.scene_map, best.T_map_camera, camera)
         return self.estimate_in([similar], found.features, camera, None, stopwatch, elsewhere)
+
+
+def allowed(
+    estimates: Sequence[PoseEstimate], prior: PosePrior | None, view: QueryView
+) -> list[PoseEstimate]:
+    """Those estimates of `T_map_view` at which the camera is where a prior has room for it."""
+    if prior is None:
+        return list(estimates)
+    T_view_camera = se3.inverse(view.T_camera_view)
+    return [one for one in estimates if prior.allows(one.T_map_camera @ T_view_camera)]
 
 
 def _method(name: str, description: str) -> Method:

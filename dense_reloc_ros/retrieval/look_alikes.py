@@ -29,13 +29,14 @@ def look_alikes(
     options: RetrievalConfiguration,
     T_map_camera: FloatArray,
     camera: Camera,
+    excluded: frozenset[int] = frozenset(),
 ) -> list[int]:
     """Keyframes that look like an image as much as any, but show something else than its pose.
 
-    None where the image is unlike all that a camera at the pose (4, 4) does not see. They belong to
-    one place, as far as the map knows.
+    Those `excluded` do not count. None where the image is unlike all that a camera at the pose
+    (4, 4) does not see. They belong to one place, as far as the map knows.
     """
-    ranked, evidence = ranked_keyframes(features, scene_map, options)
+    ranked, evidence = ranked_keyframes(features, scene_map, options, excluded)
     if not len(ranked):
         return []
     ranked = ranked[evidence >= SIMILAR * evidence.max()]

@@ -48,8 +48,11 @@ def ranked_keyframes(
 
 
 def place_evidence(
-    features: DenseFeatures, scene_map: SceneMap, options: RetrievalConfiguration
+    features: DenseFeatures,
+    scene_map: SceneMap,
+    options: RetrievalConfiguration,
+    excluded: frozenset[int] = frozenset(),
 ) -> float:
-    """How much an image looks like the keyframe that it resembles most: 1 at most."""
-    _, evidence = ranked_keyframes(features, scene_map, options)
+    """How much an image looks like the keyframe that it resembles most, but those excluded."""
+    _, evidence = ranked_keyframes(features, scene_map, options, excluded)
     return float(evidence[0]) if len(evidence) else 0.0

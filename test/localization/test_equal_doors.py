@@ -12,7 +12,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.geometry.se3 import pose_error, shifted
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
@@ -91,6 +91,40 @@ def test_what_stands_there_once_is_found(raycaster, localizer):
     assert found.is_localized, found.reason
     assert pose_error(found.T_map_camera, truth).translation < 0.05
     assert found.estimate.evidence.equals == 0
+
+
+def deviations(metres: float, radians: float) -> np.ndarray:
+    return np.diag([metres**2] * 3 + [radians**2] * 3)
+
+
+@pytest.mark.parametrize("aside", [-0.3, 0.3])
+@pytest.mark.parametrize("door", range(DOORS))
+def test_a_prior_tells_which_of_equal_doors_it_is(door, aside, raycaster, localizer):
+    truth = facing_doors(np.array([door_position(door, DOORS) + aside]), 7)[0]
+    prior = shifted(truth, np.array([0.3, -0.2, 0.1]))
+    image = raycaster.render(CAMERA, truth).image
+    found = localizer.localize(image, CAMERA, prior, deviations(0.3, 0.2))
+    assert found.is_localized, found.reason
+    error = pose_error(found.T_map_camera, truth)
+    assert error.translation < 0.06 and np.degrees(error.rotation) < 1.5
+
+
+def test_a_prior_that_leaves_room_for_several_doors_chooses_none(raycaster, localizer):
+    truth = facing_doors(np.array([door_position(1, DOORS)]), 7)[0]
+    image = raycaster.render(CAMERA, truth).image
+    found = localizer.localize(image, CAMERA, truth, deviations(2.0, 0.2))
+    assert found.status is Status.REJECTED
+    assert found.reason.startswith("ambiguous")
+
+
+def test_a_prior_that_the_image_contradicts_is_dropped(raycaster, localizer):
+    """It says that the robot is at a door, and the image shows the end of the corridor."""
+    truth = towards_the_end(DOORS * SECTION / 2 - 2.2, 0.2, 0.05)
+    prior = facing_doors(np.array([door_position(0, DOORS)]), 7)[0]
+    image = raycaster.render(CAMERA, truth).image
+    found = localizer.localize(image, CAMERA, prior, deviations(0.3, 0.2))
+    assert found.is_localized, found.reason
+    assert pose_error(found.T_map_camera, truth).translation < 0.05
 
 
 def test_a_robot_that_can_bear_it_gets_doors_with_the_probability_they_have(raycaster, localizer):
