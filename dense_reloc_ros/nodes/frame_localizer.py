@@ -10,12 +10,13 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.camera_info import camera_from_info, named_rectified
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.conversions import (
     image_from_message,
@@ -23,11 +24,14 @@ from dense_reloc_ros.nodes.conversions import (
     pose_from_message,
 )
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.initial_pose import check_map_frame, given_covariance
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 
+CameraPrior = tuple[FloatArray, FloatArray | None]
+"""`T_map_camera` (4, 4) and its covariance (6, 6), where that is known."""
 BUSY_SECONDS = 10.0
 """For the frame that is in work when another one comes, as ~/relocalize may bring."""
 
@@ -80,10 +84,10 @@ class FrameLocalizer:
             image = image_from_message(frame.image)
             camera = camera_from_info(camera_info)
             camera.check_image(image)
-            T_map_camera = None
+            camera_prior = None
             if prior is not None:
-                T_map_camera = self._camera_prior(header, prior, identity.frame_id)
-            localization = self._localize(localizer, image, camera, T_map_camera)
+                camera_prior = self._camera_prior(header, prior, identity.frame_id)
+            localization = self._localize(localizer, image, camera, camera_prior)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
         except Exception as error:  # out of memory, a lost GPU: the next frame may go well
@@ -106,7 +110,7 @@ class FrameLocalizer:
         localizer: Localizer | None,
         image: NDArray[np.uint8],
         camera: Camera,
-        T_map_camera: FloatArray | None,
+        prior: CameraPrior | None,
     ) -> Localization:
         if localizer is None:
             return Localization(Status.INVALID_INPUT, "no map is loaded")
@@ -117,7 +121,7 @@ class FrameLocalizer:
             if self._configuration is not None:
                 localizer.configuration = self._configuration
             localizer.max_frame_seconds = self.settings.max_frame_seconds or None
-            localization = localizer.localize(image, camera, T_map_camera)
+            localization = localizer.localize(image, camera, *(prior or ()))
         finally:
             self._lock.release()
         self._reporter.resolved("localizer")
@@ -125,14 +129,13 @@ class FrameLocalizer:
 
     def _camera_prior(
         self, header: FrameHeader, prior: PoseWithCovarianceStamped, map_frame: str
-    ) -> FloatArray:
+    ) -> CameraPrior:
         """The camera's pose where the base is at a prior pose; raises RelocError."""
-        if prior.header.frame_id.lstrip("/") not in ("", map_frame.lstrip("/")):
-            raise InputError(
-                f"the prior pose is given in frame '{prior.header.frame_id}', "
-                f"not in that of the map, '{map_frame}'"
-            )
+        check_map_frame(prior, map_frame)
         T_base_camera = self._robot.transform(
             self._robot.base_frame(header), header.frame_id, header
         )
-        return pose_from_message(prior.pose.pose) @ T_base_camera
+        T_map_base, covariance = pose_from_message(prior.pose.pose), given_covariance(prior)
+        if covariance is None:
+            return T_map_base @ T_base_camera, None
+        return base_pose(T_map_base, covariance, T_base_camera)

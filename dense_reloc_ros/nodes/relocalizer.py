@@ -6,7 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from nav2_msgs.srv import SetInitialPose
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
+from std_srvs.srv import Empty
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.localization.factory import open_localizer
@@ -54,6 +56,9 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
             self._on_relocalize_batch,
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
+
+        self.create_service(SetInitialPose, "~/set_initial_pose", self._on_set_initial_pose)
+        self.create_service(Empty, "~/reinitialize_global_localization", self._on_reinitialize)
 
     def hand_results_to(self, listener: ResultListener | None) -> None:
         """Also hands each result to somebody in this process, features and all; None: no more."""
@@ -118,6 +123,20 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
         if (pipeline := self.pipeline) is not None:
             return pipeline.relocalize_batch(request)
         response.message = "the relocalizer is not configured"
+        return response
+
+    def _on_set_initial_pose(
+        self, request: SetInitialPose.Request, response: SetInitialPose.Response
+    ) -> SetInitialPose.Response:
+        if (pipeline := self.pipeline) is not None:
+            pipeline.set_initial_pose(request.pose)
+        else:
+            self.get_logger().warning("initial pose ignored: the relocalizer is not configured")
+        return response
+
+    def _on_reinitialize(self, _: Empty.Request, response: Empty.Response) -> Empty.Response:
+        if (pipeline := self.pipeline) is not None:
+            pipeline.forget_initial_pose()
         return response
 
 

@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from geometry_msgs.msg import PoseWithCovarianceStamped
+from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
@@ -19,6 +22,7 @@ from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.health import image_problem, info_problem, loss_problem
 from dense_reloc_ros.nodes.map_topics import MapTopics
+from dense_reloc_ros.nodes.initial_pose import InitialPose
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
@@ -49,6 +53,14 @@ class RelocalizerPipeline(Pipeline[Frame]):
         node.get_logger().info(
             f"images on {image_topic} are taken as {taken} of camera_info describe them ({why})"
         )
+        self._initial_pose = InitialPose(self._robot, node.get_logger())
+        self._initial_poses = node.create_subscription(
+            PoseWithCovarianceStamped,
+            "initialpose",
+            self.set_initial_pose,
+            10,
+            callback_group=MutuallyExclusiveCallbackGroup(),
+        )
         self._localized_frame = node.create_lifecycle_publisher(
             LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
         )
@@ -58,7 +70,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
             settings.image_transport,
             lambda: self.frames.settings.max_rate,
             self._worker.submit,
-            self._transforms.clear,
+            self._on_time_jump,
             reporter,
         )
 
@@ -73,6 +85,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
     def use(self, localizer: Localizer) -> None:
         """Goes on with another map; what is published of the old one ends."""
         self.frames.use(localizer)
+        self.forget_initial_pose()
         super().use(localizer)
         self._map_topics.use(localizer.scene_map)
 
@@ -86,8 +99,25 @@ class RelocalizerPipeline(Pipeline[Frame]):
         self.stop()
         self._camera.close()
         self._map_topics.close()
+        self._node.destroy_subscription(self._initial_poses)
         self._node.destroy_lifecycle_publisher(self._localized_frame)
         super().close()
+
+    def set_initial_pose(self, pose: PoseWithCovarianceStamped) -> None:
+        """Looks for the robot where somebody says it is; what is wrong with that is logged."""
+        now = self._node.get_clock().now().nanoseconds
+        try:
+            self._initial_pose.give(pose, self.frames.identity.frame_id, now)
+        except RelocError as error:
+            self._node.get_logger().error(f"initial pose refused: {error}")
+
+    def forget_initial_pose(self) -> None:
+        """Looks for the robot everywhere."""
+        self._initial_pose.forget()
+
+    def _on_time_jump(self) -> None:
+        self._transforms.clear()
+        self.forget_initial_pose()
 
     def relocalize(self, request: Relocalize.Request) -> RelocResult:
         """Answers a service call: with the image in it, or else the camera's newest."""
@@ -156,7 +186,10 @@ class RelocalizerPipeline(Pipeline[Frame]):
 
     def process(self, item: Frame) -> FrameResult:
         """The result of an image."""
-        return self.frames.localize(item)
+        prior = self._initial_pose.prior_for(item.header, self.frames.identity.frame_id)
+        result = self.frames.localize(item, prior)
+        self._initial_pose.follow(result)
+        return result
 
     def publish(self, result: FrameResult) -> None:
         """Says it to everybody, those who share its features last."""

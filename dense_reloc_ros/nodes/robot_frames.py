@@ -113,6 +113,19 @@ class RobotFrames:
         self._reporter.resolved(ODOMETRY)
         return T_odom_camera
 
+    def base_in_odometry(self, stamp: int) -> FloatArray | None:
+        """`T_odom_base` (4, 4) at a time in nanoseconds, or else the newest; None without any."""
+        if not (self.settings.odom_frame and self.settings.base_frame):
+            return None
+        for moment in (stamp, 0):
+            try:
+                return self._transforms.lookup(
+                    self.settings.odom_frame, self.settings.base_frame, moment
+                )
+            except TransformError:
+                continue
+        return None
+
     def _known_transform(
         self, target: str, source: str, header: FrameHeader, subject: str
     ) -> FloatArray | None:

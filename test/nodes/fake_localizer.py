@@ -58,6 +58,7 @@ class FakeLocalizer:
         self.images: list[NDArray[np.uint8]] = []
         self.cameras: list[Camera] = []
         self.priors: list[FloatArray | None] = []
+        self.prior_covariances: list[FloatArray | None] = []
         self.gate = Event()
         self.gate.set()
 
@@ -66,10 +67,12 @@ class FakeLocalizer:
         image: NDArray[np.uint8],
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
+        prior_covariance: FloatArray | None = None,
     ) -> Localization:
         self.images.append(image)
         self.cameras.append(camera)
         self.priors.append(prior_T_map_camera)
+        self.prior_covariances.append(prior_covariance)
         assert self.gate.wait(30)
         return self.answer(image)
 

@@ -1,6 +1,7 @@
 """The definitions beside tools/tf2_msgs are those that others have published.
 
-They were compared with rtabmap_ros at aec4f91f (0.22.1) and autoware_internal_msgs at 1856e5b2.
+They were compared with rtabmap_ros at aec4f91f (0.22.1) and autoware_internal_msgs at 1856e5b2,
+and navigation2 at bfa9184a.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ PUBLISHED = {
     "int32[] raw_likelihood_keys|float32[] raw_likelihood_values|int32[] weights_keys|"
     "int32[] weights_values|int32[] labels_keys|string[] labels_values|string[] stats_keys|"
     "float32[] stats_values|int32[] local_path|int32 current_goal_id|MapGraph odom_cache",
+    "nav2_msgs/srv/SetInitialPose": "geometry_msgs/PoseWithCovarianceStamped pose|---",
     "rtabmap_msgs/srv/AddLink": "Link link|---",
     "autoware_internal_localization_msgs/srv/PoseWithCovarianceStamped": "geometry_msgs/"
     "PoseWithCovarianceStamped pose_with_covariance|---|bool success|bool reliable|"

@@ -67,6 +67,15 @@ INTERFACES = (
     *both("subscribed", "/tf_static", "tf2_msgs/TFMessage", "Where the camera is on the robot."),
     Interface(
         "relocalizer",
+        "subscribed",
+        "initialpose",
+        "geometry_msgs/PoseWithCovarianceStamped",
+        'Where the base is thought to be, in the frame of the map, as RViz\'s "2D Pose Estimate" '
+        "says it: the robot is looked for there (used by the methods `nre…`, `re…`). Variances of "
+        "zero count as unknown.",
+    ),
+    Interface(
+        "relocalizer",
         "published",
         "~/pose",
         "geometry_msgs/PoseWithCovarianceStamped",
@@ -207,6 +216,20 @@ INTERFACES = (
         "Localizes the images of a SLAM's keyframes and answers with constraints for its pose "
         "graph; those that agree with each other are marked. Works while the node is inactive, "
         "too.",
+    ),
+    Interface(
+        "relocalizer",
+        "served",
+        "~/set_initial_pose",
+        "nav2_msgs/SetInitialPose",
+        "The same as a pose on `initialpose`.",
+    ),
+    Interface(
+        "relocalizer",
+        "served",
+        "~/reinitialize_global_localization",
+        "std_srvs/Empty",
+        "Forgets the initial pose: the robot is looked for everywhere.",
     ),
     *both(
         "served",
