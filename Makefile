@@ -27,7 +27,7 @@ build: install/.built
 
 # Messages of others that PyPI does not have; a robot has them from its own packages.
 MESSAGES := tools/tf2_msgs tools/rtabmap_msgs tools/autoware_internal_localization_msgs \
-	tools/nav2_msgs
+	tools/nav2_msgs tools/bond
 
 # The folders stand for the files in them: installed files are links, only new ones need a build.
 install/.built: .venv/.installed CMakeLists.txt package.xml \

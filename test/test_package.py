@@ -137,4 +137,5 @@ def test_the_stand_ins_for_messages_of_others_stay_out_of_workspaces() -> None:
     found = {path.parent.name for path in ROOT.glob("tools/**/package.xml")}
     assert found == {
         *("tf2_msgs", "rtabmap_msgs", "autoware_internal_localization_msgs", "nav2_msgs"),
+        "bond",
     }

@@ -21,6 +21,7 @@ from rclpy.service import Service
 from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.nodes.bond import Bond
 from dense_reloc_ros.nodes.diagnostics import diagnostic_status
 from dense_reloc_ros.nodes.node_configuration import ALL_MODELS, NEEDS_CONFIGURE
 from dense_reloc_ros.nodes.parameters import check_names, declare_parameters, read_parameters
@@ -77,6 +78,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         self.pipeline: AnyPipeline | None = None
         self.reporter = ChangeReporter(self.get_logger())
         self.transforms = Transforms(self, self.reporter)
+        self._bond = Bond(self)
         self._failure = ""
         """Why the node gave itself up; empty when it did not."""
         group = MutuallyExclusiveCallbackGroup()
@@ -135,11 +137,13 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         activated = super().on_activate(state)
         if self.pipeline is not None:
             self.pipeline.start()
+        self._bond.open(self.get_parameter("bond_heartbeat_period").value)
         return activated
 
     @logged
     def on_deactivate(self, state: LifecycleState) -> TransitionCallbackReturn:
         """Stops working and publishing."""
+        self._bond.close()
         if self.pipeline is not None:
             self.pipeline.stop()
         deactivated = super().on_deactivate(state)
@@ -203,6 +207,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
             self.start()
 
     def _close(self) -> None:
+        self._bond.close()
         pipeline, self.pipeline = self.pipeline, None
         if pipeline is not None:
             pipeline.stop()

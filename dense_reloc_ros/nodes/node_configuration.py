@@ -45,6 +45,13 @@ class NodeConfiguration(Block):
     transform_timeout: float = Field(
         0.5, ge=0, le=10, description="Seconds to wait for a transform at the time of an image"
     )
+    bond_heartbeat_period: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="Seconds between two heartbeats of the bond with a lifecycle manager, from the "
+        "next activation on; 0: no bond",
+    )
     autostart: bool = Field(
         False, description="Whether the node configures and activates itself when it starts"
     )

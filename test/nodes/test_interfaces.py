@@ -16,12 +16,19 @@ from nodes.harness import Harness
 from nodes.robot import Robot, wait_for
 from rclpy.node import NodeNameNonExistentError
 
+from dense_reloc_ros.nodes import bond
 from tools.reference.topics import INTERFACES
 
 pytestmark = pytest.mark.ros
 
 OF_EVERY_NODE = ("rcl_interfaces/", "lifecycle_msgs/", "type_description_interfaces/")
 Interfaces = set[tuple[str, str, str]]
+
+
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody takes the other side of the bond, and a busy machine looks at the nodes late."""
+    monkeypatch.setattr(bond, "CONNECT_SECONDS", 120.0)
 
 
 @pytest.fixture
@@ -68,7 +75,7 @@ def compare(harness: Robot, node: str, expected: Interfaces) -> None:
 
 
 def running(observer: Any, node: str) -> Interfaces:
-    """The same of the node as another node sees it, with the hidden one that hears TF for it."""
+    """The same of the node as another node sees it, with those that hear TF and hold its bond."""
     found = {
         "published": observer.get_publisher_names_and_types_by_node(node, "/"),
         "subscribed": observer.get_subscriber_names_and_types_by_node(node, "/"),
@@ -76,6 +83,10 @@ def running(observer: Any, node: str) -> Interfaces:
     }
     with suppress(NodeNameNonExistentError):
         found["subscribed"] += observer.get_subscriber_names_and_types_by_node(f"_{node}_tf", "/")
+    with suppress(NodeNameNonExistentError):
+        bond = f"_{node}_bond"
+        found["published"] += observer.get_publisher_names_and_types_by_node(bond, "/")
+        found["subscribed"] += observer.get_subscriber_names_and_types_by_node(bond, "/")
     return {
         (direction, name, kind.replace("/msg/", "/").replace("/srv/", "/"))
         for direction, names in found.items()

@@ -1,7 +1,7 @@
 """The definitions beside tools/tf2_msgs are those that others have published.
 
 They were compared with rtabmap_ros at aec4f91f (0.22.1) and autoware_internal_msgs at 1856e5b2,
-and navigation2 at bfa9184a.
+navigation2 at bfa9184a and bond_core at e6d0fc2.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ PUBLISHED = {
     "int32[] raw_likelihood_keys|float32[] raw_likelihood_values|int32[] weights_keys|"
     "int32[] weights_values|int32[] labels_keys|string[] labels_values|string[] stats_keys|"
     "float32[] stats_values|int32[] local_path|int32 current_goal_id|MapGraph odom_cache",
+    "bond/msg/Status": "std_msgs/Header header|string id|string instance_id|bool active|"
+    "float32 heartbeat_timeout|float32 heartbeat_period",
     "nav2_msgs/srv/SetInitialPose": "geometry_msgs/PoseWithCovarianceStamped pose|---",
     "rtabmap_msgs/srv/AddLink": "Link link|---",
     "autoware_internal_localization_msgs/srv/PoseWithCovarianceStamped": "geometry_msgs/"

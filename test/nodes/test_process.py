@@ -14,6 +14,7 @@ import pytest
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from ament_index_python import get_package_prefix
 from lifecycle_msgs.srv import GetState
+from nodes.manager_side import ManagerSide
 from nodes.observer import Observer, wait_for
 from rcl_interfaces.srv import GetParameters
 from rclpy.context import Context
@@ -99,6 +100,18 @@ def test_broken_map_leaves_it_running_until_it_is_interrupted(
     assert not response.success
     assert str(missing) in response.message
     node.interrupt()
+
+
+def test_a_manager_sees_that_the_process_is_killed(
+    start: Callable[..., Running], observer: Observer
+) -> None:
+    manager = ManagerSide(observer.node, "/robot1/bond", "relocalizer", timeout=1.0)
+    node = start("relocalizer", autostart="true")
+    wait_for(lambda: manager.is_formed, "the bond", TIMEOUT)
+    node.process.kill()
+    wait_for(lambda: manager.is_broken, "the manager to see it")
+    assert not manager.farewells
+    manager.die()
 
 
 def test_both_nodes_in_one_process_keep_their_own_parameters(

@@ -64,6 +64,14 @@ INTERFACES = (
         "count. Sensor-data QoS, and also transient local: it may be sent once.",
     ),
     *both("subscribed", "/tf", "tf2_msgs/TFMessage", "The odometry and the moving joints."),
+    *both(
+        "published",
+        "bond",
+        "bond/Status",
+        "The heartbeat of an active node, as a lifecycle manager of Nav2 wants it, for 10 s or as "
+        "long as there is one (parameter `bond_heartbeat_period`).",
+    ),
+    *both("subscribed", "bond", "bond/Status", "The manager's heartbeat."),
     *both("subscribed", "/tf_static", "tf2_msgs/TFMessage", "Where the camera is on the robot."),
     Interface(
         "relocalizer",
