@@ -21,8 +21,8 @@ from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localize
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.health import image_problem, info_problem, loss_problem
-from dense_reloc_ros.nodes.map_topics import MapTopics
 from dense_reloc_ros.nodes.initial_pose import InitialPose
+from dense_reloc_ros.nodes.map_topics import MapTopics
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
