@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+from geometry_msgs.msg import PoseWithCovarianceStamped
 from nav2_msgs.srv import SetInitialPose
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from std_srvs.srv import Empty
@@ -57,6 +58,9 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
             callback_group=MutuallyExclusiveCallbackGroup(),
         )
 
+        self.create_subscription(
+            PoseWithCovarianceStamped, "initialpose", self._on_initial_pose, 10
+        )
         self.create_service(SetInitialPose, "~/set_initial_pose", self._on_set_initial_pose)
         self.create_service(Empty, "~/reinitialize_global_localization", self._on_reinitialize)
 
@@ -125,13 +129,16 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
         response.message = "the relocalizer is not configured"
         return response
 
+    def _on_initial_pose(self, pose: PoseWithCovarianceStamped) -> None:
+        if (pipeline := self.pipeline) is not None:
+            pipeline.set_initial_pose(pose)
+        else:
+            self.get_logger().warning("initial pose ignored: the relocalizer is not configured")
+
     def _on_set_initial_pose(
         self, request: SetInitialPose.Request, response: SetInitialPose.Response
     ) -> SetInitialPose.Response:
-        if (pipeline := self.pipeline) is not None:
-            pipeline.set_initial_pose(request.pose)
-        else:
-            self.get_logger().warning("initial pose ignored: the relocalizer is not configured")
+        self._on_initial_pose(request.pose)
         return response
 
     def _on_reinitialize(self, _: Empty.Request, response: Empty.Response) -> Empty.Response:

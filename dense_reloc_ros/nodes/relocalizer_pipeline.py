@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from geometry_msgs.msg import PoseWithCovarianceStamped
-from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
@@ -54,13 +53,6 @@ class RelocalizerPipeline(Pipeline[Frame]):
             f"images on {image_topic} are taken as {taken} of camera_info describe them ({why})"
         )
         self._initial_pose = InitialPose(self._robot, node.get_logger())
-        self._initial_poses = node.create_subscription(
-            PoseWithCovarianceStamped,
-            "initialpose",
-            self.set_initial_pose,
-            10,
-            callback_group=MutuallyExclusiveCallbackGroup(),
-        )
         self._localized_frame = node.create_lifecycle_publisher(
             LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
         )
@@ -99,7 +91,6 @@ class RelocalizerPipeline(Pipeline[Frame]):
         self.stop()
         self._camera.close()
         self._map_topics.close()
-        self._node.destroy_subscription(self._initial_poses)
         self._node.destroy_lifecycle_publisher(self._localized_frame)
         super().close()
 
