@@ -106,6 +106,10 @@ class RelocalizerPipeline(Pipeline[Frame]):
         """Looks for the robot everywhere."""
         self._initial_pose.forget()
 
+    def search_globally(self, reason: str) -> None:
+        """Drops what was said of the place of a robot that is lost since."""
+        self.forget_initial_pose()
+
     def _on_time_jump(self) -> None:
         self._transforms.clear()
         self.forget_initial_pose()
