@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
 
 import pytest
 from gallery import Gallery
 
 from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
+
+
+def pytest_configure() -> None:
+    """Lets child processes hear Ctrl-C even where a shell runs the tests in the background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -21,15 +21,15 @@ from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import MapCalibration
 
 
-def test_build_from_a_folder_with_the_default_network(folder, capsys):
+def test_build_from_a_folder_with_the_default_network(folder, capsys, caplog):
     assert build(folder, "--device", "cpu", "--store-images", "--frame-id", "hall") == 0
     scene_map = load_map(folder.parent / "map", verify_content=True)
-    out, err = capsys.readouterr()
+    out, _ = capsys.readouterr()
     information = scene_map.information
     assert f"4 keyframes, {information.point_count} points" in out
     assert information.revision in out
-    assert "describing keyframes" in err
-    assert "placing points" in err
+    assert "describing keyframes: 4 of 4 frames" in caplog.text
+    assert "placing points: 4 of 4 frames" in caplog.text
     assert set(information.calibration.temperatures) == set(information.signature.levels)
     assert information.frame_id == "hall"
     assert str(folder) in information.source

@@ -98,7 +98,8 @@ def test_images_for_long(harness: Harness) -> None:
     play(harness, SOAK_SECONDS)
     harness.show_and_wait(time.time() + 1.0, np.zeros((HEIGHT, WIDTH, 3), dtype=np.uint8), info())
     assert memory() - before < MEGABYTES
-    assert held(harness) == held_before
+    # Less is right: the bond ends when no manager has joined it.
+    assert [kind for kind, count in held(harness).items() if count > held_before[kind]] == []
 
 
 def info() -> object:
