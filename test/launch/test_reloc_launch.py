@@ -189,7 +189,8 @@ def test_fusion_takes_over_the_transform(launch, observer: LaunchObserver, proce
 def test_each_bridge_has_an_argument(launch, observer: LaunchObserver) -> None:
     switches = [f"{name}:=true" for name in ("initial_pose", "robot_localization", "autoware")]
     launched = launch("rtabmap:=landmark_detection", *switches)
-    observer.wait_for_listeners("/robot1/relocalizer/loop_closure", "/robot1/relocalizer/result")
+    fused = "/robot1/temporal_fusion"
+    observer.wait_for_listeners(f"{fused}/loop_closure", f"{fused}/result")
     names = {"rtabmap", "initial_pose", "robot_localization", "autoware"}
     bridges = {f"{name}_bridge" for name in names}
     from nodes.observer import wait_for
