@@ -27,7 +27,7 @@ class _Lines(tqdm):  # type: ignore[type-arg]  # no generic class when it runs
     def display(self, msg: str | None = None, pos: int | None = None) -> None:
         whole = "" if self.total is None else f" of {self.total}"
         more = f", {self.postfix}" if self.postfix else ""
-        logger.info("%s: %d%s %ss%s", self.desc, self.n, whole, self.unit, more)
+        logger.info("%s: %d%s %ss%s", self.desc.removesuffix(": "), self.n, whole, self.unit, more)
 
     def set_postfix(
         self,

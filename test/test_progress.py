@@ -56,3 +56,11 @@ def test_quiet_shows_nothing(capsys, caplog):
         assert list(show_progress(range(3), "describing")) == [0, 1, 2]
     assert capsys.readouterr() == ("", "")
     assert not caplog.records
+
+
+def test_a_label_that_changes_is_followed_by_one_colon(caplog):
+    caplog.set_level(logging.INFO)
+    steps = show_progress(range(2), "starting")
+    steps.set_description("replaying")
+    list(steps)
+    assert lines(caplog)[-1] == "replaying: 2 of 2 frames"
