@@ -18,8 +18,8 @@ SAME_VIEW = 0.25
 """Share of a keyframe's points in sight, from which on it shows what a camera sees."""
 SIMILAR = 0.9
 """Share of the evidence of the keyframe that looks most like an image, from which on another may
-show the same. Equal doors seen from elsewhere have 0.91 to 1. It costs one more pose to find, and is
-not yet a doubt."""
+show the same. Equal doors seen from elsewhere have 0.91 to 1. It costs one more pose to find, and
+is not yet a doubt."""
 
 
 def look_alikes(
