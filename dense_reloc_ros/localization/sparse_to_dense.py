@@ -33,7 +33,12 @@ from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR, look_alikes
 from dense_reloc_ros.retrieval.overlap import better_keyframes
-from dense_reloc_ros.retrieval.places import place_evidence, retrieve_places
+from dense_reloc_ros.retrieval.places import (
+    RankedKeyframes,
+    places_among,
+    rank_keyframes,
+    retrieve_places,
+)
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -62,20 +67,19 @@ class SparseToDenseLocalizer(PlaceLocalizer):
             return self.search(image, camera, prior, frozenset(), stopwatch).candidates()
         far = keyframes_out_of_reach(self.scene_map, prior)
         found = self.search(image, camera, prior, far, stopwatch)
-        if self.agrees(found, far, stopwatch):
+        if self.agrees(found, stopwatch):
             return found.candidates()
         return self.search(image, camera, None, frozenset(), stopwatch).candidates()
 
-    def agrees(self, found: LocalizedView, far: frozenset[int], stopwatch: Stopwatch) -> bool:
-        """Whether an image shows what a prior says: keyframes `far` away are no more like it."""
+    def agrees(self, found: LocalizedView, stopwatch: Stopwatch) -> bool:
+        """Whether an image shows what a prior says: keyframes out of reach are no more like it."""
         best = found.best
         if best is None or not self.is_sure(with_rival(best, found.estimates)):
             return False
         options = self.configuration.retrieval
         with stopwatch.stage("retrieval"):
-            anywhere = place_evidence(found.features, self.scene_map, options)
-            here = place_evidence(found.features, self.scene_map, options, far)
-        return here >= SIMILAR * anywhere
+            anywhere = rank_keyframes(found.features, self.scene_map, options)
+        return found.ranked.best_evidence >= SIMILAR * anywhere.best_evidence
 
     def search(
         self,
@@ -93,11 +97,12 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         def evidence_in(view: QueryView) -> float:
             with stopwatch.stage("view"):
                 features = self.extractor(image_to_tensor(view.image, self.device))
-                return place_evidence(features, self.scene_map, self.configuration.retrieval)
+                options = self.configuration.retrieval
+                return rank_keyframes(features, self.scene_map, options).best_evidence
 
         search = ViewSearch(self.scene_map, localize, evidence_in, self.is_sure)
         found = search(image, camera, None if prior is None else prior.T_map_camera)
-        rivals = allowed(self.estimate_rivals(found, excluded, stopwatch), prior, found.view)
+        rivals = allowed(self.estimate_rivals(found, stopwatch), prior, found.view)
         return replace(found, estimates=[*found.estimates, *rivals])
 
     def estimate_view(
@@ -111,27 +116,30 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         guess = None if prior is None else prior.T_map_camera @ view.T_camera_view
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(view.image, self.device))
+        options = self.configuration.retrieval
         if view.is_narrow:
-            estimates = self.estimate_narrow(view, features, guess, excluded, stopwatch)
-            return LocalizedView(view, features, allowed(estimates, prior, view))
+            options = with_more_keyframes(options)
         with stopwatch.stage("retrieval"):
-            places = self.retrieve(features, excluded)
+            ranked = rank_keyframes(features, self.scene_map, options, excluded)
+            places = places_among(ranked, self.scene_map, options)
+        if view.is_narrow:
+            estimates = self.estimate_narrow(view, features, places, guess, stopwatch)
+            return LocalizedView(view, features, ranked, allowed(estimates, prior, view))
         estimates = self.estimate_in(places, features, view.camera, guess, stopwatch)
         estimates = allowed(estimates, prior, view)
         if not any(self.is_sure(estimate) for estimate in estimates):
-            with stopwatch.stage("retrieval"):
-                places = self.retrieve_more(features, places, excluded)
-            estimates += self.estimate_in(places, features, view.camera, guess, stopwatch)
+            more = self.more_places(ranked, places)
+            estimates += self.estimate_in(more, features, view.camera, guess, stopwatch)
             estimates = allowed(estimates, prior, view)
         estimates += self.estimate_guided(estimates, features, view.camera, stopwatch)
-        return LocalizedView(view, features, allowed(estimates, prior, view))
+        return LocalizedView(view, features, ranked, allowed(estimates, prior, view))
 
     def estimate_narrow(
         self,
         view: QueryView,
         features: DenseFeatures,
+        places: list[list[int]],
         prior_T_map_view: FloatArray | None,
-        excluded: frozenset[int],
         stopwatch: Stopwatch,
     ) -> list[PoseEstimate]:
         """The best pose in each place of a view that shows much less than the keyframes do.
@@ -140,9 +148,6 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         match, they say little about whether it is right: all that is in sight there decides.
         """
         camera, options = view.camera, self.configuration.retrieval
-        with stopwatch.stage("retrieval"):
-            more = with_more_keyframes(options)
-            places = retrieve_places(features, self.scene_map, more, excluded)
         first = self.estimate_in(places, features, camera, prior_T_map_view, stopwatch, MUTUAL)
         found = []
         for pose in (estimate.T_map_camera for estimate in first):
@@ -165,16 +170,14 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         """Keyframes that the query may show, but those excluded: one or more places, best first."""
         return retrieve_places(features, self.scene_map, self.configuration.retrieval, excluded)
 
-    def retrieve_more(
-        self, features: DenseFeatures, tried: list[list[int]], excluded: frozenset[int]
-    ) -> list[list[int]]:
+    def more_places(self, ranked: RankedKeyframes, tried: list[list[int]]) -> list[list[int]]:
         """As many places again, among twice as many keyframes, that have none of those tried."""
         options = self.configuration.retrieval
         wider = options.model_copy(
             update={"keyframes": 2 * options.keyframes, "clusters": 2 * options.clusters}
         )
         known = {keyframe for place in tried for keyframe in place}
-        places = retrieve_places(features, self.scene_map, wider, excluded)
+        places = places_among(ranked, self.scene_map, wider)
         return [place for place in places if known.isdisjoint(place)][: options.clusters]
 
     def estimate_guided(
@@ -203,9 +206,7 @@ class SparseToDenseLocalizer(PlaceLocalizer):
             return []
         return self.estimate_in([better], features, camera, best.T_map_camera, stopwatch)
 
-    def estimate_rivals(
-        self, found: LocalizedView, excluded: frozenset[int], stopwatch: Stopwatch
-    ) -> list[PoseEstimate]:
+    def estimate_rivals(self, found: LocalizedView, stopwatch: Stopwatch) -> list[PoseEstimate]:
         """A pose by what looks like the image, but is out of sight at the best pose, if it is sure.
 
         The places that were tried may hold several that look alike, of which each gives one pose.
@@ -214,14 +215,8 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         if best is None or not self.is_sure(best):
             return []
         with stopwatch.stage("retrieval"):
-            similar = look_alikes(
-                found.features,
-                self.scene_map,
-                self.configuration.retrieval,
-                best.T_map_camera,
-                camera,
-                excluded,
-            )
+            options = self.configuration.retrieval
+            similar = look_alikes(found.ranked, self.scene_map, options, best.T_map_camera, camera)
         if not similar:
             return []
         elsewhere = out_of_sight(self.scene_map, best.T_map_camera, camera)

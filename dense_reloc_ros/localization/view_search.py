@@ -21,6 +21,7 @@ from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.query_view import QueryView, focal_length, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
+from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 MOST_PIXELS = 1.3
@@ -66,6 +67,8 @@ class LocalizedView:
 
     view: QueryView
     features: DenseFeatures
+    ranked: RankedKeyframes
+    """What was retrieved."""
     estimates: Sequence[PoseEstimate]
     """Their poses are T_map_view."""
 

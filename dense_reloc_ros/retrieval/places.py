@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -14,6 +16,21 @@ from dense_reloc_ros.retrieval.local_evidence import rank_by_evidence
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 
+@dataclass(frozen=True)
+class RankedKeyframes:
+    """The keyframes that look most like an image, best first."""
+
+    keyframes: Tensor
+    """(N,) indices."""
+    evidence: Tensor
+    """(N,) how much each looks like it: 1 at most."""
+
+    @property
+    def best_evidence(self) -> float:
+        """That of the first; 0 where there is none."""
+        return float(self.evidence[0]) if len(self.evidence) else 0.0
+
+
 def retrieve_places(
     features: DenseFeatures,
     scene_map: SceneMap,
@@ -24,35 +41,34 @@ def retrieve_places(
 
     Those `excluded` are not among them: so the map's own images can be used as queries.
     """
-    ranked, _ = ranked_keyframes(features, scene_map, options, excluded)
-    if not len(ranked):
-        return []
-    best = distinct_views(scene_map, ranked.tolist(), options.keyframes, options.baseline_share)
-    return covisibility_clusters(scene_map, best, options.common_points)[: options.clusters]
+    ranked = rank_keyframes(features, scene_map, options, excluded)
+    return places_among(ranked, scene_map, options)
 
 
-def ranked_keyframes(
+def rank_keyframes(
     features: DenseFeatures,
     scene_map: SceneMap,
     options: RetrievalConfiguration,
     excluded: frozenset[int] = frozenset(),
-) -> tuple[Tensor, Tensor]:
-    """The retrieved keyframes (N,), but those excluded, with their evidence (N,), best first."""
+) -> RankedKeyframes:
+    """The retrieved keyframes, but those excluded."""
     candidates = nearest_keyframes(
         features, scene_map.retrieval, options.descriptor, options.candidates + len(excluded)
     )
     candidates = candidates[[k not in excluded for k in candidates.tolist()]]
     if not len(candidates):
-        return candidates, torch.zeros(0)
-    return rank_by_evidence(features, scene_map, candidates, options.evidence_points)
+        return RankedKeyframes(candidates, torch.zeros(0))
+    return RankedKeyframes(
+        *rank_by_evidence(features, scene_map, candidates, options.evidence_points)
+    )
 
 
-def place_evidence(
-    features: DenseFeatures,
-    scene_map: SceneMap,
-    options: RetrievalConfiguration,
-    excluded: frozenset[int] = frozenset(),
-) -> float:
-    """How much an image looks like the keyframe that it resembles most, but those excluded."""
-    _, evidence = ranked_keyframes(features, scene_map, options, excluded)
-    return float(evidence[0]) if len(evidence) else 0.0
+def places_among(
+    ranked: RankedKeyframes, scene_map: SceneMap, options: RetrievalConfiguration
+) -> list[list[int]]:
+    """The best of ranked keyframes with distinct views, those that see the same together."""
+    keyframes = ranked.keyframes.tolist()
+    if not keyframes:
+        return []
+    best = distinct_views(scene_map, keyframes, options.keyframes, options.baseline_share)
+    return covisibility_clusters(scene_map, best, options.common_points)[: options.clusters]

@@ -29,6 +29,7 @@ from dense_reloc_ros.rendering.corridor import (
 from dense_reloc_ros.rendering.furniture import upright_pose
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.retrieval.look_alikes import in_sight, look_alikes
+from dense_reloc_ros.retrieval.places import rank_keyframes
 
 CAMERA = Camera(320, 240, 260.0, 260.0, 159.5, 119.5)
 DOORS = 3
@@ -148,12 +149,13 @@ def test_look_alikes_are_keyframes_that_a_pose_does_not_explain(raycaster, local
     truth = facing_doors(np.array([door_position(1, DOORS)]), 7)[0]
     image = raycaster.render(CAMERA, truth).image
     features = localizer.extractor(image_to_tensor(image, torch.device("cpu")))
-    found = look_alikes(features, scene_map, options, truth, CAMERA)
+    ranked = rank_keyframes(features, scene_map, options)
+    found = look_alikes(ranked, scene_map, options, truth, CAMERA)
     assert found
     away = scene_map.keyframe_poses[found, 0, 3].numpy() - truth[0, 3]
     assert (np.abs(away) > 1.2).all()
     strange = replace(CAMERA, fx=1e-3, fy=1e-3)  # has everything in front of it in its image
-    assert look_alikes(features, scene_map, options, truth, strange) == []
+    assert look_alikes(ranked, scene_map, options, truth, strange) == []
 
 
 def test_points_are_in_sight_where_they_project_into_the_image():

@@ -24,11 +24,13 @@ from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
+NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
 
 
 class CountingExtractor(FeatureExtractor):
@@ -171,7 +173,7 @@ class PlannedViews:
         # Without supporting points nothing is known of the relative view.
         nothing = np.zeros(0, dtype=np.int64)
         estimate = PoseEstimate(np.eye(4), np.eye(6), self._scores[turn], nothing, (0,))
-        return LocalizedView(view, NO_FEATURES, [estimate])
+        return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
 
     def evidence_in(self, view: QueryView) -> float:
         return self._evidence[quarters_of(view)]
@@ -215,9 +217,8 @@ def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
     def localize(view: QueryView) -> LocalizedView:
         views.append(view)
         nothing = np.zeros(0, dtype=np.int64)
-        return LocalizedView(
-            view, NO_FEATURES, [PoseEstimate(np.eye(4), np.eye(6), 0.6, nothing, (0,))]
-        )
+        estimate = PoseEstimate(np.eye(4), np.eye(6), 0.6, nothing, (0,))
+        return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
 
     scene_map = replace(make_map(), cameras=3 * (keyframe,))
     ViewSearch(scene_map, localize, lambda view: 0.5, lambda found: True)(
