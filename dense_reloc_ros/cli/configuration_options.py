@@ -35,11 +35,8 @@ def localizer_configuration(arguments: argparse.Namespace) -> LocalizerConfigura
     Raises:
         ConfigurationError: a file, a name or a value that cannot be used.
     """
-    from dense_reloc_ros.configuration import (
-        LocalizerConfiguration,
-        load_configuration,
-        with_settings,
-    )
+    from dense_reloc_ros.configuration import LocalizerConfiguration, load_configuration
+    from dense_reloc_ros.parameter_blocks import with_settings
 
     configuration = (
         load_configuration(arguments.config) if arguments.config else LocalizerConfiguration()
@@ -54,7 +51,7 @@ def fusion_configuration(arguments: argparse.Namespace) -> TemporalConfiguration
     Raises:
         ConfigurationError: a value that cannot be used.
     """
-    from dense_reloc_ros.configuration import with_settings
+    from dense_reloc_ros.parameter_blocks import with_settings
     from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
     own = [setting for setting in arguments.settings if _is_of_fusion(setting)]
@@ -62,7 +59,7 @@ def fusion_configuration(arguments: argparse.Namespace) -> TemporalConfiguration
 
 
 def _is_of_fusion(setting: str) -> bool:
-    from dense_reloc_ros.configuration import fields
+    from dense_reloc_ros.parameter_blocks import fields
     from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
     return setting.partition("=")[0].strip() in dict(fields(TemporalConfiguration))

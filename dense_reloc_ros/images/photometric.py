@@ -15,8 +15,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.geometry.arrays import Float32Array, Mask, RgbImage
+from dense_reloc_ros.parameter_blocks import Block
 
 STRENGTHS = ((0.0, 0.25), (0.25, 0.6), (0.6, 1.0))
 """What mild, medium and strong mean."""

@@ -18,7 +18,6 @@ from rclpy.lifecycle import LifecycleNode, LifecycleState, TransitionCallbackRet
 from rclpy.parameter import Parameter
 from rclpy.service import Service
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.nodes.bond import Bond
@@ -29,6 +28,7 @@ from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.services import Answer, answering
 from dense_reloc_ros.nodes.transforms import Transforms
+from dense_reloc_ros.parameter_blocks import Block
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from dense_reloc_ros.configuration import Block, LocalizerConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.temporal.fusion_configuration import (
     BeliefConfiguration,
     MotionConfiguration,

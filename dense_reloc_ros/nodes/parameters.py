@@ -17,8 +17,8 @@ from rcl_interfaces.msg import FloatingPointRange, IntegerRange, ParameterDescri
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 
-from dense_reloc_ros.configuration import fields, first_refusal, unknown_name
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.parameter_blocks import fields, first_refusal, unknown_name
 
 Model = TypeVar("Model", bound=BaseModel)
 OF_RCLPY = ("qos_overrides.", "use_sim_time", "start_type_description_service")

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from dense_reloc_ros.configuration import Block, LocalizerConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.nodes.frame_fuser import MakeFusion
@@ -22,6 +22,7 @@ from dense_reloc_ros.nodes.node_configuration import FusionConfiguration, MapCon
 from dense_reloc_ros.nodes.parameters import read_parameters
 from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.running import run_node
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.parameter_blocks import Block
 
 
 class MotionConfiguration(Block):

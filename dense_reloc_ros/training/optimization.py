@@ -9,8 +9,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.network import TrainableNetwork
+from dense_reloc_ros.parameter_blocks import Block
 
 
 class OptimizerConfiguration(Block):

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from dense_reloc_ros.configuration import read_yaml
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.parameter_blocks import read_yaml
 from dense_reloc_ros.training.checkpoints import Checkpoints, read_checkpoint
 from dense_reloc_ros.training.export import TrainedNetwork, git_revision
 from dense_reloc_ros.training.run_progress import CurvePoint

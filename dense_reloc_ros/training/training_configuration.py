@@ -11,9 +11,9 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from dense_reloc_ros.configuration import Block, block_from_mapping, read_yaml
 from dense_reloc_ros.dsm.variants import VARIANTS
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.parameter_blocks import Block, block_from_mapping, read_yaml
 from dense_reloc_ros.training.batches import LARGEST_SEED
 from dense_reloc_ros.training.data.sources import (
     DataConfiguration,

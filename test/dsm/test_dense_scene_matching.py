@@ -8,7 +8,7 @@ import torch
 from dsm.knowing_matcher import KnowingMatcher
 from gallery import CAMERA, Gallery, looking
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, block_from_mapping
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
@@ -16,6 +16,7 @@ from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.mapping.coordinate_maps import coordinate_map
+from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.temporal.dsm_video import DsmVideo
 

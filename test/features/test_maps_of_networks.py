@@ -10,7 +10,7 @@ import torch
 from features.random_weights import write_random_weights, write_vgg16_weights
 from gallery import CAMERA, Gallery
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, block_from_mapping
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError, MapError
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error
@@ -18,6 +18,7 @@ from dense_reloc_ros.localization.factory import open_localizer
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.scene.writer import write_map
 
 CPU = torch.device("cpu")

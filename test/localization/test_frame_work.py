@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from dense_reloc_ros.configuration import LARGEST_WORK, LocalizerConfiguration, block_from_mapping
+from dense_reloc_ros.configuration import LARGEST_WORK, LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
@@ -27,6 +27,7 @@ from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_map
 

@@ -10,7 +10,7 @@ import torch
 from scene.small_map import make_map
 from scene.wall import CAMERA, wall_frame
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, block_from_mapping
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.factory import localizer_for
@@ -18,6 +18,7 @@ from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sift_pnp import SiftPnpLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
+from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 CPU = torch.device("cpu")

@@ -12,8 +12,9 @@ import yaml
 from nodes.fake_localizer import FakeMaps
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block, LocalizerConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.parameter_blocks import Block
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 import rclpy

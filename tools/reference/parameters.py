@@ -9,9 +9,10 @@ from annotated_types import Ge, Gt, Le, Lt
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, fields
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.nodes import node_configuration as nodes
 from dense_reloc_ros.nodes.bridges import bridge_configuration as bridges
+from dense_reloc_ros.parameter_blocks import fields
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from tools.reference.markdown import code, page, table
 

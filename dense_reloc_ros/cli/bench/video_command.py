@@ -58,12 +58,12 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `bench video`."""
     from dense_reloc_ros.cli.bench.options import open_bench
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_results, print_table
-    from dense_reloc_ros.configuration import load_block
     from dense_reloc_ros.evaluation.benchmarks.degraded_frames import BURSTS, degraded
     from dense_reloc_ros.evaluation.benchmarks.fusion_contrast import fusion_results
     from dense_reloc_ros.evaluation.benchmarks.fusion_memory import fusion_memory
     from dense_reloc_ros.evaluation.benchmarks.runner import check_truth, run_benchmark
     from dense_reloc_ros.evaluation.benchmarks.systems import with_fusion
+    from dense_reloc_ros.parameter_blocks import load_block
     from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
     file = JsonFile(arguments.output, "video.json")

@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 from scipy.spatial.distance import pdist
 
-from dense_reloc_ros.configuration import Block, load_block
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.evaluation.benchmarks.runner import QuerySet
 from dense_reloc_ros.mapping.map_of_source import MapSource, seven_scenes_source
@@ -25,6 +24,7 @@ from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.colmap import read_colmap
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.parameter_blocks import Block, load_block
 
 MULTIVIEW_FILE = "scenes.json"
 POINT_SHARE = 0.9

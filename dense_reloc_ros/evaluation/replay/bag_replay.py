@@ -24,7 +24,6 @@ from dense_reloc_ros.bags.cameras import (
 )
 from dense_reloc_ros.bags.rectification import is_rectified
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
-from dense_reloc_ros.configuration import fields, parsed_settings
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.evaluation.replay.published_results import PublishedResult, read_results
 from dense_reloc_ros.evaluation.replay.ros_processes import (
@@ -33,6 +32,7 @@ from dense_reloc_ros.evaluation.replay.ros_processes import (
     isolated_environment,
     require_ros,
 )
+from dense_reloc_ros.parameter_blocks import fields, parsed_settings
 from dense_reloc_ros.scene.map_path import local_path
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block
+from dense_reloc_ros.parameter_blocks import Block
 
 
 class BridgeConfiguration(Block):

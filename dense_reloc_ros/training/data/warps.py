@@ -10,10 +10,10 @@ import numpy as np
 from numpy.random import Generator
 from pydantic import Field
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.training.data.photograph_library import PhotographLibrary, Pyramid
 from dense_reloc_ros.training.data.points import interesting_pixels
 from dense_reloc_ros.training.data.view_pairs import (

@@ -9,11 +9,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.features.s2dhm import LAYERS as S2DHM_LAYERS
 from dense_reloc_ros.matching.correlation import chunks
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.sampling import (
     StepCounter,

@@ -8,9 +8,9 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.features.precision import at_least_single
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.value import LossValue
 

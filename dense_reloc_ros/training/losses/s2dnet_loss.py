@@ -10,11 +10,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.features.hypercolumn import interpolation_matrix
 from dense_reloc_ros.features.precision import at_least_single
 from dense_reloc_ros.matching.correlation import BYTES_PER_CELL, chunks
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.training.examples import PairBatch
 from dense_reloc_ros.training.losses.recomputation import call
 from dense_reloc_ros.training.losses.sampling import (

@@ -9,7 +9,6 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from dense_reloc_ros.configuration import Block
 from dense_reloc_ros.dsm.coordinate_pyramid import (
     LocalFrame,
     cell_centres,
@@ -17,6 +16,7 @@ from dense_reloc_ros.dsm.coordinate_pyramid import (
 )
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, SceneViews
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.training.examples import SceneBatch
 from dense_reloc_ros.training.losses.value import LossValue
 
