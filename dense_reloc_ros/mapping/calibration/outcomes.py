@@ -31,8 +31,6 @@ class Outcome:
     """Error of the rotation."""
     normalized_error: float
     """Squared error in units of the covariance (NEES)."""
-    expected_depth_share: float
-    """Predicted root mean square error of the position relative to that depth."""
 
     @property
     def is_right(self) -> bool:
@@ -65,14 +63,12 @@ def outcome(localizer: SparseToDenseLocalizer, query: HeldOutQuery, best: PoseEs
     assert best.evidence is not None
     depth = float(median_depth(localizer.scene_map, query.keyframe))
     error = pose_difference(query.T_map_camera, best)
-    deviation = float(np.sqrt(np.trace(best.covariance[:3, :3])))
     return Outcome(
         evidence=best.evidence,
         score=best.score,
         depth_share=float(np.linalg.norm(error[:3])) / depth,
         radians=float(np.linalg.norm(error[3:])),
         normalized_error=float(error @ np.linalg.solve(best.covariance, error)),
-        expected_depth_share=deviation / depth,
     )
 
 

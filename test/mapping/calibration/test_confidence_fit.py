@@ -30,7 +30,7 @@ def scene(count: int, seed: int, offset: float = 0.0) -> list[Outcome]:
     for spread, change, depth in rng.uniform(0, 1, (count, 3)):
         evidence = PoseEvidence(0.5, 100, 200, 0.5, spread, depth, 0.01, 0.01, change)
         is_right = rng.random() < TRUE.confidence(evidence, offset)
-        found.append(Outcome(evidence, 0.5, 0.01 if is_right else 1.0, 0.01, 5.0, 0.01))
+        found.append(Outcome(evidence, 0.5, 0.01 if is_right else 1.0, 0.01, 5.0))
     return found
 
 

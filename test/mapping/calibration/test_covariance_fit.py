@@ -14,7 +14,7 @@ EVIDENCE = PoseEvidence(0.5, 100, 200, 0.5, 0.5, 0.3, 0.01, 0.01, 0.1)
 
 
 def outcomes(normalized_errors: np.ndarray, depth_share: float = 0.01) -> list[Outcome]:
-    return [Outcome(EVIDENCE, 0.5, depth_share, 0.01, e, 0.01) for e in normalized_errors.tolist()]
+    return [Outcome(EVIDENCE, 0.5, depth_share, 0.01, e) for e in normalized_errors.tolist()]
 
 
 @pytest.mark.parametrize("factor", [0.3, 1.0, 20.0])
