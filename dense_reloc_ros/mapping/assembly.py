@@ -87,12 +87,6 @@ def with_information(scene_map: SceneMap, **changed: object) -> SceneMap:
     return replace(scene_map, information=scene_map.information.model_copy(update=changed))
 
 
-def with_points(scene_map: SceneMap, points: Tensor) -> SceneMap:
-    """The map with its points at other places (P, 3), float32."""
-    box = {"bounding_box": _bounding_box(points)}
-    return replace(with_information(scene_map, **box), points=points)
-
-
 def _bounding_box(points: Tensor) -> tuple[Corner, Corner]:
     (x0, y0, z0), (x1, y1, z1) = (corner.tolist() for corner in points.aminmax(dim=0))
     return (x0, y0, z0), (x1, y1, z1)

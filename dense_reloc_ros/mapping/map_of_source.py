@@ -24,7 +24,6 @@ from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.local_origin import from_origin, local_origin
 from dense_reloc_ros.mapping.readable_frames import readable_frames
-from dense_reloc_ros.mapping.refinement import refine_points
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.pose_convention import AS_USUAL, PoseConvention
 from dense_reloc_ros.mapping.sources.seven_scenes import default_depth_scale, read_seven_scenes
@@ -179,7 +178,8 @@ def make_map(
     scene_map = with_information(scene_map, verdict=verdict, left_out=left_out)
     if not isinstance(describer, DenseDescriber):
         return scene_map
-    return _fitted(scene_map, describer, image_of(scene_map, frames), source.has_depth, progress)
+    calibration = calibrate(scene_map, image_of(scene_map, frames), describer.extractor, progress)
+    return with_information(scene_map, calibration=calibration)
 
 
 def image_of(
@@ -196,19 +196,3 @@ def _triangulated(frames: Sequence[SourceFrame], progress: Progress) -> KnownPoi
     from dense_reloc_ros.mapping.sources.triangulation import triangulate
 
     return triangulate(frames, progress)
-
-
-def _fitted(
-    scene_map: SceneMap,
-    describer: DenseDescriber,
-    images: Callable[[int], NDArray[np.uint8]],
-    has_depth: bool,
-    progress: Progress,
-) -> SceneMap:
-    """The map with what its own images say about it; only depth leaves points to be refined."""
-    if has_depth:
-        scene_map = refine_points(
-            scene_map, lambda keyframe: describer.features(images(keyframe)), progress=progress
-        )
-    calibration = calibrate(scene_map, images, describer.extractor, progress)
-    return with_information(scene_map, calibration=calibration)

@@ -29,7 +29,6 @@ def test_build_from_a_folder_with_the_default_network(folder, capsys, caplog):
     assert f"4 keyframes, {information.point_count} points" in out
     assert information.revision in out
     assert "describing keyframes: 4 of 4 frames" in caplog.text
-    assert "placing points: 4 of 4 frames" in caplog.text
     assert set(information.calibration.temperatures) == set(information.signature.levels)
     assert information.frame_id == "hall"
     assert str(folder) in information.source

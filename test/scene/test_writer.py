@@ -17,7 +17,6 @@ import torch
 from PIL import Image
 
 from dense_reloc_ros.errors import InputError, MapError
-from dense_reloc_ros.mapping.assembly import with_points
 from dense_reloc_ros.scene.layout import image_path
 from dense_reloc_ros.scene.map_target import check_target
 from dense_reloc_ros.scene.reader import load_map
@@ -52,15 +51,6 @@ def test_revision_is_that_of_the_tensor_file(tmp_path, scene_map):
     revision = write_map(tmp_path / "map", scene_map).revision
     content = (tmp_path / "map/tensors.safetensors").read_bytes()
     assert revision == hashlib.sha256(content).hexdigest()[:16]
-
-
-def test_maps_with_moved_points_can_be_written(tmp_path, scene_map):
-    moved = with_points(scene_map, scene_map.points * 2 + 1)
-    write_map(tmp_path / "map", moved)
-    read = load_map(tmp_path / "map")
-    torch.testing.assert_close(read.points, scene_map.points * 2 + 1)
-    low, high = (scene_map.points.numpy() * 2 + 1).min(0), (scene_map.points.numpy() * 2 + 1).max(0)
-    np.testing.assert_allclose(read.information.bounding_box, [low, high], rtol=1e-6)
 
 
 def test_images_are_stored_by_keyframe(tmp_path, scene_map):
