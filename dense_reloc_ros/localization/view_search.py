@@ -45,6 +45,8 @@ Still narrower ones are localized like others. Of 100 sure poses of held-out vie
 0.06 to 0.2 that were matched as narrow ones, two were more than ten times as far off as their
 covariance said; of 98 with more, none was.
 """
+CLOSE_UPS = (0.5, 0.33)
+"""Factors on views of things that may be nearer, and so larger, than in all keyframes."""
 ENLARGEMENT = 1.4
 """Of narrow views: places are found more exactly, and descriptors still bear with it."""
 
@@ -166,10 +168,16 @@ class ViewSearch:
         """
         if is_narrow:
             yield replace(choice, enlargement=1.0)
-        yield from self._likely_turns(original, choice)
+        for quarters in self._likely_turns(original, choice):
+            turned_choice = replace(choice, quarters=choice.quarters + quarters)
+            if quarters:
+                yield turned_choice
+            if not is_narrow:
+                for factor in CLOSE_UPS:
+                    yield replace(turned_choice, magnification=factor * choice.magnification)
 
-    def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[ViewChoice]:
-        """The other quarter turns that look most, or almost most, like any keyframe.
+    def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[int]:
+        """The quarter turns that look most, or almost most, like any keyframe, none among them.
 
         A reduced size is enough to tell them from the others.
         """
@@ -179,11 +187,7 @@ class ViewSearch:
         evidence = np.array([self._evidence_in(turned(small, quarters)) for quarters in range(4)])
         likely = evidence >= evidence.max() - SIMILAR_EVIDENCE
         order = [int(quarters) for quarters in np.argsort(-evidence) if likely[quarters]]
-        return [
-            ViewChoice(choice.magnification, choice.quarters + quarters)
-            for quarters in order[:MOST_TURNS]
-            if quarters
-        ]
+        return order[:MOST_TURNS]
 
     def _at_its_scale_and_roll(
         self, original: QueryView, choice: ViewChoice, found: LocalizedView

@@ -29,6 +29,10 @@ from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
+KEYFRAME = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
+AT_ALL_SIZES = [[(turn, 1.0), (turn, 0.5), (turn, 0.33)] for turn in range(4)]
+"""Turns, and the sizes of close-ups after each of them."""
+
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
 
@@ -101,6 +105,14 @@ def test_images_of_any_roll_are_localized(degrees, gallery, localizer):
     assert len(localizer.extractor.sizes) <= 7
 
 
+@pytest.mark.parametrize("nearer", [1.4, 1.6])
+@pytest.mark.parametrize("degrees", [0, 90])
+def test_close_ups_are_localized(nearer, degrees, gallery, localizer):
+    """Things look 2.1 and 2.5 times as large as in any keyframe."""
+    truth = rolled(degrees, looking(20, distance=0.45 - nearer, height=1.25, pitch=4.0))
+    assert is_right(localizer, gallery.render(truth).image, CAMERA, truth)
+
+
 def test_a_prior_tells_the_roll_without_a_search(gallery, localizer):
     truth = rolled(180)
     prior = rolled(170, looking(25, distance=0.4))
@@ -165,11 +177,13 @@ class PlannedViews:
 
     def __init__(self, scores: list[float], evidence: list[float]) -> None:
         self._scores, self._evidence = scores, evidence
-        self.localized: list[int] = []
+        self.localized: list[tuple[int, float]] = []
+        """Quarter turns and size."""
 
     def localize(self, view: QueryView) -> LocalizedView:
         turn = quarters_of(view)
-        self.localized.append(turn)
+        size = focal_length(view.camera) / focal_length(KEYFRAME) / view.enlargement
+        self.localized.append((turn, round(size, 2)))
         # Without supporting points nothing is known of the relative view.
         nothing = np.zeros(0, dtype=np.int64)
         estimate = PoseEstimate(np.eye(4), np.eye(6), self._scores[turn], nothing, (0,))
@@ -187,29 +201,30 @@ def quarters_of(view: QueryView) -> int:
 @pytest.mark.parametrize(
     ("scores", "evidence", "looked_at"),
     [
-        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [0]),
-        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [0, 2]),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [0, 2, 3]),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [0, 2]),
-        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], [0]),
+        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [(0, 1)]),
+        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [(0, 1), (2, 1)]),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [(0, 1), *AT_ALL_SIZES[2], (3, 1)]),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [(0, 1), *AT_ALL_SIZES[2]]),
+        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], AT_ALL_SIZES[0]),
     ],
 )
-def test_turns_are_looked_at_by_their_evidence_until_one_is_sure(scores, evidence, looked_at):
+def test_turns_and_close_ups_are_looked_at_by_evidence_until_one_is_sure(
+    scores, evidence, looked_at
+):
     views = PlannedViews(scores, evidence)
+    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
     search = ViewSearch(
-        make_map(), views.localize, views.evidence_in, lambda estimate: estimate.score >= 0.5
+        scene_map, views.localize, views.evidence_in, lambda estimate: estimate.score >= 0.5
     )
-    camera = Camera(64, 48, 51.0, 51.0, 31.5, 23.5)
-    best = search(np.zeros((48, 64, 3), np.uint8), camera)
+    best = search(np.zeros((480, 640, 3), np.uint8), KEYFRAME)
     assert views.localized == looked_at
-    assert best.score == max(scores[turn] for turn in looked_at)
+    assert best.score == max(scores[turn] for turn, _ in looked_at)
 
 
 @pytest.mark.parametrize(
     ("zoom", "scale"), [(1.0, 1.0), (1.7, 1.0), (1.9, 1.4), (2.2, 1.4), (2.3, 1.0), (3.0, 1.0)]
 )
 def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
-    keyframe = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
     # Twice as many columns as a keyframe: what becomes of these does not matter.
     camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
     views = []
@@ -220,7 +235,7 @@ def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
         estimate = PoseEstimate(np.eye(4), np.eye(6), 0.6, nothing, (0,))
         return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
 
-    scene_map = replace(make_map(), cameras=3 * (keyframe,))
+    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
     ViewSearch(scene_map, localize, lambda view: 0.5, lambda found: True)(
         np.zeros((960, 1280, 3), np.uint8), camera
     )
