@@ -11,8 +11,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser = subparsers.add_parser(
         "export",
         help="write the points of a map for other programs",
-        description="Writes the points of a map with their colours (of maps built with "
-        "--store-images; grey otherwise) and how many keyframes see each.",
+        description="Writes the points of a map with their colours (grey in maps of "
+        "0.1.0 without images) and how many keyframes see each.",
     )
     parser.add_argument("map", type=Path, metavar="MAP", help="folder of the map")
     parser.add_argument("--ply", type=Path, required=True, metavar="FILE", help="file to write")

@@ -14,6 +14,7 @@ from torch import Tensor
 from dense_reloc_ros.features.extractor import FeatureSignature
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.describing import KeyframeDescription, Vocabulary
+from dense_reloc_ros.scene.colours import mean_colours
 from dense_reloc_ros.scene.layout import VOCABULARY
 from dense_reloc_ros.scene.scene_map import (
     FORMAT_VERSION,
@@ -34,6 +35,8 @@ class DescribedKeyframe:
     """Without distortion."""
     T_map_camera: NDArray[np.float64]
     description: KeyframeDescription
+    colours: NDArray[np.uint8]
+    """(N, 3) RGB of the keypoints."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +71,8 @@ def assemble_map(parts: MapParts, frame_id: str, source: str) -> SceneMap:
     )
     descriptions = [keyframe.description for keyframe in parts.keyframes]
     retrieval = _joined([description.retrieval for description in descriptions], torch.stack)
+    tracks = np.concatenate(parts.tracks)
+    seen = np.concatenate([keyframe.colours for keyframe in parts.keyframes])
     retrieval |= {VOCABULARY + name: value.cpu() for name, value in parts.vocabulary.items()}
     return SceneMap(
         information=information,
@@ -75,10 +80,11 @@ def assemble_map(parts: MapParts, frame_id: str, source: str) -> SceneMap:
         keyframe_poses=torch.from_numpy(np.stack([k.T_map_camera for k in parts.keyframes])),
         points=points,
         observation_offsets=torch.from_numpy(np.cumsum([0, *counts], dtype=np.int64)),
-        observation_points=torch.from_numpy(np.concatenate(parts.tracks)),
+        observation_points=torch.from_numpy(tracks),
         observation_pixels=torch.from_numpy(np.concatenate([d.pixels for d in descriptions])),
         descriptors=_joined([description.descriptors for description in descriptions], torch.cat),
         retrieval=retrieval,
+        colours=torch.from_numpy(mean_colours(tracks, seen, len(points))),
     )
 
 

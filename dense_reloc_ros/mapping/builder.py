@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.geometry.se3 import transformed
 from dense_reloc_ros.mapping.assembly import DescribedKeyframe, MapParts, assemble_map
 from dense_reloc_ros.mapping.depth_correction import fit_depth_correction
@@ -17,6 +18,7 @@ from dense_reloc_ros.mapping.keypoints import lift, reliable_depth
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.mapping.tracks import LiftedKeyframe, merge_points
+from dense_reloc_ros.scene.colours import colours_at
 from dense_reloc_ros.scene.progress import Progress, silent
 from dense_reloc_ros.scene.scene_map import SceneMap
 
@@ -50,7 +52,7 @@ def build_from_depth(
         camera, T_map_camera = frame.camera.pinhole(), frame.known_pose()
         points = lift(description.pixels, depth, camera)
         points = transformed(T_map_camera, points)
-        keyframes.append(DescribedKeyframe(frame.name, camera, T_map_camera, description.stored()))
+        keyframes.append(_described(frame, image, description))
         lifted.append(LiftedKeyframe(camera, T_map_camera, description.pixels, points))
     _check_any(keyframes)
     correction = fit_depth_correction(lifted)
@@ -82,8 +84,7 @@ def build_from_points(
         described, description = describer.describe_at(image, pixels, vocabulary)
         if not _is_useful(frame, description):
             continue
-        camera, T_map_camera = frame.camera.pinhole(), frame.known_pose()
-        keyframes.append(DescribedKeyframe(frame.name, camera, T_map_camera, description.stored()))
+        keyframes.append(_described(frame, image, description))
         tracks.append(known.indices[frame.name][described])
     _check_any(keyframes)
     seen, flat = np.unique(np.concatenate(tracks), return_inverse=True)
@@ -99,6 +100,18 @@ def _train_vocabulary(
     spaced = [frames[i] for i in np.linspace(0, len(frames) - 1, count).round().astype(int)]
     shown = progress(spaced, "learning the vocabulary")
     return describer.train_vocabulary(frame.load_undistorted() for frame in shown)
+
+
+def _described(
+    frame: SourceFrame, image: RgbImage, description: KeyframeDescription
+) -> DescribedKeyframe:
+    return DescribedKeyframe(
+        frame.name,
+        frame.camera.pinhole(),
+        frame.known_pose(),
+        description.stored(),
+        colours_at(image, description.pixels),
+    )
 
 
 def _is_useful(frame: SourceFrame, description: KeyframeDescription) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode
@@ -11,10 +13,13 @@ from std_msgs.msg import Header
 
 from dense_reloc_ros.geometry.se3 import shifted
 from dense_reloc_ros.nodes.conversions import pose_to_message
+from dense_reloc_ros.scene.colours import point_colours
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Who subscribes later gets the last message, too, as with a latched topic of ROS 1."""
+POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4")])
+"""A point on the wire. By convention `rgb` (0x00RRGGBB) is declared to be of type FLOAT32."""
 
 
 class MapTopics:
@@ -49,21 +54,29 @@ class MapTopics:
 
 
 def points_message(header: Header, scene_map: SceneMap) -> PointCloud2:
-    """The points in the map frame: x, y, z in single precision, as RViz takes them."""
-    points = (scene_map.points.double().numpy() + scene_map.origin).astype("<f4")
+    """The points in the map frame: x, y, z in single precision, and `rgb` as RViz takes them.
+
+    Without stored colours they are grey: no images are read while a node starts.
+    """
+    coordinates = scene_map.points.double().numpy() + scene_map.origin
+    points = np.empty(len(coordinates), POINT)
+    for axis, values in zip("xyz", coordinates.T, strict=True):
+        points[axis] = values
+    colours = point_colours(replace(scene_map, images=None)).astype("<u4")
+    points["rgb"] = colours @ np.array([1 << 16, 1 << 8, 1], "<u4")
     message = PointCloud2(
         header=header,
         height=1,
         width=len(points),
         fields=[
-            PointField(name=axis, offset=4 * i, datatype=PointField.FLOAT32, count=1)
-            for i, axis in enumerate("xyz")
+            PointField(name=name, offset=4 * i, datatype=PointField.FLOAT32, count=1)
+            for i, name in enumerate(POINT.names or ())
         ],
-        point_step=12,
-        row_step=12 * len(points),
+        point_step=POINT.itemsize,
+        row_step=points.nbytes,
         is_dense=True,
     )
-    message.data.frombytes(np.ascontiguousarray(points).tobytes())
+    message.data.frombytes(points.tobytes())
     return message
 
 

@@ -20,6 +20,8 @@ IMAGE_FOLDER = "images"
 COORDINATE_FOLDER = "coordinates"
 DESCRIPTORS = "descriptors."
 RETRIEVAL = "retrieval."
+COLOURS = "point_colours"
+"""The one tensor that a map may lack: those of 0.1.0 do."""
 VOCABULARY = "vocabulary."
 """Begins the names of what `SceneMap.retrieval` holds once for the map, not for each keyframe."""
 
@@ -48,19 +50,22 @@ def stored_tensors(scene_map: SceneMap) -> dict[str, Tensor]:
         "observation_points": scene_map.observation_points,
         "observation_pixels": scene_map.observation_pixels,
     }
+    if scene_map.colours is not None:
+        tensors[COLOURS] = scene_map.colours
     tensors |= {DESCRIPTORS + name: rows[:] for name, rows in scene_map.descriptors.items()}
     tensors |= {RETRIEVAL + name: value for name, value in scene_map.retrieval.items()}
     return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
 
 
 def expected_tensors(information: MapInformation) -> dict[str, tuple[Shape, torch.dtype]]:
-    """Shape and type of every tensor that a map with this information has (retrieval's apart)."""
+    """Shape and type of every tensor of a map with this information (retrieval's apart)."""
     keyframes = len(information.keyframe_names)
     points, observations = information.point_count, information.observation_count
     expected: dict[str, tuple[Shape, torch.dtype]] = {
         "keyframe_poses": ((keyframes, 4, 4), torch.float64),
         "keyframe_intrinsics": ((keyframes, 6), torch.float64),
         "points": ((points, 3), torch.float32),
+        COLOURS: ((points, 3), torch.uint8),
         "observation_offsets": ((keyframes + 1,), torch.int64),
         "observation_points": ((observations,), torch.int64),
         "observation_pixels": ((observations, 2), torch.float32),
@@ -87,6 +92,7 @@ def assemble(information: MapInformation, stored: Mapping[str, Rows]) -> SceneMa
         observation_pixels=tensors["observation_pixels"],
         descriptors=_with_prefix(stored, DESCRIPTORS),
         retrieval=_with_prefix(tensors, RETRIEVAL),
+        colours=tensors.get(COLOURS),
     )
 
 

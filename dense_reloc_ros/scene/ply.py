@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from dense_reloc_ros.errors import MapError
+from dense_reloc_ros.scene.colours import point_colours
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.whole_file import write_whole
 
-GREY = 160
 VERTEX = np.dtype(
     [
         ("x", "<f8"),
@@ -29,8 +28,8 @@ TYPE_NAMES = {"<f8": "double", "|u1": "uchar", "<i4": "int"}
 def write_ply(path: Path, scene_map: SceneMap) -> int:
     """Writes the points of a map, binary, and says how many there are.
 
-    Each has its position in the map frame in metres, its colour (grey where the map stores no
-    images) and how many keyframes see it.
+    Each has its position in the map frame in metres, its colour (see `point_colours`) and how many
+    keyframes see it.
 
     Raises:
         MapError: a file that cannot be written, or an image of the map that cannot be read.
@@ -52,20 +51,3 @@ def write_ply(path: Path, scene_map: SceneMap) -> int:
     except OSError as error:
         raise MapError(f"{path}: cannot be written ({error.strerror})") from None
     return len(vertices)
-
-
-def point_colours(scene_map: SceneMap) -> NDArray[np.uint8]:
-    """The mean colour (P, 3) of each point in the keyframes that see it."""
-    count = len(scene_map.points)
-    if scene_map.images is None:
-        return np.full((count, 3), GREY, dtype=np.uint8)
-    sums, views = np.zeros((count, 3)), np.zeros(count)
-    for keyframe in range(scene_map.keyframe_count):
-        observed = scene_map.observations(keyframe)
-        points = scene_map.observation_points[observed].numpy()
-        image = scene_map.images(keyframe)
-        pixels = np.rint(scene_map.observation_pixels[observed].numpy()).astype(int)
-        columns, rows = np.clip(pixels, 0, [image.shape[1] - 1, image.shape[0] - 1]).T
-        np.add.at(sums, points, image[rows, columns])
-        np.add.at(views, points, 1)
-    return np.asarray(np.rint(sums / np.maximum(views, 1)[:, None]), dtype=np.uint8)

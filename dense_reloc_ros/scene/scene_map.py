@@ -108,6 +108,8 @@ class SceneMap:
     by rows."""
     retrieval: Mapping[str, Tensor]
     """What `retrieval/` stored to find keyframes: global descriptors (K, D) and vocabulary."""
+    colours: Tensor | None = None
+    """(P, 3) uint8 RGB of the points, for people; None in maps of 0.1.0."""
     coordinates: Tensor | None = None
     """(K, h, w, 3) float32, metres from `origin`: the point at the centre of each cell of a grid
     over each keyframe's image, nan where it is unknown; None where the map has none."""

@@ -9,7 +9,13 @@ from torch import Tensor
 
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.features.extractor import FeatureSignature
-from dense_reloc_ros.scene.layout import RETRIEVAL, VOCABULARY, expected_tensors, in_memory
+from dense_reloc_ros.scene.layout import (
+    COLOURS,
+    RETRIEVAL,
+    VOCABULARY,
+    expected_tensors,
+    in_memory,
+)
 from dense_reloc_ros.scene.scene_map import MapInformation, SceneMap
 from dense_reloc_ros.scene.tensor_file import Rows
 
@@ -69,6 +75,8 @@ def _check_shapes(information: MapInformation, tensors: Mapping[str, Rows]) -> N
     expected = expected_tensors(information)
     for name, (shape, dtype) in expected.items():
         if name not in tensors:
+            if name == COLOURS:
+                continue
             raise MapError(f"'{name}' is missing")
         if tuple(tensors[name].shape) != shape or tensors[name].dtype != dtype:
             raise MapError(

@@ -16,7 +16,7 @@ from dense_reloc_ros.evaluation.report.frame_results import FrameOutcome, FrameP
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import shifted
-from dense_reloc_ros.scene.ply import point_colours
+from dense_reloc_ros.scene.colours import point_colours
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 Colour = tuple[int, int, int]

@@ -129,7 +129,7 @@ def test_images_and_depth_of_distorted_cameras_are_undistorted():
     assert np.mean(np.array(spread) > 10) > 0.95
 
 
-def test_known_points_are_used_as_they_are():
+def known_wall_points() -> KnownPoints:
     rng = np.random.default_rng(2)
     positions = np.column_stack([rng.uniform(-0.5, 0.5, (30, 2)), np.full(30, WALL_DEPTH)])
     pixels, indices = {}, {}
@@ -141,7 +141,12 @@ def test_known_points_are_used_as_they_are():
         inside = (projected > 0).all(1) & (projected < [159, 119]).all(1) & (np.arange(30) != 7)
         pixels[frame.name] = projected[inside].astype(np.float32)
         indices[frame.name] = np.flatnonzero(inside)
-    known = KnownPoints(positions, pixels, indices)
+    return KnownPoints(positions, pixels, indices)
+
+
+def test_known_points_are_used_as_they_are():
+    known = known_wall_points()
+    positions, pixels, indices = known.positions, known.pixels, known.indices
     scene_map = build_from_points(frames()[1:], known, PixelDescriber())
     check_tensors(scene_map.information, stored_tensors(scene_map))
     seen = np.unique(np.concatenate([indices[frame.name] for frame in frames()[1:]]))
@@ -187,3 +192,21 @@ def test_no_usable_frame_at_all_is_an_error():
     )
     with pytest.raises(InputError, match="no frame has anything"):
         build_from_points([blind], nothing, PixelDescriber())
+
+
+@pytest.mark.parametrize("with_depth", [True, False])
+def test_points_have_the_colours_of_the_pixels_that_show_them(with_depth: bool):
+    """By the describer's descriptors, which are the colours of unit length."""
+    if with_depth:
+        scene_map = build_from_depth(frames(), PixelDescriber())
+    else:
+        scene_map = build_from_points(frames()[:1], known_wall_points(), PixelDescriber())
+    assert scene_map.colours is not None
+    once = torch.bincount(scene_map.observation_points) == 1
+    is_alone = once[scene_map.observation_points]
+    assert is_alone.any()
+    found = scene_map.colours[scene_map.observation_points[is_alone]].float()
+    expected = scene_map.descriptors["colour"][is_alone].float()
+    torch.testing.assert_close(
+        torch.nn.functional.normalize(found, dim=-1), expected, atol=2e-3, rtol=0
+    )

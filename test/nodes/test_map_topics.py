@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
@@ -42,13 +45,21 @@ def latched(harness: Harness) -> tuple[list[PointCloud2], list[PoseArray]]:
 
 
 def points_of(cloud: PointCloud2) -> np.ndarray:
+    """x, y, z."""
     assert [(f.name, f.offset, f.datatype) for f in cloud.fields] == [
         ("x", 0, 7),
         ("y", 4, 7),
         ("z", 8, 7),
+        ("rgb", 12, 7),
     ]
-    assert (cloud.height, cloud.point_step, cloud.row_step) == (1, 12, 12 * cloud.width)
-    return np.frombuffer(cloud.data, "<f4").reshape(cloud.width, 3)
+    assert (cloud.height, cloud.point_step, cloud.row_step) == (1, 16, 16 * cloud.width)
+    return np.frombuffer(cloud.data, "<f4").reshape(cloud.width, 4)[:, :3]
+
+
+def colours_of(cloud: PointCloud2) -> np.ndarray:
+    """Red, green, blue: the bytes of each rgb from its highest to its lowest."""
+    assert not cloud.is_bigendian
+    return np.frombuffer(cloud.data, np.uint8).reshape(cloud.width, 16)[:, 14:11:-1]
 
 
 def test_who_comes_later_gets_the_points_and_keyframes_of_the_map(
@@ -63,6 +74,20 @@ def test_who_comes_later_gets_the_points_and_keyframes_of_the_map(
     np.testing.assert_array_equal(points_of(clouds[0]), scene_map.points.numpy())
     poses = np.array([matrix(pose) for pose in arrays[0].poses])
     np.testing.assert_allclose(poses, scene_map.keyframe_poses.numpy(), atol=1e-9)
+
+
+@pytest.mark.parametrize("has_colours", [True, False])
+def test_points_have_their_colours(start: Start, maps: FakeMaps, has_colours: bool) -> None:
+    kitchen = maps.localizers["kitchen"]
+    colours = torch.arange(60, dtype=torch.uint8).reshape(20, 3)
+    if has_colours:
+        kitchen.scene_map = replace(kitchen.scene_map, colours=colours)
+    harness = start(maps, map="/maps/kitchen")
+    harness.activate()
+    clouds, _ = latched(harness)
+    wait_for(lambda: clouds, "the map")
+    expected = colours.numpy() if has_colours else np.full((20, 3), 160)
+    np.testing.assert_array_equal(colours_of(clouds[0]), expected)
 
 
 def test_an_inactive_node_shows_no_map(start: Start, maps: FakeMaps) -> None:

@@ -59,7 +59,7 @@ def test_points_have_the_mean_colour_of_where_they_are_seen(tmp_path):
             scene_map.observation_offsets[1:],
             right=True,
         )
-        expected = np.mean([shades[k] for k in keyframes.tolist()]) if len(keyframes) else 0
+        expected = np.mean([shades[k] for k in keyframes.tolist()]) if len(keyframes) else 160
         assert vertices["red"][point] == pytest.approx(expected, abs=0.51)
 
 

@@ -161,6 +161,10 @@ def set_value(name: str, index: object, value: float) -> Callable[[dict[str, tor
             "'retrieval.gem' is (2, 5), but map.json names 3 keyframes",
         ),
         (
+            lambda tensors: tensors.update(point_colours=torch.zeros(19, 3)),
+            "'point_colours' is (19, 3) torch.float32, but map.json says (20, 3) torch.uint8",
+        ),
+        (
             lambda tensors: tensors.update(points=tensors["points"].double()),
             "'points' is (20, 3) torch.float64, but map.json says (20, 3) torch.float32",
         ),

@@ -97,8 +97,8 @@ def test_a_map_is_its_points_and_a_frustum_for_each_keyframe(scene_map):
     assert isinstance(points, Points) and points.name == "/map/points"
     np.testing.assert_array_equal(points.positions, scene_map.points.numpy())
     seen = np.isin(np.arange(20), scene_map.observation_points.numpy())
-    assert (points.colours[~seen] == 0).all()
-    assert points.colours[seen].min() >= 10 and points.colours.max() <= 90
+    assert (points.colours[~seen] == 160).all()
+    assert points.colours[seen].min() >= 10 and points.colours[seen].max() <= 90
     names = ["/map/keyframes/000000", "/map/keyframes/000001", "/map/keyframes/000002"]
     assert [frustum.name for frustum in frusta] == names
     for index, frustum in enumerate(frusta):

@@ -129,9 +129,9 @@ INTERFACES = (
         "published",
         "~/map_points",
         "sensor_msgs/PointCloud2",
-        "The map's points (x, y, z in single precision) in the frame of the map, on activation and "
-        "when the map is exchanged. Who subscribes later gets it, too, with the durability "
-        "transient local.",
+        "The map's points (x, y, z in single precision, and rgb) in the frame of the map, on "
+        "activation and when the map is exchanged. Who subscribes later gets it, too, with the "
+        "durability transient local.",
     ),
     Interface(
         "relocalizer",
