@@ -1,4 +1,4 @@
-"""Where the robot is believed to be, by its frames and its odometry: transform and state follow."""
+"""Where a robot is believed to be, by frames and odometry: transform, state and display follow."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.result import Status
+from dense_reloc_ros.nodes.belief_display import BeliefDisplay
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.loop_closures import covariance_of
@@ -57,6 +58,7 @@ class Placement:
         self._on_lost = on_lost
         self._with_odometry = with_odometry
         self._states = StatePublisher(node)
+        self._display = BeliefDisplay(node)
         self._predictions = PredictedPosePublisher(node, robot) if with_odometry else None
         self._lock = RLock()
         self._early: deque[tuple[FrameHeader, FrameResult]] = deque()
@@ -75,6 +77,7 @@ class Placement:
     def close(self) -> None:
         """Takes the publishers away."""
         self._states.close()
+        self._display.close()
         if self._predictions is not None:
             self._predictions.close()
         self.transform.close()
@@ -96,6 +99,7 @@ class Placement:
             stamp = 0 if self._newest is None else self._newest.stamp
             self._early.clear()
             self.transform.forget()
+            self._display.clear()
             self._states.say(self._belief.forget(stamp, reason))
 
     def publish(self, result: FrameResult) -> None:
@@ -148,6 +152,7 @@ class Placement:
     def look_after(self) -> None:
         """Lets time pass where neither images nor odometry come."""
         with self._lock:
+            self._display.say(self.standing)
             if self._newest is None or time.monotonic() - self._heard < SILENT_SECONDS:
                 return
             passed = self._node.get_clock().now().nanoseconds - self._newest_came
@@ -181,8 +186,8 @@ class Placement:
             self._weigh(result, T_odom_camera)
             if T_odom_camera is not None and self._confirms(result):
                 T_map_camera = pose_from_message(result.message.camera_pose.pose)
-                at_once = self.standing.event in (Event.RELOCALIZED, Event.KIDNAPPED)
-                self.transform.place(T_map_camera @ inverse(T_odom_camera), at_once=at_once)
+                T_map_odom = T_map_camera @ inverse(T_odom_camera)
+                self.transform.place(T_map_odom, at_once=self._is_found_anew)
             self.transform.correct(header.stamp)
 
     def _weigh(self, result: FrameResult, T_odom_camera: FloatArray | None) -> None:
@@ -192,7 +197,13 @@ class Placement:
             self._reporter.problem("belief", str(error))
             return
         self._reporter.resolved("belief")
+        if self._confirms(result):
+            self._display.place(result, anew=self._is_found_anew)
         self._follow()
+
+    @property
+    def _is_found_anew(self) -> bool:
+        return self.standing.event in (Event.RELOCALIZED, Event.KIDNAPPED)
 
     def _confirms(self, result: FrameResult) -> bool:
         """Whether a frame's own pose is what is believed now."""
@@ -207,6 +218,7 @@ class Placement:
         if standing.event is Event.LOST and standing.reason != TIME_JUMPED:
             self._on_lost(standing.reason)
         self._states.say(standing)
+        self._display.say(standing)
 
 
 def fix_of(result: FrameResult) -> Fix | None:

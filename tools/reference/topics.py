@@ -114,6 +114,21 @@ INTERFACES = (
         "and the events `RELOCALIZED`, `KIDNAPPED` and `BECAME_LOST` (see [Lost and found]"
         "(../guides/robot.md#lost-and-found)). Published when it changes; transient local.",
     ),
+    *both(
+        "published",
+        "~/markers",
+        "visualization_msgs/MarkerArray",
+        "For RViz and Foxglove: the camera's frustum at the last pose that is believed, and the "
+        "state in words above it, in green (`TRACKING`), amber (`UNSURE`) or red (`LOST`: where it "
+        "was believed to be). Transient local; made only while somebody subscribes.",
+    ),
+    *both(
+        "published",
+        "~/path",
+        "nav_msgs/Path",
+        "The last 1000 poses of the base that were believed, at least 5 cm or 5° apart, since the "
+        "robot was found. Transient local; made only while somebody subscribes.",
+    ),
     Interface(
         "relocalizer",
         "published",
