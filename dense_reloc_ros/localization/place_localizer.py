@@ -17,11 +17,11 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.estimators import ESTIMATORS
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.point_choice import DISTINCTIVE, PointChoice
-from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.result import PointLosses, PoseEstimate
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.pose.covariance import inflation, pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
-from dense_reloc_ros.pose.verification import evidence_of, verify
+from dense_reloc_ros.pose.verification import Verification, evidence_of, verify
 from dense_reloc_ros.retrieval.nearest_poses import view_distances
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations, best_observations
@@ -169,6 +169,7 @@ class PlaceLocalizer(Localizer):
             keyframes=tuple(keyframes),
             evidence=evidence_of(verification, common, view_change),
             depth=verification.median_depth,
+            losses=losses_of(verification, point_indices),
         )
 
     def _view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
@@ -177,6 +178,13 @@ class PlaceLocalizer(Localizer):
             return float("inf")
         poses = self.scene_map.keyframe_poses[keyframes]
         return float(view_distances(poses, torch.from_numpy(T_map_camera), depth).min())
+
+
+def losses_of(verification: Verification, point_indices: Tensor) -> PointLosses:
+    """The losses of those of the points (M,) that a pose puts into the image."""
+    inside = verification.inside.cpu()
+    losses = 1 - verification.gains.cpu()[inside].clamp(0, 1)
+    return PointLosses(point_indices[inside].numpy(), losses.numpy())
 
 
 def extractor_of_map(

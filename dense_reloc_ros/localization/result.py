@@ -45,6 +45,21 @@ class SceneCoordinates:
 
 
 @dataclass(frozen=True)
+class PointLosses:
+    """How well each point that a pose puts into the image fits there."""
+
+    points: NDArray[np.int64]
+    """(N,) indices into the map's points."""
+    losses: NDArray[np.float32]
+    """(N,) the robust NRE loss from 0, the least that a loss map can have, to 1, an outlier's."""
+
+    @classmethod
+    def of_support(cls, points: NDArray[np.int64]) -> PointLosses:
+        """Where a method tells no more than which points (N,) support a pose."""
+        return cls(points, np.zeros(len(points), np.float32))
+
+
+@dataclass(frozen=True)
 class PoseEstimate:
     """A camera pose and how well it is supported.
 
@@ -67,6 +82,8 @@ class PoseEstimate:
     (0.25 m in a room) and 10 degrees of the truth. None until it is decided about."""
     depth: float | None = None
     """Median depth of the supporting points in metres; None where a method does not tell."""
+    losses: PointLosses | None = field(default=None, repr=False, compare=False)
+    """Of the points in the image, where the method has them: for people who look on."""
     coordinates: SceneCoordinates | None = field(default=None, repr=False, compare=False)
     """That the pose was found from, where the method predicts them (DSM)."""
 

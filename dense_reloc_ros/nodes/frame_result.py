@@ -8,7 +8,6 @@ import numpy as np
 from numpy.typing import NDArray
 from sensor_msgs.msg import CameraInfo
 
-from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization
@@ -33,13 +32,3 @@ class FrameResult:
     """(H, W, 3) RGB, None where it could not be read or stayed in another process."""
     raw: RelocResult | None = None
     """What the frame alone would say, where it was localized and then fused."""
-
-    @property
-    def supporting_points(self) -> FloatArray:
-        """(N, 3) map points that the image agrees with, metres."""
-        estimate = self.localization.estimate
-        if self.localizer is None or estimate is None:
-            return np.empty((0, 3))
-        scene_map = self.localizer.scene_map
-        points = scene_map.points[estimate.supporting_points]
-        return points.cpu().double().numpy() + scene_map.origin

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode
@@ -13,7 +11,7 @@ from std_msgs.msg import Header
 
 from dense_reloc_ros.geometry.se3 import shifted
 from dense_reloc_ros.nodes.conversions import pose_to_message
-from dense_reloc_ros.scene.colours import point_colours
+from dense_reloc_ros.scene.colours import stored_colours
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
@@ -62,7 +60,7 @@ def points_message(header: Header, scene_map: SceneMap) -> PointCloud2:
     points = np.empty(len(coordinates), POINT)
     for axis, values in zip("xyz", coordinates.T, strict=True):
         points[axis] = values
-    colours = point_colours(replace(scene_map, images=None)).astype("<u4")
+    colours = stored_colours(scene_map).astype("<u4")
     points["rgb"] = colours @ np.array([1 << 16, 1 << 8, 1], "<u4")
     message = PointCloud2(
         header=header,

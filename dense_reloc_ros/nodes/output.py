@@ -71,9 +71,8 @@ class Output:
     def _publish_debug_image(self, result: FrameResult) -> None:
         if result.image is None or result.camera is None:
             return
-        drawing = draw_localization(
-            result.image, result.camera, result.localization, result.supporting_points
-        )
+        scene_map = None if result.localizer is None else result.localizer.scene_map
+        drawing = draw_localization(result.image, result.camera, result.localization, scene_map)
         message = image_to_message(drawing)
         message.header.stamp = time_message(result.header.stamp)
         message.header.frame_id = result.header.frame_id

@@ -35,8 +35,10 @@ class Verification:
 
     supporting: Tensor
     """(M,) bool: points whose loss map gains enough where the pose puts them."""
-    visible: int
-    """Points that the pose puts into the image."""
+    inside: Tensor
+    """(M,) bool: points that the pose puts into the image."""
+    gains: Tensor
+    """(M,) what each point gains over an outlier, as a share of the most that a map can gain."""
     mean_gain: float
     """Of the visible points, as a share of the most that a map can gain."""
     spread: int
@@ -47,6 +49,11 @@ class Verification:
     """Standard deviation of the logarithm of the supporting points' depth."""
     median_depth: float
     """Of the supporting points; of all points in front of the camera where none supports."""
+
+    @property
+    def visible(self) -> int:
+        """How many points the pose puts into the image."""
+        return int(self.inside.sum())
 
     @property
     def spread_share(self) -> float:
@@ -74,12 +81,12 @@ def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> V
     grid = pixels.new_tensor(GRID)
     cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
     index = cells[:, 1] * GRID[0] + cells[:, 0]
-    visible = int(inside.sum())
     in_front = depth[supporting] if bool(supporting.any()) else depth[depth > MINIMUM_DEPTH]
     return Verification(
         supporting=supporting,
-        visible=visible,
-        mean_gain=float(gains[inside].mean()) if visible else 0.0,
+        inside=inside,
+        gains=gains,
+        mean_gain=float(gains[inside].mean()) if bool(inside.any()) else 0.0,
         spread=int(torch.unique(index[supporting]).numel()),
         agreement=_agreement(problem, pixels),
         depth_spread=float(in_front.log().std(correction=0)) if len(in_front) else 0.0,

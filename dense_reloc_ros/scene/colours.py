@@ -19,11 +19,8 @@ def point_colours(scene_map: SceneMap) -> NDArray[np.uint8]:
     Raises:
         MapError: an image of the map that cannot be read.
     """
-    if scene_map.colours is not None:
-        return np.asarray(scene_map.colours.numpy())
-    count = len(scene_map.points)
-    if scene_map.images is None:
-        return np.full((count, 3), GREY, dtype=np.uint8)
+    if scene_map.colours is not None or scene_map.images is None:
+        return stored_colours(scene_map)
     seen = [
         colours_at(
             scene_map.images(keyframe),
@@ -31,7 +28,16 @@ def point_colours(scene_map: SceneMap) -> NDArray[np.uint8]:
         )
         for keyframe in range(scene_map.keyframe_count)
     ]
-    return mean_colours(scene_map.observation_points.numpy(), np.concatenate(seen), count)
+    return mean_colours(
+        scene_map.observation_points.numpy(), np.concatenate(seen), len(scene_map.points)
+    )
+
+
+def stored_colours(scene_map: SceneMap) -> NDArray[np.uint8]:
+    """The colours (P, 3) RGB that a map knows without reading images, grey where it has none."""
+    if scene_map.colours is None:
+        return np.full((len(scene_map.points), 3), GREY, dtype=np.uint8)
+    return np.asarray(scene_map.colours.numpy())
 
 
 def colours_at(image: NDArray[np.uint8], pixels: NDArray[np.float32]) -> NDArray[np.uint8]:

@@ -91,6 +91,17 @@ def test_supporting_points_are_where_the_pose_sees_them(gallery, localizer):
     assert np.median(np.abs(depth - local[inside, 2])) < 0.02
 
 
+def test_losses_are_those_of_the_points_in_the_image(gallery, localizer):
+    estimate = localizer.localize(gallery.render(query_pose(65)).image, CAMERA).estimate
+    found = estimate.losses
+    assert len(found.points) == len(np.unique(found.points)) == estimate.evidence.visible
+    assert 0.0 <= found.losses.min() <= found.losses.max() <= 1.0
+    # A point supports a pose that gains 35% of what a map can gain.
+    np.testing.assert_array_equal(found.points[found.losses < 0.65], estimate.supporting_points)
+    mean_gain = 1 - found.losses.astype(np.float64).mean()
+    assert mean_gain == pytest.approx(estimate.evidence.mean_gain, abs=1e-5)
+
+
 def test_stages_are_timed_in_their_order(gallery, localizer):
     localization = localizer.localize(gallery.render(query_pose(15)).image, CAMERA)
     stages = ["undistort", "features", "retrieval", "matching", "pose", "verification"]

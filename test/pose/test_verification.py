@@ -54,6 +54,17 @@ def test_points_outside_of_the_image_are_not_expected_to_be_seen():
     assert verification.score == pytest.approx(whole.score, rel=0.1)
 
 
+def test_gains_are_large_where_the_maps_agree_and_none_far_away():
+    view = random_view(50, 3)
+    verification = verification_of(problem_of(view.points, (view.pixels, 1.0)), view.T_camera_map)
+    assert verification.inside.all()
+    assert 0.7 < verification.gains.min() <= verification.gains.max() < 1.0
+    away = verification_of(
+        problem_of(view.points, (view.pixels, 1.0)), view.moved(0.5, 10.0, seed=0)
+    )
+    assert (away.gains == 0).float().mean() > 0.8
+
+
 def support_by(seen: Tensor, seed: int) -> float:
     """The score of the true pose when some points have good maps and the others no opinion."""
     view = random_view(len(seen), seed)

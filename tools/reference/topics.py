@@ -134,10 +134,12 @@ INTERFACES = (
         "published",
         "~/debug_image",
         "sensor_msgs/Image",
-        "The image with the map points that support the pose, green where it is published and "
-        "amber where it is doubted, and the decision with its confidence and reason (red without a "
-        "pose); drawn only while somebody "
-        "subscribes.",
+        "The image, and beside it the keyframe of those it was localized against that saw most of "
+        "what supports the pose (its points in colour where the map stores no images). The map's "
+        "points are circled where the pose puts them and where the keyframe saw them, by their NRE "
+        "loss from yellow (the image agrees) to violet (an outlier). Below the decision with its "
+        "confidence and reason, green where the pose is published, amber where it is doubted, red "
+        "without one. Drawn only while somebody subscribes.",
     ),
     Interface(
         "relocalizer",
