@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from launch import LaunchDescription
-from launch.actions import DeclareLaunchArgument, IncludeLaunchDescription
+from launch.actions import DeclareLaunchArgument, GroupAction, IncludeLaunchDescription
 from launch.substitutions import LaunchConfiguration, PathJoinSubstitution
 from launch_ros.actions import Node
 from launch_ros.parameter_descriptions import ParameterValue
 from launch_ros.substitutions import FindPackageShare
 
 SHARE = FindPackageShare("dense_reloc_ros")
-HANDED_ON = ("map", "image", "camera_info", "params_file", "use_sim_time", "namespace", "log_level")
+HANDED_ON = (
+    *("map", "image", "camera_info", "params_file"),
+    *("use_sim_time", "namespace", "use_respawn", "log_level"),
+)
 """To reloc.launch.py."""
 NODES = {
     "map_server": "nav2_map_server",
@@ -31,10 +34,18 @@ def generate_launch_description() -> LaunchDescription:
             ("autostart", "false"),  # the manager starts them
         ],
     )
+    autostart = ParameterValue(LaunchConfiguration("autostart"), value_type=bool)
     managers = [
-        nav2("nav2_lifecycle_manager", "lifecycle_manager", f"lifecycle_manager_{part}")
+        nav2(
+            "nav2_lifecycle_manager",
+            "lifecycle_manager",
+            f"lifecycle_manager_{part}",
+            autostart=autostart,
+        )
         for part in ("localization", "navigation")
     ]
+    grid = ParameterValue(LaunchConfiguration("grid"), value_type=str)
+    of_map_server = {"map_server": {"yaml_filename": grid}}
     return LaunchDescription(
         [
             argument("map", "Folder of the visual map (empty: that of params_file)", ""),
@@ -47,10 +58,15 @@ def generate_launch_description() -> LaunchDescription:
                 description="Parameters of all nodes",
             ),
             argument("use_sim_time", "Whether time comes from /clock", "false"),
+            argument("autostart", "Whether the managers start their nodes at once", "true"),
+            argument("use_respawn", "Whether a node that ends is started again", "false"),
             argument("namespace", "Namespace of all nodes", ""),
             argument("log_level", "What the nodes log", "info"),
-            localizers,
-            *(nav2(package, name, name) for name, package in NODES.items()),
+            GroupAction([localizers]),  # with an autostart of its own
+            *(
+                nav2(package, name, name, **of_map_server.get(name, {}))
+                for name, package in NODES.items()
+            ),
             *managers,
         ]
     )
@@ -61,19 +77,18 @@ def argument(name: str, description: str, default: str | None = None) -> Declare
     return DeclareLaunchArgument(name, default_value=default, description=description)
 
 
-def nav2(package: str, executable: str, name: str) -> Node:
-    """A node of Nav2."""
+def nav2(package: str, executable: str, name: str, **given: ParameterValue) -> Node:
+    """A node of Nav2, with parameters that are put over those of the file."""
     use_sim_time = ParameterValue(LaunchConfiguration("use_sim_time"), value_type=bool)
-    given = {"use_sim_time": use_sim_time}
-    if name == "map_server":
-        given["yaml_filename"] = ParameterValue(LaunchConfiguration("grid"), value_type=str)
     return Node(
         package=package,
         executable=executable,
         name=name,
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), given],
+        parameters=[LaunchConfiguration("params_file"), {"use_sim_time": use_sim_time, **given}],
         remappings=[("/tf", "tf"), ("/tf_static", "tf_static")],
+        respawn=LaunchConfiguration("use_respawn"),
+        respawn_delay=2.0,
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
         output="screen",
     )

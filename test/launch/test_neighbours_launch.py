@@ -107,6 +107,8 @@ def test_nav2_and_its_managers_start_with_one_parameter_file(
         assert {"__ns:=/robot1", "/tf:=tf", "/tf_static:=tf_static"} <= set(arguments)
         assert "use_sim_time: true" in values_of(arguments[2:])
     assert "yaml_filename: /maps/floor.yaml" in values_of(started["map_server"])
+    for manager in managers:
+        assert "autostart: true" in values_of(started[manager][4:])
 
 
 def test_the_filters_start_with_a_topic_each(launch: Callable[..., dict[str, list[str]]]) -> None:
