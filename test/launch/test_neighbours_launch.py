@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -46,6 +47,7 @@ service.include_launch_description(
 sys.exit(service.run())
 """
 TIMEOUT = 120.0
+OURS = ("relocalizer", "temporal_fusion")
 
 
 @pytest.fixture
@@ -109,6 +111,43 @@ def test_nav2_and_its_managers_start_with_one_parameter_file(
     assert "yaml_filename: /maps/floor.yaml" in values_of(started["map_server"])
     for manager in managers:
         assert "autostart: true" in values_of(started[manager][4:])
+
+
+def test_the_manager_is_who_starts_the_nodes_of_this_package(
+    launch: Callable[..., dict[str, list[str]]], ros_domain: int
+) -> None:
+    from rclpy.context import Context
+
+    context = Context()
+    launch(
+        "nav2.launch.py", "lifecycle_manager_localization", given=("grid:=/x", "namespace:=robot1")
+    )
+    names = ["autostart", "publish_tf", "odom_frame"]
+    context.init(domain_id=ros_domain)
+    try:
+        found = {node: parameters_of(context, node, names) for node in OURS}
+    finally:
+        context.try_shutdown()
+    assert found == {
+        "relocalizer": [False, False, "odom"],
+        "temporal_fusion": [False, True, "odom"],
+    }
+
+
+def parameters_of(context: Any, node: str, names: list[str]) -> list[object]:
+    """Values of a node's parameters."""
+    from nodes.observer import Observer
+    from rcl_interfaces.srv import GetParameters
+    from rclpy.parameter import parameter_value_to_python
+
+    observer = Observer(context)
+    try:
+        request = GetParameters.Request(names=names)
+        service = f"/robot1/{node}/get_parameters"
+        response = observer.call(GetParameters, service, request, TIMEOUT)
+    finally:
+        observer.close()
+    return [parameter_value_to_python(value) for value in response.values]
 
 
 def test_the_filters_start_with_a_topic_each(launch: Callable[..., dict[str, list[str]]]) -> None:
