@@ -51,6 +51,13 @@ def generate_launch_description() -> LaunchDescription:
                 description="Whether time comes from /clock (simulation, bags)",
             ),
             DeclareLaunchArgument(
+                "autostart",
+                default_value="true",
+                choices=SWITCH,
+                description="Whether the nodes configure and activate themselves (false: a "
+                "lifecycle manager does it)",
+            ),
+            DeclareLaunchArgument(
                 "fusion",
                 default_value="auto",
                 choices=["auto", *SWITCH],
@@ -134,7 +141,7 @@ def choose_profile(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes, with the arguments that were given put over those of the parameter file."""
     given: dict[str, Any] = {
-        "autostart": True,
+        "autostart": LaunchConfiguration("autostart").perform(context) == "true",
         "use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true",
     }
     if map_path := LaunchConfiguration("map").perform(context):

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "reloc.launch.py"
 ARGUMENTS = [
-    *("map", "image", "camera_info", "params_file", "use_sim_time", "fusion", "fusion_process"),
+    *("map", "image", "camera_info", "params_file", "use_sim_time", "autostart"),
+    *("fusion", "fusion_process"),
     *("rtabmap", "initial_pose", "robot_localization", "autoware"),
     *("rviz", "namespace", "fastdds_profile", "log_level"),
 ]
