@@ -31,7 +31,7 @@ MESSAGES := tools/tf2_msgs tools/rtabmap_msgs tools/autoware_internal_localizati
 
 # The folders stand for the files in them: installed files are links, only new ones need a build.
 install/.built: .venv/.installed CMakeLists.txt package.xml \
-		$(shell find cmake msg srv $(MESSAGES) -type f) \
+		$(shell find action cmake msg srv $(MESSAGES) -type f) \
 		$(shell find dense_reloc_ros launch config -type d -not -name __pycache__)
 	export COLCON_CURRENT_PREFIX=$(CURDIR)/.venv && source .venv/local_setup.bash && \
 	colcon --log-level error build --base-paths . $(MESSAGES) --merge-install --symlink-install \
