@@ -21,7 +21,7 @@ from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.loop_closures import constraint_of, loop_closure_message, mount_of
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
-from dense_reloc_ros.srv import RelocalizeBatch
+from dense_reloc_ros.srv import ChooseMap, RelocalizeBatch
 
 
 def relocalize_batch(
@@ -33,7 +33,7 @@ def relocalize_batch(
     """The answer to a request; `camera_info` is the newest of the camera, where there is one."""
     response = RelocalizeBatch.Response()
     try:
-        batch = _frames(request, camera_info)
+        batch = frames_of(request, camera_info)
         odometry = [pose_from_message(pose) for pose in request.odometry]
         if odometry and len(odometry) != len(batch):
             raise InputError(f"{len(odometry)} poses of the odometry for {len(batch)} images")
@@ -70,8 +70,14 @@ def with_consistency(constraints: Sequence[LoopClosure]) -> list[LoopClosure]:
     return ordered
 
 
-def _frames(request: RelocalizeBatch.Request, camera_info: CameraInfo | None) -> list[Frame]:
-    """The images with their intrinsics; raises InputError where they do not fit each other."""
+def frames_of(
+    request: RelocalizeBatch.Request | ChooseMap.Request, camera_info: CameraInfo | None
+) -> list[Frame]:
+    """The images with their intrinsics, where the request has none the newest of the camera.
+
+    Raises:
+        InputError: no images, or images and intrinsics that do not fit each other.
+    """
     images = [*request.images, *request.compressed_images]
     infos = list(request.camera_infos)
     if not images:

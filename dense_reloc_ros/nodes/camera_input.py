@@ -16,6 +16,7 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.nodes.conversions import nanoseconds
 from dense_reloc_ros.nodes.frame_pairing import FramePairing
+from dense_reloc_ros.nodes.recent_frames import RecentFrames
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
 from dense_reloc_ros.stamps import JUMP_NANOSECONDS, stamp_or
@@ -71,8 +72,8 @@ class CameraInput:
         on_time_jump: Callable[[], None],
         reporter: ChangeReporter,
     ) -> None:
-        self.newest: Frame | None = None
-        """The last image that came, also where it was not handed on."""
+        self.recent: RecentFrames[Frame] = RecentFrames()
+        """The last images that came, also where they were not handed on."""
         self.pairing: FramePairing[CameraInfo] = FramePairing()
         """What came on the topic of camera_info."""
         self.received = 0
@@ -131,6 +132,11 @@ class CameraInput:
             )
         )
 
+    @property
+    def newest(self) -> Frame | None:
+        """The last image that came, also where it was not handed on."""
+        return next(reversed(self.recent.frames), None)
+
     def close(self) -> None:
         """Stops listening."""
         self._node.destroy_timer(self._patience)
@@ -187,8 +193,9 @@ class CameraInput:
                 "forgetting transforms"
             )
             self._last_stamp = None
+            self.recent.clear()
             self._on_time_jump()
-        self.newest = frame
+        self.recent.add(frame.stamp, frame)
         self._newest_stamp = frame.stamp
         if self._comes_too_early(frame.stamp):
             self.skipped += 1

@@ -13,17 +13,13 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.camera_info import camera_from_info, named_rectified
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.camera_input import Frame
-from dense_reloc_ros.nodes.conversions import (
-    image_from_message,
-    info_of_rectified,
-    pose_from_message,
-)
+from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.frame_view import takes_rectified, view_of
 from dense_reloc_ros.nodes.initial_pose import check_map_frame, given_covariance
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
@@ -63,8 +59,7 @@ class FrameLocalizer:
     @property
     def takes_rectified(self) -> bool:
         """Whether images are taken as rectified: by the parameter, or by their topic's name."""
-        chosen = self.settings.rectified
-        return named_rectified(self._image_topic) if chosen == "auto" else chosen
+        return takes_rectified(self.settings, self._image_topic)
 
     def use(self, localizer: Localizer) -> None:
         """Exchanges the localizer; a frame in work is still answered by the old one."""
@@ -79,11 +74,7 @@ class FrameLocalizer:
         localizer, image, camera, header = self._localizer, None, None, frame.header
         identity, camera_info = self._identify(localizer), frame.camera_info
         try:
-            if self.takes_rectified:
-                camera_info = info_of_rectified(camera_info)
-            image = image_from_message(frame.image)
-            camera = camera_from_info(camera_info)
-            camera.check_image(image)
+            image, camera, camera_info = view_of(frame, rectified=self.takes_rectified)
             camera_prior = None
             if prior is not None:
                 camera_prior = self._camera_prior(header, prior, identity.frame_id)

@@ -40,15 +40,16 @@ class MapLoader:
         self._open_localizer = open_localizer
         self._on_loaded = on_loaded
         # A group of its own: everything else goes on while a map is read.
-        group = MutuallyExclusiveCallbackGroup()
-        node.create_service(LoadMap, "~/load_map", self._on_load_map, callback_group=group)
+        self.group = MutuallyExclusiveCallbackGroup()
+        """Of the services that exchange the map: one at a time."""
+        node.create_service(LoadMap, "~/load_map", self._on_load_map, callback_group=self.group)
 
     def load(self) -> bool:
         """Opens the map that the parameter names, unless there is one; False where it is broken."""
         path = read_parameters(self._node, MapConfiguration).map
         if self.localizer is None and path:
             try:
-                self.localizer = self._open(path)
+                self.localizer = self.open(path)
             except RelocError as error:
                 self.problem = str(error)
                 self._node.get_logger().error(f"{error}; call ~/load_map or configure again")
@@ -58,11 +59,29 @@ class MapLoader:
             self._node.get_logger().warning(self.problem)
         return True
 
+    def load_instead(self, path: str | Path) -> None:
+        """Opens a map and goes on with it; the one in use stays where that fails.
+
+        Raises:
+            MapError: the map cannot be opened, or the node was shut down.
+        """
+        self.refuse_when_finalized()
+        localizer = self.open(path)
+        with self._node.transitions:
+            self.refuse_when_finalized()
+            self.localizer, self.problem = localizer, ""
+            self._on_loaded(localizer)
+
     def release(self) -> None:
         """Lets go of the map."""
         self.localizer, self.problem = None, ""
 
-    def _open(self, path: str) -> Localizer:
+    @property
+    def revision(self) -> str:
+        """Of the map in use; empty where there is none."""
+        return "" if self.localizer is None else self.localizer.scene_map.information.revision
+
+    def open(self, path: str | Path) -> Localizer:
         """Opens the localizer for a map; raises RelocError whatever goes wrong."""
         settings = read_parameters(self._node, MapConfiguration)
         configuration = read_parameters(self._node, LocalizerConfiguration)
@@ -88,21 +107,16 @@ class MapLoader:
         self, request: LoadMap.Request, response: LoadMap.Response
     ) -> LoadMap.Response:
         try:
-            self._refuse_when_finalized()
-            localizer = self._open(request.map_path)
-            with self._node.transitions:
-                self._refuse_when_finalized()
-                self.localizer, self.problem = localizer, ""
-                self._on_loaded(localizer)
+            self.load_instead(request.map_path)
         except RelocError as error:
             response.message = str(error)
             self._node.get_logger().error(response.message)
         else:
             response.success = True
-        if (kept := self.localizer) is not None:
-            response.map_revision = kept.scene_map.information.revision
+        response.map_revision = self.revision
         return response
 
-    def _refuse_when_finalized(self) -> None:
+    def refuse_when_finalized(self) -> None:
+        """Raises MapError where the node was shut down."""
         if self._node.state == "finalized":
             raise MapError("the node was shut down: start it again to load a map")

@@ -84,6 +84,11 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
     image_transport: Literal["raw", "compressed"] = Field(
         "raw", description="Whether to take images from `image` or from `image/compressed`"
     )
+    maps_folder: str = Field(
+        "",
+        description="Folder of maps (floors, buildings) from which ~/choose_map chooses, also as "
+        "`map` may be given",
+    )
     max_rate: float = Field(
         0.0,
         ge=0,

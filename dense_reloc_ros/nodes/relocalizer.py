@@ -18,6 +18,7 @@ from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.localization_node import LocalizationNode
+from dense_reloc_ros.nodes.map_chooser import MapChooser
 from dense_reloc_ros.nodes.map_loader import MapLoader, OpenLocalizer
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.parameters import read_parameters
@@ -40,13 +41,14 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
     """Parameters, states and services; `RelocalizerPipeline` does the work.
 
     A map that cannot be loaded fails the transition to inactive, as with Nav2's map server; bad
-    images never change the state. `~/load_map` works in every state.
+    images never change the state. `~/load_map` and `~/choose_map` work in every state.
     """
 
     def __init__(self, open_localizer: OpenLocalizer = open_localizer, **options: Any) -> None:
         models = (RelocalizerConfiguration, LocalizerConfiguration)
         super().__init__("relocalizer", models, **options)
         self._maps = MapLoader(self, open_localizer, self._use)
+        MapChooser(self, self._maps)
         self._listener: ResultListener | None = None
         # A group of its own: images and transforms come in while a caller waits for the answer.
         group = MutuallyExclusiveCallbackGroup()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -10,11 +11,12 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.errors import RelocError
+from dense_reloc_ros.errors import InputError, RelocError
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
-from dense_reloc_ros.nodes.batch_localizer import relocalize_batch
+from dense_reloc_ros.nodes.batch_localizer import frames_of, relocalize_batch
 from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
 from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localized_frame_message
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
@@ -27,7 +29,7 @@ from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
 from dense_reloc_ros.nodes.transforms import Transforms
-from dense_reloc_ros.srv import Relocalize, RelocalizeBatch
+from dense_reloc_ros.srv import ChooseMap, Relocalize, RelocalizeBatch
 
 
 class RelocalizerPipeline(Pipeline[Frame]):
@@ -131,20 +133,49 @@ class RelocalizerPipeline(Pipeline[Frame]):
             if info is not None:
                 return Frame(image, info, now, stamp)
             missing = self._camera.camera_info_topic
-        elif (newest := self._camera.newest) is not None:
-            age, limit = now - newest.received, self.frames.settings.max_age
-            if limit and age > limit:
-                reason = (
-                    f"the newest image on {self._camera.image_topic} came {age:.1f} s ago, and "
-                    f"max_age is {limit:g} s"
-                )
-                return reason
-            return replace(newest, camera_info=given or newest.camera_info, received=now)
         else:
-            missing = self._camera.image_topic if not self._camera.received else ""
-            missing = missing or self._camera.camera_info_topic
+            newest = self._newest_frame()
+            if isinstance(newest, str):
+                return newest
+            return replace(newest, camera_info=given or newest.camera_info, received=now)
         reason = f"the request has none, and nothing came on {missing} yet"
         return reason
+
+    def _newest_frame(self) -> Frame | str:
+        """The camera's newest, or the reason why there is none."""
+        newest = self._camera.newest
+        if newest is None:
+            missing = self._camera.image_topic if not self._camera.received else ""
+            missing = missing or self._camera.camera_info_topic
+            reason = f"the request has none, and nothing came on {missing} yet"
+            return reason
+        age, limit = time.monotonic() - newest.received, self.frames.settings.max_age
+        if limit and age > limit:
+            reason = (
+                f"the newest image on {self._camera.image_topic} came {age:.1f} s ago, and "
+                f"max_age is {limit:g} s"
+            )
+            return reason
+        return newest
+
+    def frames_for(self, request: ChooseMap.Request) -> list[Frame]:
+        """The images to choose a map by: those of a request, or else the camera's last ones.
+
+        Raises:
+            InputError: there are none, or none without being too old.
+        """
+        if request.images or request.compressed_images:
+            return frames_of(request, self._camera.pairing.newest)
+        newest = self._newest_frame()
+        if isinstance(newest, str):
+            raise InputError(newest)
+        limit = self.frames.settings.max_age or math.inf
+        since = time.monotonic() - limit
+        return [frame for frame in self._camera.recent.frames if frame.received >= since]
+
+    def odometry_of(self, frame: Frame) -> FloatArray | None:
+        """`T_odom_camera` (4, 4) of an image, None where it is not known."""
+        return self._robot.camera_in_odometry_by_now(frame.header, is_needed=False)
 
     def relocalize_batch(self, request: RelocalizeBatch.Request) -> RelocalizeBatch.Response:
         """Answers a service call with constraints for a SLAM."""

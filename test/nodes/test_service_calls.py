@@ -25,7 +25,7 @@ from nodes.robot import camera_info, picture
 from rclpy.parameter import Parameter
 
 from dense_reloc_ros.nodes.conversions import image_to_message
-from dense_reloc_ros.srv import LoadMap, Relocalize, RelocalizeBatch
+from dense_reloc_ros.srv import ChooseMap, LoadMap, Relocalize, RelocalizeBatch
 
 pytestmark = pytest.mark.ros
 
@@ -158,6 +158,8 @@ CALLS: list[tuple[str, Any, Any]] = [
     ("load_map", LoadMap, LoadMap.Request(map_path="/maps/kitchen")),
     ("load_map", LoadMap, LoadMap.Request(map_path="/maps/ruin")),
     ("load_map", LoadMap, LoadMap.Request()),
+    ("choose_map", ChooseMap, ChooseMap.Request()),
+    ("choose_map", ChooseMap, ChooseMap.Request(maps_folder="/maps")),
     ("relocalize_batch", RelocalizeBatch, RelocalizeBatch.Request()),
     ("relocalize", Relocalize, Relocalize.Request()),
     (
@@ -174,7 +176,9 @@ def test_services(make: Any, state: str) -> None:
     for name, kind, request in CALLS:
         assert harness.call(kind, f"relocalizer/{name}", request) is not None
     assert harness.relocalizer.state == state
-    loaded = harness.call(LoadMap, "relocalizer/load_map", CALLS[-6][2])
+    loaded = harness.call(
+        LoadMap, "relocalizer/load_map", LoadMap.Request(map_path="/maps/kitchen")
+    )
     assert loaded.success == (state != "finalized")
     if state == "finalized":
         assert "was shut down" in loaded.message

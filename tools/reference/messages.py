@@ -30,7 +30,7 @@ REPORTS = {"warning", "error", "problem", "_forget", "_lose", "_begin_anew"}
 NAMES = {
     *("reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"),
     *("image_problem", "info_problem", "loss_problem", "tf_problem", "output_problem", "silence"),
-    *("unknown_name", "_reason_to_give_up", "_reason_for_doubt"),
+    *("unknown_name", "_reason_to_give_up", "_reason_for_doubt", "_reason_to_choose_none"),
     *("NO_POSE", "TIME_JUMPED", "OTHER_MAP"),
 }
 """Variables and functions that hold a reason until it is given."""

@@ -264,6 +264,15 @@ INTERFACES = (
         "`temporal_fusion` only in a process of its own.",
     ),
     Interface(
+        "relocalizer",
+        "served",
+        "~/choose_map",
+        "dense_reloc_ros/ChooseMap",
+        "Finds the map of a folder (parameter `maps_folder`) that the camera's last images, or "
+        "those given, belong to, and loads it as `~/load_map` does; where none fits, the map in "
+        "use stays. See [Which map](../guides/robot.md#which-map).",
+    ),
+    Interface(
         "rtabmap_bridge",
         "subscribed",
         "loop_closure",
