@@ -28,6 +28,7 @@ from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.services import Answer, answering
 from dense_reloc_ros.nodes.transforms import Transforms
+from dense_reloc_ros.nodes.wait_actions import WAIT_ACTIONS
 from dense_reloc_ros.parameter_blocks import Block
 
 SUCCESS, FAILURE = TransitionCallbackReturn.SUCCESS, TransitionCallbackReturn.FAILURE
@@ -79,6 +80,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         self.reporter = ChangeReporter(self.get_logger())
         self.transforms = Transforms(self, self.reporter)
         self._bond = Bond(self)
+        self._waits = [make(self) for make in WAIT_ACTIONS]
         self._failure = ""
         """Why the node gave itself up; empty when it did not."""
         group = MutuallyExclusiveCallbackGroup()
@@ -146,6 +148,8 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         self._bond.close()
         if self.pipeline is not None:
             self.pipeline.stop()
+        for waits in self._waits:
+            waits.abort("the node was deactivated")
         deactivated = super().on_deactivate(state)
         return ERROR if self._failure else deactivated
 
@@ -169,6 +173,8 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
 
     def destroy_node(self) -> None:
         """Stops working before the publishers go."""
+        for waits in self._waits:
+            waits.destroy()
         self._close()
         super().destroy_node()
 
@@ -177,6 +183,11 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         with self.transitions:
             if self.state == "unconfigured" and self.trigger_configure() == SUCCESS:
                 self.trigger_activate()
+
+    def look_everywhere(self, reason: str) -> None:
+        """Ends what is believed of the robot's place, and what narrows the search for it."""
+        if (pipeline := self.pipeline) is not None:
+            pipeline.begin_anew(reason)
 
     def give_up(self, reason: str) -> None:
         """Has an active node fall back to unconfigured by an error, which a manager can answer.
@@ -208,6 +219,8 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
 
     def _close(self) -> None:
         self._bond.close()
+        for waits in self._waits:
+            waits.abort("the node was deactivated")
         pipeline, self.pipeline = self.pipeline, None
         if pipeline is not None:
             pipeline.stop()

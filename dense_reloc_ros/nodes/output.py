@@ -43,10 +43,10 @@ class Output:
         self._loop_closures.close()
         self.placement.close()
 
-    def forget(self) -> None:
-        """Ends what is said of a map that was exchanged; frames of before get a result alone."""
+    def forget(self, reason: str) -> None:
+        """Ends what is said of the robot's place; frames of before get a result alone."""
         self._since = time.monotonic()
-        self.placement.forget()
+        self.placement.forget(reason)
         self._loop_closures.forget()
 
     def hear(self, heard: Heard) -> None:

@@ -12,11 +12,12 @@ from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Status
+from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.health import tf_problem
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.output import Output
-from dense_reloc_ros.nodes.placement import Placement
+from dense_reloc_ros.nodes.placement import OTHER_MAP, Placement
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
 from dense_reloc_ros.nodes.robot_frames import BASE, ODOMETRY, RobotFrames
@@ -104,6 +105,11 @@ class Pipeline(ABC, Generic[Item]):
         return self._placement.standing
 
     @property
+    def confirmed(self) -> tuple[Standing, RelocResult | None]:
+        """What is believed, and the last result that confirms it; None where none does."""
+        return self._placement.confirmed
+
+    @property
     def output_problem(self) -> str:
         """What keeps poses or the transform from leaving the node, empty when nothing does."""
         settings = self._robot.settings
@@ -145,7 +151,12 @@ class Pipeline(ABC, Generic[Item]):
 
     def use(self, localizer: Localizer) -> None:
         """Goes on with another map; what is published of the old one ends."""
-        self._output.forget()
+        self._output.forget(OTHER_MAP)
+
+    def begin_anew(self, reason: str) -> None:
+        """Ends what is believed, and looks for the robot everywhere."""
+        self._output.forget(reason)
+        self.search_globally(reason)
 
     def start(self) -> None:
         """Begins to work on what comes."""

@@ -13,6 +13,7 @@ from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.result import Status
+from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.belief_display import BeliefDisplay
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
@@ -66,6 +67,7 @@ class Placement:
         self._newest: FrameHeader | None = None
         self._newest_came = 0
         self._revision = ""
+        self._confirmed: RelocResult | None = None
         self._asked = 0
         self._heard = 0.0
 
@@ -73,6 +75,12 @@ class Placement:
     def standing(self) -> Standing:
         """What is believed now."""
         return self._belief.standing
+
+    @property
+    def confirmed(self) -> tuple[Standing, RelocResult | None]:
+        """What is believed now, and the last result that confirms it; None where none does."""
+        with self._lock:
+            return self.standing, self._confirmed
 
     def close(self) -> None:
         """Takes the publishers away."""
@@ -90,14 +98,15 @@ class Placement:
     def configure(self, belief: Belief) -> None:
         """Goes on with another belief, as other parameters want it; it begins lost."""
         with self._lock:
-            self._belief = belief
+            self._belief, self._confirmed = belief, None
             self.transform.forget()
 
-    def forget(self, reason: str = OTHER_MAP) -> None:
+    def forget(self, reason: str) -> None:
         """Ends what is believed, and so the transform."""
         with self._lock:
             stamp = 0 if self._newest is None else self._newest.stamp
             self._early.clear()
+            self._confirmed = None
             self.transform.forget()
             self._display.clear()
             self._states.say(self._belief.forget(stamp, reason))
@@ -114,7 +123,7 @@ class Placement:
                 self._early.clear()
                 self._asked = 0
             if self._revision not in ("", message.map_revision):
-                self.forget()
+                self.forget(OTHER_MAP)
             self._newest, self._revision = header, message.map_revision
             self._newest_came = self._node.get_clock().now().nanoseconds
             self._states.revision = message.map_revision
@@ -199,6 +208,9 @@ class Placement:
         self._reporter.resolved("belief")
         if self._confirms(result):
             self._display.place(result, anew=self._is_found_anew)
+            self._confirmed = result.message
+        elif self.standing.event is not Event.NONE:
+            self._confirmed = None
         self._follow()
 
     @property
@@ -214,6 +226,7 @@ class Placement:
         """Lets transform and state say what is believed."""
         standing = self.standing
         if standing.state is State.LOST:
+            self._confirmed = None
             self.transform.forget()
         if standing.event is Event.LOST and standing.reason != TIME_JUMPED:
             self._on_lost(standing.reason)

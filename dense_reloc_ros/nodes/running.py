@@ -17,7 +17,7 @@ from rclpy.node import Node
 
 from dense_reloc_ros.errors import RelocError
 
-THREADS = 6
+THREADS = 8
 """Of a node's callbacks: one for each of its groups, so that none waits for a slow one."""
 SHUTDOWN_SECONDS = 2.5
 

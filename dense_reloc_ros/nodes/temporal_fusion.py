@@ -87,6 +87,12 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
         """What keeps the node from having a map of its own; empty when nothing does."""
         return "" if self._maps is None else self._maps.problem
 
+    def look_everywhere(self, reason: str) -> None:
+        """Of the relocalizer beside it, too; one in another process is to be asked by itself."""
+        super().look_everywhere(reason)
+        if self._relocalizer is not None and (pipeline := self._relocalizer.pipeline) is not None:
+            pipeline.forget_initial_pose()
+
     def release(self) -> None:
         """Stops listening, and lets go of the map."""
         if self._relocalizer is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
@@ -14,6 +15,7 @@ pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/set
 from nodes.fusion_harness import LoneHarness
 from nodes.harness import Harness
 from nodes.robot import Robot, wait_for
+from rclpy.action import get_action_server_names_and_types_by_node
 from rclpy.node import NodeNameNonExistentError
 
 from dense_reloc_ros.nodes import bond
@@ -80,6 +82,7 @@ def running(observer: Any, node: str) -> Interfaces:
         "published": observer.get_publisher_names_and_types_by_node(node, "/"),
         "subscribed": observer.get_subscriber_names_and_types_by_node(node, "/"),
         "served": observer.get_service_names_and_types_by_node(node, "/"),
+        "action": get_action_server_names_and_types_by_node(observer, node, "/"),
     }
     with suppress(NodeNameNonExistentError):
         found["subscribed"] += observer.get_subscriber_names_and_types_by_node(f"_{node}_tf", "/")
@@ -88,9 +91,9 @@ def running(observer: Any, node: str) -> Interfaces:
         found["published"] += observer.get_publisher_names_and_types_by_node(bond, "/")
         found["subscribed"] += observer.get_subscriber_names_and_types_by_node(bond, "/")
     return {
-        (direction, name, kind.replace("/msg/", "/").replace("/srv/", "/"))
+        (direction, name, re.sub("/(msg|srv|action)/", "/", kind))
         for direction, names in found.items()
         for name, kinds in names
         for kind in kinds
-        if not kind.startswith(OF_EVERY_NODE)
+        if not kind.startswith(OF_EVERY_NODE) and "/_action/" not in name
     }

@@ -1,7 +1,7 @@
 """The definitions beside tools/tf2_msgs are those that others have published.
 
 They were compared with rtabmap_ros at aec4f91f (0.22.1) and autoware_internal_msgs at 1856e5b2,
-navigation2 at bfa9184a and bond_core at e6d0fc2.
+navigation2 at bfa9184a (its action at f4108e5, jazzy) and bond_core at e6d0fc2.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ PUBLISHED = {
     "float32[] stats_values|int32[] local_path|int32 current_goal_id|MapGraph odom_cache",
     "bond/msg/Status": "std_msgs/Header header|string id|string instance_id|bool active|"
     "float32 heartbeat_timeout|float32 heartbeat_period",
+    "nav2_msgs/action/Wait": "builtin_interfaces/Duration time|---|"
+    "builtin_interfaces/Duration total_elapsed_time|uint16 error_code|string error_msg|---|"
+    "builtin_interfaces/Duration time_left",
     "nav2_msgs/srv/SetInitialPose": "geometry_msgs/PoseWithCovarianceStamped pose|---",
     "rtabmap_msgs/srv/AddLink": "Link link|---",
     "autoware_internal_localization_msgs/srv/PoseWithCovarianceStamped": "geometry_msgs/"

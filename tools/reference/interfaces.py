@@ -29,8 +29,12 @@ def interfaces_page() -> str:
         *parts,
         "## Launch arguments of `reloc.launch.py`",
         table(["argument", "default", "meaning"], launch_arguments()),
-        "## Messages and services",
-        *(definition(path) for kind in ("msg", "srv") for path in sorted((ROOT / kind).iterdir())),
+        "## Messages, services and actions",
+        *(
+            definition(path)
+            for kind in ("msg", "srv", "action")
+            for path in sorted((ROOT / kind).iterdir())
+        ),
     )
 
 
@@ -41,6 +45,7 @@ def of_node(node: str) -> Iterator[str]:
         ("published", "published topic"),
         ("subscribed", "subscribed topic"),
         ("served", "service"),
+        ("action", "action"),
     ):
         rows = [
             (code(interface.name), code(interface.type), interface.content)
@@ -66,5 +71,5 @@ def launch_arguments() -> Iterator[tuple[str, str, str]]:
 
 
 def definition(path: Path) -> str:
-    """The text of a message or a service."""
+    """The text of a message, a service or an action."""
     return f"### `{path.name}`\n\n```text\n{path.read_text().rstrip()}\n```"

@@ -25,13 +25,19 @@ ERRORS = {
 }
 CARRIERS = {"Localization", "RelocResult", "SetParametersResult"}
 """Calls whose strings are what somebody is told: statuses with their reasons."""
-REPORTS = {"warning", "error", "problem", "_forget", "_lose", "_begin_anew"}
+REPORTS = {*("warning", "error", "problem", "_forget", "_lose", "_begin_anew", "abort", "_decide")}
 """Methods that log or report what they are given."""
 NAMES = {
     *("reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"),
     *("image_problem", "info_problem", "loss_problem", "tf_problem", "output_problem", "silence"),
-    *("unknown_name", "_reason_to_give_up", "_reason_for_doubt", "_reason_to_choose_none"),
-    *("NO_POSE", "TIME_JUMPED", "OTHER_MAP"),
+    *(
+        "unknown_name",
+        "_reason_to_give_up",
+        "_reason_for_doubt",
+        "_reason_to_choose_none",
+        "problem_of",
+    ),
+    *("NO_POSE", "TIME_JUMPED", "OTHER_MAP", "ASKED_TO_FORGET"),
 }
 """Variables and functions that hold a reason until it is given."""
 

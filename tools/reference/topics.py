@@ -13,12 +13,12 @@ NodeName = Literal[
     "robot_localization_bridge",
     "autoware_bridge",
 ]
-Direction = Literal["published", "subscribed", "served"]
+Direction = Literal["published", "subscribed", "served", "action"]
 
 
 @dataclass(frozen=True)
 class Interface:
-    """A topic or a service of a node."""
+    """A topic, a service or an action of a node."""
 
     node: NodeName
     direction: Direction
@@ -271,6 +271,22 @@ INTERFACES = (
         "Finds the map of a folder (parameter `maps_folder`) that the camera's last images, or "
         "those given, belong to, and loads it as `~/load_map` does; where none fits, the map in "
         "use stays. See [Which map](../guides/robot.md#which-map).",
+    ),
+    *both(
+        "action",
+        "~/wait_localized",
+        "dense_reloc_ros/WaitLocalized",
+        "Waits until the robot is localized, for behaviour trees (see [In a behaviour tree]"
+        "(../guides/robot.md#in-a-behaviour-tree)). Ask the node whose poses you use. Any number "
+        "of goals wait at once; a node that is not active rejects them, and aborts them when it is "
+        "deactivated.",
+    ),
+    *both(
+        "action",
+        "~/nav2_wait_localized",
+        "nav2_msgs/Wait",
+        "The same in the type of Nav2's behaviour `wait`, so that the node `Wait` of any Nav2 tree "
+        "can call it: succeeds when the robot is localized, is aborted when `time` has passed.",
     ),
     Interface(
         "rtabmap_bridge",
