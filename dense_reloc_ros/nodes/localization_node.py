@@ -28,6 +28,7 @@ from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.services import Answer, answering
 from dense_reloc_ros.nodes.transforms import Transforms
+from dense_reloc_ros.nodes.wait_action import Confirmed
 from dense_reloc_ros.nodes.wait_actions import WAIT_ACTIONS
 from dense_reloc_ros.parameter_blocks import Block
 
@@ -80,7 +81,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         self.reporter = ChangeReporter(self.get_logger())
         self.transforms = Transforms(self, self.reporter)
         self._bond = Bond(self)
-        self._waits = [make(self) for make in WAIT_ACTIONS]
+        self._waits = [make(self, self._confirmed, self.look_everywhere) for make in WAIT_ACTIONS]
         self._failure = ""
         """Why the node gave itself up; empty when it did not."""
         group = MutuallyExclusiveCallbackGroup()
@@ -149,7 +150,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         if self.pipeline is not None:
             self.pipeline.stop()
         for waits in self._waits:
-            waits.abort("the node was deactivated")
+            waits.abort()
         deactivated = super().on_deactivate(state)
         return ERROR if self._failure else deactivated
 
@@ -197,6 +198,10 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
         self._failure = reason
         self._giving_up.trigger()
 
+    def _confirmed(self) -> Confirmed | None:
+        pipeline = self.pipeline
+        return None if pipeline is None or self.state != "active" else pipeline.confirmed
+
     def _on_giving_up(self) -> None:
         with self.transitions:
             if self.state != "active":
@@ -220,7 +225,7 @@ class LocalizationNode(LifecycleNode, ABC, Generic[AnyPipeline]):
     def _close(self) -> None:
         self._bond.close()
         for waits in self._waits:
-            waits.abort("the node was deactivated")
+            waits.abort()
         pipeline, self.pipeline = self.pipeline, None
         if pipeline is not None:
             pipeline.stop()

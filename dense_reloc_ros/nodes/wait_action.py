@@ -4,24 +4,27 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import RLock
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.action.server import ServerGoalHandle
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.temporal.belief import Standing, State
 
-if TYPE_CHECKING:
-    from dense_reloc_ros.nodes.localization_node import LocalizationNode
-
 PERIOD = 0.1
 """Seconds between two looks at the robot, as long as somebody waits."""
 ASKED_TO_FORGET = "a goal of wait_localized asked to look everywhere"
+NOT_ACTIVE = "the node is not active"
+DEACTIVATED = "the node was deactivated"
+Confirmed = tuple[Standing, RelocResult | None]
+"""What is believed, and the last result that confirms it; None where none does."""
 
 
 @dataclass(frozen=True)
@@ -72,13 +75,23 @@ class WaitAction(ABC):
     A goal stays accepted while it waits, and is executed when it is decided about: in rclpy, a
     callback that waits for something takes a thread, or keeps the executor busy all the time.
     A node that is not active rejects goals; one that is deactivated aborts them.
+
+    `ask` says what is known of the robot, None while the node is not active. `look_everywhere` has
+    it forgotten for a reason.
     """
 
     action_type: ClassVar[Any]
     name: ClassVar[str]
 
-    def __init__(self, node: LocalizationNode[Any]) -> None:
-        self._node = node
+    def __init__(
+        self,
+        node: LifecycleNode,
+        ask: Callable[[], Confirmed | None],
+        look_everywhere: Callable[[str], None],
+    ) -> None:
+        self._ask = ask
+        self._look_everywhere = look_everywhere
+        self._logger = node.get_logger()
         self._lock = RLock()
         self._waits: dict[bytes, Wait] = {}
         self._outcomes: dict[bytes, Outcome] = {}
@@ -109,11 +122,11 @@ class WaitAction(ABC):
     def result(self, outcome: Outcome) -> Any:
         """The answer."""
 
-    def abort(self, reason: str) -> None:
-        """Ends all waits."""
+    def abort(self) -> None:
+        """Ends all waits of a node that is being deactivated."""
         with self._lock:
             for wait in list(self._waits.values()):
-                self._decide(wait, reason)
+                self._decide(wait, DEACTIVATED)
 
     def destroy(self) -> None:
         """Takes the action away, and its goals with it: nobody can be answered any more."""
@@ -123,19 +136,19 @@ class WaitAction(ABC):
 
     def _accept(self, goal: Any) -> GoalResponse:
         terms = self.terms_of(goal)
-        if self._node.state != "active":
-            problem = f"the node is {self._node.state}"
+        if self._ask() is None:
+            problem = NOT_ACTIVE
         elif not terms.least_confidence <= 1:
             problem = f"no pose reaches a least_confidence of {terms.least_confidence:g}"
         else:
             return GoalResponse.ACCEPT
-        self._node.get_logger().warning(f"a goal to wait is rejected: {problem}")
+        self._logger.warning(f"a goal to wait is rejected: {problem}")
         return GoalResponse.REJECT
 
     def _begin(self, handle: ServerGoalHandle) -> None:
         terms = self.terms_of(handle.request)
         if terms.forget_first:
-            self._node.look_everywhere(ASKED_TO_FORGET)
+            self._look_everywhere(ASKED_TO_FORGET)
         with self._lock:
             self._waits[bytes(handle.goal_id.uuid)] = Wait(handle, terms, time.monotonic())
             self._timer.reset()
@@ -143,16 +156,16 @@ class WaitAction(ABC):
 
     def _look(self) -> None:
         """Decides about the waits, and tells those that go on how it stands."""
-        pipeline = self._node.pipeline
+        known = self._ask()
         with self._lock:
             for wait in list(self._waits.values()):
-                if pipeline is None or self._node.state != "active":
-                    self._decide(wait, f"the node is {self._node.state}")
+                if known is None:
+                    self._decide(wait, DEACTIVATED)
                     continue
-                standing, pose = pipeline.confirmed
+                standing, pose = known
                 problem = problem_of(standing, pose, wait.terms.least_confidence)
                 if wait.handle.is_cancel_requested:
-                    self._decide(wait, f"canceled: {problem}")
+                    self._decide(wait, f"canceled by the caller: {problem}")
                 elif not problem:
                     self._decide(wait, "")
                 elif 0 < wait.terms.timeout <= wait.passed:
@@ -165,10 +178,9 @@ class WaitAction(ABC):
 
     def _decide(self, wait: Wait, reason: str) -> None:
         """Has a goal answered by the executor."""
-        pipeline, goal_id = self._node.pipeline, bytes(wait.handle.goal_id.uuid)
-        confirmed = (None, None) if pipeline is None else pipeline.confirmed
+        goal_id = bytes(wait.handle.goal_id.uuid)
         del self._waits[goal_id]
-        self._outcomes[goal_id] = Outcome(reason, wait.passed, *confirmed)
+        self._outcomes[goal_id] = Outcome(reason, wait.passed, *(self._ask() or (None, None)))
         wait.handle.execute()
 
     def _answer(self, handle: ServerGoalHandle) -> Any:

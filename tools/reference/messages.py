@@ -25,7 +25,7 @@ ERRORS = {
 }
 CARRIERS = {"Localization", "RelocResult", "SetParametersResult"}
 """Calls whose strings are what somebody is told: statuses with their reasons."""
-REPORTS = {*("warning", "error", "problem", "_forget", "_lose", "_begin_anew", "abort", "_decide")}
+REPORTS = {*("warning", "error", "problem", "_forget", "_lose", "_begin_anew", "_decide")}
 """Methods that log or report what they are given."""
 NAMES = {
     *("reason", "reason_to_doubt", "UNLIKELY", "said", "problem", "complaint", "state"),
@@ -37,7 +37,7 @@ NAMES = {
         "_reason_to_choose_none",
         "problem_of",
     ),
-    *("NO_POSE", "TIME_JUMPED", "OTHER_MAP", "ASKED_TO_FORGET"),
+    *("NO_POSE", "TIME_JUMPED", "OTHER_MAP", "ASKED_TO_FORGET", "NOT_ACTIVE", "DEACTIVATED"),
 }
 """Variables and functions that hold a reason until it is given."""
 
