@@ -64,7 +64,7 @@ class Outcome:
     """Why it failed; empty when it did not."""
     seconds: float
     standing: Standing | None
-    """None of a node that is not configured any more."""
+    """None of a node that is not active any more."""
     pose: RelocResult | None
     """The last result that confirms what is believed."""
 
