@@ -43,9 +43,11 @@ def test_version_and_licence_are_the_same_everywhere(setup: configparser.ConfigP
 
 
 def test_every_interface_is_generated() -> None:
-    listed = re.findall(r"^ +((?:msg|srv)/\w+\.(?:msg|srv))$", cmake(), re.MULTILINE)
+    listed = re.findall(r"^ +((?:action|msg|srv)/\w+\.\w+)$", cmake(), re.MULTILINE)
     present = [
-        path.relative_to(ROOT) for kind in ("msg", "srv") for path in (ROOT / kind).iterdir()
+        path.relative_to(ROOT)
+        for kind in ("action", "msg", "srv")
+        for path in (ROOT / kind).iterdir()
     ]
     assert sorted(listed) == sorted(map(str, present))
 

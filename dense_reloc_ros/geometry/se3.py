@@ -112,10 +112,15 @@ def from_quaternion(translation: FloatArray, quaternion: FloatArray) -> FloatArr
     Raises:
         InputError: values that are not finite, or a zero quaternion.
     """
+    check_quaternion(translation, quaternion)
+    return rigid(Rotation.from_quat(quaternion).as_matrix(), translation)
+
+
+def check_quaternion(translation: FloatArray, quaternion: FloatArray) -> None:
+    """Raises InputError where a translation and a quaternion are no pose: not finite, or zero."""
     values = np.concatenate([translation, quaternion]).astype(np.float64)
     if not np.isfinite(values).all() or not np.linalg.norm(values[3:]) > 0:
         raise InputError(f"the pose {values.tolist()} is not finite with a non-zero quaternion")
-    return rigid(Rotation.from_quat(values[3:]).as_matrix(), values[:3])
 
 
 def hat(vectors: Tensor) -> Tensor:

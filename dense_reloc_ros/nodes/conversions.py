@@ -12,9 +12,11 @@ from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera_info import is_calibrated, rectified_matrix
-from dense_reloc_ros.geometry.se3 import from_quaternion, to_quaternion
-from dense_reloc_ros.images.encodings import decode_compressed, decode_raw
+from dense_reloc_ros.images.encodings import decode_compressed
+from dense_reloc_ros.nodes.ros_libraries import installed_libraries
 from dense_reloc_ros.stamps import NANOSECONDS
+
+LIBRARIES = installed_libraries()
 
 
 def nanoseconds(stamp: TimeMessage) -> int:
@@ -35,7 +37,7 @@ def image_from_message(message: Image | CompressedImage) -> NDArray[np.uint8]:
     """
     if isinstance(message, CompressedImage):
         return decode_compressed(message.data)
-    image = decode_raw(message)
+    image = LIBRARIES.decode(message)
     return np.require(image, requirements="W")  # torch warns of arrays that it must not write to
 
 
@@ -51,16 +53,13 @@ def info_of_rectified(message: CameraInfo) -> CameraInfo:
 
 def image_to_message(image: NDArray[np.uint8]) -> Image:
     """An RGB image (H, W, 3) as an rgb8 message without header."""
-    height, width = image.shape[:2]
-    message = Image(height=height, width=width, encoding="rgb8", step=3 * width)
-    message.data.frombytes(np.ascontiguousarray(image).tobytes())
-    return message
+    return LIBRARIES.encode(image)
 
 
 def pose_from_message(message: Pose) -> FloatArray:
     """A pose (4, 4); raises InputError where it is not finite or its quaternion is zero."""
     p, q = message.position, message.orientation
-    return from_quaternion(np.array([p.x, p.y, p.z]), np.array([q.x, q.y, q.z, q.w]))
+    return LIBRARIES.pose(np.array([p.x, p.y, p.z]), np.array([q.x, q.y, q.z, q.w]))
 
 
 def pose_to_message(pose: FloatArray, covariance: FloatArray) -> PoseWithCovariance:
@@ -68,7 +67,8 @@ def pose_to_message(pose: FloatArray, covariance: FloatArray) -> PoseWithCovaria
     message = PoseWithCovariance()
     position, orientation = message.pose.position, message.pose.orientation
     position.x, position.y, position.z = map(float, pose[:3, 3])
-    orientation.x, orientation.y, orientation.z, orientation.w = map(float, to_quaternion(pose))
+    quaternion = map(float, LIBRARIES.quaternion(pose))
+    orientation.x, orientation.y, orientation.z, orientation.w = quaternion
     message.covariance = np.asarray(covariance, dtype=np.float64).reshape(36)
     return message
 
@@ -76,7 +76,7 @@ def pose_to_message(pose: FloatArray, covariance: FloatArray) -> PoseWithCovaria
 def pose_from_transform(message: Transform) -> FloatArray:
     """A transform (4, 4); raises InputError where it is not finite or its quaternion is zero."""
     t, q = message.translation, message.rotation
-    return from_quaternion(np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w]))
+    return LIBRARIES.pose(np.array([t.x, t.y, t.z]), np.array([q.x, q.y, q.z, q.w]))
 
 
 def transform_to_message(pose: FloatArray) -> Transform:
@@ -84,5 +84,5 @@ def transform_to_message(pose: FloatArray) -> Transform:
     message = Transform()
     t, q = message.translation, message.rotation
     t.x, t.y, t.z = map(float, pose[:3, 3])
-    q.x, q.y, q.z, q.w = map(float, to_quaternion(pose))
+    q.x, q.y, q.z, q.w = map(float, LIBRARIES.quaternion(pose))
     return message
