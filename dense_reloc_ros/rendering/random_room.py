@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.random import Generator
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.rendering import furniture, materials
+from dense_reloc_ros.rendering.doorway import with_doorway
 from dense_reloc_ros.rendering.furniture import Furniture, upright_pose
 from dense_reloc_ros.rendering.materials import Material
 from dense_reloc_ros.rendering.photographs import PICTURES, Colour, photograph
@@ -68,16 +69,20 @@ class _Wall:
         return box.face("front", texture)
 
 
-def random_room(seed: int) -> Room:
-    """The room of a seed; the same seed gives the same room."""
+def random_room(seed: int, doorways: Collection[int] = ()) -> Room:
+    """The room of a seed; the same seed gives the same room.
+
+    `doorways` are walls that one can walk through in their middle: 0 is that at positive y, and
+    they are counted counter-clockwise.
+    """
     rng = np.random.default_rng(seed)
     length, width = float(rng.uniform(6.2, 7.4)), float(rng.uniform(5.4, 6.2))
     size = (length, width, float(rng.uniform(2.5, 2.8)))
     walls = [_wall(size, number) for number in range(4)]
     contents = _Contents()
     _add_floor_and_ceiling(contents, size, rng)
-    _add_walls(contents, walls, size[2], rng)
-    _furnish_walls(contents, walls, rng)
+    _add_walls(contents, walls, size[2], doorways, rng)
+    _furnish_walls(contents, walls, doorways, rng)
     table = (float(rng.uniform(0.9, 1.3)), float(rng.uniform(0.6, 0.8)))
     yaw = float(rng.choice([0.0, np.pi]) + rng.uniform(-0.1, 0.1))
     contents.add(furniture.central_table(*table, rng), upright_pose((0, 0, 0), yaw))
@@ -125,7 +130,13 @@ def _add_floor_and_ceiling(contents: _Contents, size: Size, rng: Generator) -> N
     contents.surfaces.append(rug.face("top", materials.rug(*shape, rng)))
 
 
-def _add_walls(contents: _Contents, walls: list[_Wall], height: float, rng: Generator) -> None:
+def _add_walls(
+    contents: _Contents,
+    walls: list[_Wall],
+    height: float,
+    doorways: Collection[int],
+    rng: Generator,
+) -> None:
     paint = materials.plaster(PAINTS[int(rng.integers(len(PAINTS)))])
     brick_wall = int(rng.integers(4))
     for number, wall in enumerate(walls):
@@ -133,16 +144,21 @@ def _add_walls(contents: _Contents, walls: list[_Wall], height: float, rng: Gene
         texture = material(wall.length, height, rng)
         skirting = materials.plain((225, 222, 215))(wall.length, 0.08, rng)
         texture[-len(skirting) :] = skirting
-        box = Box(wall.T_map_wall, (wall.length, 0, height))
-        contents.surfaces.append(box.face("front", texture))
+        whole = Box(wall.T_map_wall, (wall.length, 0, height)).face("front", texture)
+        contents.surfaces += with_doorway(whole) if number in doorways else [whole]
 
 
-def _furnish_walls(contents: _Contents, walls: list[_Wall], rng: Generator) -> None:
+def _furnish_walls(
+    contents: _Contents, walls: list[_Wall], doorways: Collection[int], rng: Generator
+) -> None:
     makers = [STANDING[i] for i in rng.permutation(len(STANDING))]
     pictures = [str(name) for name in rng.permutation(PICTURES)]
     low = [slot for slot, make in enumerate(makers) if make not in TALL]
     windows = {int(slot) for slot in rng.choice(low, 2, replace=False)}
+    ways = {number * SLOTS_PER_WALL + SLOTS_PER_WALL // 2 for number in doorways}
     for slot, make in enumerate(makers):
+        if slot in ways:
+            continue
         wall = walls[slot // SLOTS_PER_WALL]
         space = (wall.length - 2 * FURNITURE_DEPTH) / SLOTS_PER_WALL
         x = (slot % SLOTS_PER_WALL - (SLOTS_PER_WALL - 1) / 2) * space

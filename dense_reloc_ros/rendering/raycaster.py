@@ -53,13 +53,14 @@ class _Hits:
 
 
 class Raycaster:
-    """Renders one room; lights it and packs its textures once, when it is made."""
+    """Renders rooms, each in its own light; lights them and packs their textures when it is made."""
 
-    def __init__(self, room: Room) -> None:
+    def __init__(self, *rooms: Room) -> None:
+        surfaces = [surface for room in rooms for surface in room.surfaces]
         self._edges_and_corners = np.stack(
-            [np.stack([s.edge_u, s.edge_v, s.corner], axis=1) for s in room.surfaces]
+            [np.stack([s.edge_u, s.edge_v, s.corner], axis=1) for s in surfaces]
         )
-        self._atlas = TextureAtlas(lit_textures(room))
+        self._atlas = TextureAtlas([texture for room in rooms for texture in lit_textures(room)])
 
     def render(self, camera: Camera, T_map_camera: FloatArray) -> Rendering:
         """The view of a pinhole camera at a pose (4, 4).

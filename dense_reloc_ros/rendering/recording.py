@@ -32,6 +32,14 @@ Progress = Callable[[FloatArray], Iterable[FloatArray]]
 """Passes poses (N, 4, 4) on and shows how far it is."""
 
 
+def photographed(
+    image: NDArray[np.uint8], rng: Generator, light: float = 1.0
+) -> NDArray[np.uint8]:
+    """What a camera makes of a view (H, W, 3): with noise, and darker where the light is dimmed."""
+    noise = rng.normal(0, SENSOR_NOISE, image.shape)
+    return np.asarray(np.clip(np.rint(light * image + noise), 0, 255), dtype=np.uint8)
+
+
 def write_mapping(
     folder: Path,
     raycaster: Raycaster,
@@ -55,7 +63,7 @@ def write_mapping(
         for index, T_map_camera in enumerate(poses):
             view = raycaster.render(camera, T_map_camera)
             path = folder / f"frame-{step * index:06d}"
-            bgr = cv2.cvtColor(_noisy(view.image, rng), cv2.COLOR_RGB2BGR)
+            bgr = cv2.cvtColor(photographed(view.image, rng), cv2.COLOR_RGB2BGR)
             _write(path.with_suffix(".color.jpg"), bgr, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
             millimetres = np.rint(view.depth * 1000).astype(np.uint16)
             _write(path.with_suffix(".depth.png"), millimetres, [])
@@ -88,12 +96,7 @@ def write_query_bag(
             bag.write_tf(stamp, ODOMETRY_FRAME, BASE_FRAME, T_odom_base[index])
             bag.write_ground_truth(stamp, T_map_camera)
             image = raycaster.render(camera, T_map_camera).image
-            bag.write_image(stamp, _noisy(image, rng))
-
-
-def _noisy(image: NDArray[np.uint8], rng: Generator) -> NDArray[np.uint8]:
-    noise = rng.normal(0, SENSOR_NOISE, image.shape)
-    return np.asarray(np.clip(np.rint(image + noise), 0, 255), dtype=np.uint8)
+            bag.write_image(stamp, photographed(image, rng))
 
 
 def _write(path: Path, image: NDArray[Any], options: list[int]) -> None:

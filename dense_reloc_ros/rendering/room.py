@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import shifted
 
 Texture = NDArray[np.uint8]
 """(h, w, 3) sRGB."""
@@ -36,6 +37,19 @@ class Surface:
         """The unit vector (3,) that points towards those who see the surface."""
         normal = np.cross(self.edge_v, self.edge_u)
         return np.asarray(normal / np.linalg.norm(normal))
+
+    def part(self, columns: slice, rows: slice) -> Surface:
+        """What lies under these columns and rows of its texture."""
+        height, width = self.texture.shape[:2]
+        left, right, _ = columns.indices(width)
+        top, bottom, _ = rows.indices(height)
+        return replace(
+            self,
+            corner=self.corner + left / width * self.edge_u + top / height * self.edge_v,
+            edge_u=(right - left) / width * self.edge_u,
+            edge_v=(bottom - top) / height * self.edge_v,
+            texture=self.texture[rows, columns],
+        )
 
 
 @dataclass(frozen=True)
@@ -83,7 +97,7 @@ class Light:
 
 @dataclass(frozen=True)
 class Walkway:
-    """The space between two ellipses around the map's origin, in which nothing stands.
+    """The space between two ellipses around the middle of a room, in which nothing stands.
 
     Both are half axes (x, y) in metres.
     """
@@ -94,7 +108,7 @@ class Walkway:
 
 @dataclass(frozen=True)
 class Room:
-    """Everything that can be seen. The map frame lies on the floor in the middle, z up."""
+    """All that is in a room. The map frame lies on the floor in the middle, z up, unless moved."""
 
     size: tuple[float, float, float]
     """Length (x), width (y) and height (z) in metres."""
@@ -104,3 +118,14 @@ class Room:
     ambient: FloatArray
     """(3,) linear RGB irradiance everywhere, for the light that bounces."""
     walkway: Walkway
+
+    def moved(self, offset: FloatArray) -> Room:
+        """The same room with its middle at `offset` (3,) in the map frame."""
+        return replace(
+            self,
+            surfaces=tuple(replace(one, corner=one.corner + offset) for one in self.surfaces),
+            shadow_boxes=tuple(
+                replace(box, T_map_box=shifted(box.T_map_box, offset)) for box in self.shadow_boxes
+            ),
+            lights=tuple(replace(light, centre=light.centre + offset) for light in self.lights),
+        )
