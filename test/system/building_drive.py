@@ -19,22 +19,24 @@ from dense_reloc_ros.rendering.recording import photographed
 from dense_reloc_ros.stamps import NANOSECONDS
 
 CAMERA = Camera(320, 240, 230.0, 230.0, 159.5, 119.5)
-ODOMETRY_RATE, IMAGE_EVERY = 20, 5
-"""Poses of the odometry per second, and how many there are for each image."""
-SPEED = 0.7
+ODOMETRY_RATE = 20
+"""Poses of the odometry per second."""
+IMAGE_EVERY, DARK_IMAGE_EVERY = 6, 24
+"""How many of them there are for each image; in the dark a camera exposes for longer."""
+SPEED = 0.8
 """Metres per second."""
 DRIFT, GYRO_BIAS = 0.02, float(np.radians(0.1))
 """Of the odometry: share of each step, radians per second."""
 START = 100 * NANOSECONDS
-DARK = 0.01
-"""Share of the light that is left where it is turned off."""
+DARK = 0.0
+"""Light where it is turned off."""
 UNLIT_SECONDS = 1.0
 """At the beginning."""
 
 
 @dataclass(frozen=True)
 class Drive:
-    """N moments, as often as the odometry speaks; each `IMAGE_EVERY`th has an image."""
+    """N moments, as often as the odometry speaks."""
 
     stamps: NDArray[np.int64]
     """(N,) nanoseconds."""
@@ -50,9 +52,11 @@ class Drive:
     """The moment at which another map is loaded."""
     seed: int
 
-    def has_image(self, index: int) -> bool:
-        """Whether there is one of a moment."""
-        return index % IMAGE_EVERY == 0
+    @property
+    def images(self) -> list[int]:
+        """The moments of which there is an image."""
+        every = np.where(self.light == DARK, DARK_IMAGE_EVERY, IMAGE_EVERY)
+        return np.flatnonzero(np.arange(len(self.stamps)) % every == 0).tolist()
 
     def image(self, index: int, raycaster: Raycaster) -> RgbImage:
         """What the camera sees at a moment."""
@@ -77,13 +81,13 @@ def drive_through(building: Building, seed: int) -> Drive:
         [
             _west(building, 0.7, 120, 300),
             [[-end - 0.5, -0.1], [-end + 0.5, 0.0], [0.0, 0.1], [end - 0.5, 0.0], [end + 0.5, -0.1]],
-            around(building.east_middle, east.walkway, 0.6, 230, 440),
+            around(building.east_middle, east.walkway, 0.6, 230, 390),
         ]
     )
-    carried = around(building.west_middle, west.walkway, 0.4, 190, -90)
+    carried = around(building.west_middle, west.walkway, 0.4, 190, -50)
     legs = [standing, _poses(there), _poses(carried)]
     truth = np.concatenate(legs)
-    # Images come at every fifth moment; the first one after the kidnapping must be one.
+    # The first moment after the kidnapping has an image.
     kidnapped = len(standing) + len(legs[1])
     kidnapped -= kidnapped % IMAGE_EVERY
     truth = np.concatenate([truth[:kidnapped], legs[2]])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,9 +31,8 @@ from dense_reloc_ros.srv import LoadMap
 
 NODES = ("relocalizer", "temporal_fusion")
 BASE_FRAME, CAMERA_FRAME = "base_link", "camera_optical_frame"
-START_SECONDS = 180.0
-"""For the nodes to import torch, to load the map and to be connected, on a busy machine."""
-ANSWER_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
+"""For the nodes to import torch, to load the map, and for any answer, on a busy machine."""
 LATCHED = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 DEEP = QoSProfile(depth=10_000)
 
@@ -50,8 +50,14 @@ class Heard:
     """Of temporal_fusion, whose transform it is."""
     transforms: list[TransformStamped] = field(default_factory=list)
     """From the map."""
-    switched_revision: str = ""
-    """Of the map that was loaded on the way."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether all constraints have come."""
+        return all(
+            len(self.closures[f"{node}/loop_closure"]) == len(self.poses[f"{node}/pose"])
+            for node in NODES
+        )
 
     @property
     def is_lost(self) -> bool:
@@ -60,10 +66,14 @@ class Heard:
 
 
 class Driver:
-    """The robot's side: clock, odometry, mount and camera."""
+    """The robot's side: clock, odometry, mount and camera.
 
-    def __init__(self, context: Context) -> None:
+    `check` raises where the nodes do not run any more.
+    """
+
+    def __init__(self, context: Context, check: Callable[[], None]) -> None:
         self.heard = Heard()
+        self._check = check
         self._observer = Observer(context, "robot")
         node = self._observer.node
         self._clock = node.create_publisher(Clock, "/clock", 10)
@@ -71,6 +81,7 @@ class Driver:
         self._mount = node.create_publisher(TFMessage, "/tf_static", LATCHED)
         self._images = node.create_publisher(Image, IMAGE, 10)
         self._infos = node.create_publisher(CameraInfo, CAMERA_INFO, 10)
+        self._load_map = node.create_client(LoadMap, "relocalizer/load_map")
         self._listen()
 
     def close(self) -> None:
@@ -81,40 +92,44 @@ class Driver:
         """Waits until the nodes are active and hear, and are heard."""
         node = self._observer.node
         for publisher in (self._images, self._infos, self._mount):
-            wait_for(publisher.get_subscription_count, "the nodes to listen", START_SECONDS)
-        wait_for(lambda: node.count_subscribers("/tf") > 1, "the nodes to hear TF", START_SECONDS)
-        wait_for(lambda: self.heard.states, "the first state", START_SECONDS)
+            self._wait_for(publisher.get_subscription_count, "the nodes to listen")
+        self._wait_for(lambda: node.count_subscribers("/tf") > 1, "the nodes to hear TF")
+        self._wait_for(self._load_map.service_is_ready, "the service that loads maps")
+        self._wait_for(lambda: self.heard.states, "the first state")
         for subscription in node.subscriptions:
-            wait_for(
-                lambda topic=subscription.topic_name: node.count_publishers(topic), "a publisher"
-            )
+            topic = subscription.topic_name
+            self._wait_for(partial(node.count_publishers, topic), f"a publisher of {topic}")
         self._send(self._mount, BASE_FRAME, CAMERA_FRAME, 0, camera_on_a_mast())
 
-    def play(self, drive: Drive, image_of: Callable[[int], RgbImage], other_map: Path) -> Heard:
-        """Plays a drive, each image when the one before was answered; gives what was heard."""
+    def play(self, drive: Drive, image_of: Callable[[int], RgbImage], other_map: Path) -> None:
+        """Plays a drive, each image when the one before was answered."""
+        images = set(drive.images)
         for index, stamp in enumerate(drive.stamps.tolist()):
             if index == drive.switched:
                 self._load(other_map)
             self._clock.publish(Clock(clock=time_message(stamp)))
             self._send(self._tf, "odom", BASE_FRAME, stamp, drive.T_odom_base[index])
-            wait_for(lambda stamp=stamp: self._has_carried_on(stamp), f"a prediction at {stamp}")
-            if drive.has_image(index):
+            self._wait_for(partial(self._has_carried_on, stamp), f"a prediction at {stamp}")
+            if index in images:
                 self._show(image_of(index), stamp)
-                wait_for(
-                    lambda stamp=stamp: _dated(self.heard.results, stamp),
-                    f"the answer to the image at {stamp}",
-                    ANSWER_SECONDS,
-                )
-        return self.heard
+                answered = partial(_dated, self.heard.results, stamp)
+                self._wait_for(answered, f"the answer to the image at {stamp}")
+        self._wait_for(lambda: self.heard.is_complete, "a constraint for every pose")
+
+    def _wait_for(self, condition: Callable[[], Any], what: str) -> None:
+        def checked() -> Any:
+            self._check()
+            return condition()
+
+        wait_for(checked, what, PATIENCE_SECONDS)
 
     def _has_carried_on(self, stamp: int) -> bool:
         return self.heard.is_lost or _dated(self.heard.predicted, stamp)
 
     def _load(self, other_map: Path) -> None:
-        request = LoadMap.Request(map_path=str(other_map))
-        response = self._observer.call(LoadMap, "relocalizer/load_map", request)
-        assert response.success, response.message
-        self.heard.switched_revision = response.map_revision
+        answer = self._load_map.call_async(LoadMap.Request(map_path=str(other_map)))
+        self._wait_for(answer.done, "the other map")
+        assert answer.result().success, answer.result().message
 
     def _show(self, image: RgbImage, stamp: int) -> None:
         message = image_to_message(image)
@@ -153,10 +168,3 @@ class Driver:
 def _dated(messages: list[Any], stamp: int) -> bool:
     """Whether one of the last messages has this stamp."""
     return any(nanoseconds(message.header.stamp) == stamp for message in messages[-5:])
-
-
-def stamps_of(messages: list[Any]) -> list[int]:
-    """Nanoseconds."""
-    return [nanoseconds(message.header.stamp) for message in messages]
-
-

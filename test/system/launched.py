@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -41,8 +41,11 @@ STOP_SECONDS = 60.0
 
 
 @contextmanager
-def launched(scene_map: Path, folder: Path) -> Iterator[None]:
-    """relocalizer_with_fusion on a map, until the context is left; its log goes to `folder`."""
+def launched(scene_map: Path, folder: Path) -> Iterator[Callable[[], None]]:
+    """relocalizer_with_fusion on a map, until the context is left; its log goes to `folder`.
+
+    Gives what raises, with the log, where the nodes have ended.
+    """
     parameters = folder / "parameters.yaml"
     parameters.write_text(yaml.safe_dump(_parameters()))
     log = folder / "nodes.log"
@@ -54,8 +57,12 @@ def launched(scene_map: Path, folder: Path) -> Iterator[None]:
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+
+    def check() -> None:
+        assert process.poll() is None, log.read_text()
+
     try:
-        yield
+        yield check
         # As a terminal does; ros2 launch sends it on a second time.
         os.killpg(process.pid, signal.SIGINT)
         assert process.wait(STOP_SECONDS) == 0, log.read_text()
