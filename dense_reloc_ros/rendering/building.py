@@ -85,7 +85,9 @@ def _corridor(rng: Generator) -> Room:
             x = (number + 0.5) * length / SECTIONS - length / 2
             surfaces += _section(wall @ upright_pose((x, 0, 0)), pictures.pop(), rng)
     ambient = np.full(3, BRIGHTNESS)
-    return Room(CORRIDOR, tuple(surfaces), (), (), ambient, Walkway((0, 0), (length / 2, width / 2)))
+    return Room(
+        CORRIDOR, tuple(surfaces), (), (), ambient, Walkway((0, 0), (length / 2, width / 2))
+    )
 
 
 def _section(T_map_wall: FloatArray, picture: str, rng: Generator) -> list[Surface]:
@@ -98,5 +100,3 @@ def _section(T_map_wall: FloatArray, picture: str, rng: Generator) -> list[Surfa
         *furniture.door(1.0, rng).placed(T_map_wall @ upright_pose((door, 0, 0)))[1],
         frame.face("front", materials.picture(picture)(*size, rng)),
     ]
-
-

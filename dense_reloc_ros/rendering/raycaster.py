@@ -53,7 +53,7 @@ class _Hits:
 
 
 class Raycaster:
-    """Renders rooms, each in its own light; lights them and packs their textures when it is made."""
+    """Renders rooms, each in its own light; lights them and packs their textures when made."""
 
     def __init__(self, *rooms: Room) -> None:
         surfaces = [surface for room in rooms for surface in room.surfaces]

@@ -32,9 +32,7 @@ Progress = Callable[[FloatArray], Iterable[FloatArray]]
 """Passes poses (N, 4, 4) on and shows how far it is."""
 
 
-def photographed(
-    image: NDArray[np.uint8], rng: Generator, light: float = 1.0
-) -> NDArray[np.uint8]:
+def photographed(image: NDArray[np.uint8], rng: Generator, light: float = 1.0) -> NDArray[np.uint8]:
     """What a camera makes of a view (H, W, 3): with noise, and darker where the light is dimmed."""
     noise = rng.normal(0, SENSOR_NOISE, image.shape)
     return np.asarray(np.clip(np.rint(light * image + noise), 0, 255), dtype=np.uint8)

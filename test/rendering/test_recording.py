@@ -22,6 +22,7 @@ from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import (
     CAMERA_INFO_FILE,
     SENSOR_NOISE,
+    photographed,
     write_mapping,
     write_query_bag,
 )
@@ -109,3 +110,12 @@ def test_the_same_seed_records_the_same(tmp_path, raycaster):
 def test_an_existing_folder_is_not_overwritten(tmp_path, raycaster):
     with pytest.raises(InputError, match="cannot be written"):
         write_mapping(tmp_path, raycaster, CAMERA, MOTION.T_map_camera[:1], seed=0)
+
+
+def test_light_that_is_turned_off_leaves_only_noise():
+    view = np.full((40, 60, 3), 200, dtype=np.uint8)
+    lit, dimmed, dark = (photographed(view, np.random.default_rng(0), x) for x in (1.0, 0.5, 0.0))
+    assert lit.mean() == pytest.approx(200, abs=0.2)
+    assert dimmed.mean() == pytest.approx(100, abs=0.2)
+    assert lit.std() == pytest.approx(SENSOR_NOISE, rel=0.1)
+    assert dark.max() < 5 * SENSOR_NOISE

@@ -80,7 +80,13 @@ def drive_through(building: Building, seed: int) -> Drive:
     there = np.concatenate(
         [
             _west(building, 0.7, 120, 300),
-            [[-end - 0.5, -0.1], [-end + 0.5, 0.0], [0.0, 0.1], [end - 0.5, 0.0], [end + 0.5, -0.1]],
+            [
+                [-end - 0.5, -0.1],
+                [-end + 0.5, 0.0],
+                [0.0, 0.1],
+                [end - 0.5, 0.0],
+                [end + 0.5, -0.1],
+            ],
             around(building.east_middle, east.walkway, 0.6, 230, 390),
         ]
     )

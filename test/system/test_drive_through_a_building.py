@@ -28,7 +28,7 @@ from dense_reloc_ros.stamps import NANOSECONDS
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
 from rclpy.context import Context
-from system.driver import NODES, Driver
+from system.driver import Driver
 from system.judgement import (
     TRACKING,
     TRANSFORM_TOLERANCE,
