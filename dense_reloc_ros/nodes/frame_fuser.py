@@ -78,7 +78,7 @@ class FrameFuser:
         if not self._is_next(single):
             return None
         self._follow_map(single)
-        localization = single.localization
+        localization = self._robot.on_floor(single.localization, single.header)
         as_it_is = FusedLocalization(localization, localization, 0.0, is_fused=False)
         if self._fusion is None or single.camera is None:
             return as_it_is
@@ -88,6 +88,7 @@ class FrameFuser:
             localization.features,
             localization,
             self._robot.camera_in_odometry(single.header),
+            self._robot.floor_below(single.header),
         )
         try:
             fused = self._fusion.fuse(frame)

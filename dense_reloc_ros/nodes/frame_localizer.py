@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
-from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
@@ -79,6 +79,7 @@ class FrameLocalizer:
             if prior is not None:
                 camera_prior = self._camera_prior(header, prior, identity.frame_id)
             localization = self._localize(localizer, image, camera, camera_prior)
+            localization = self._robot.on_floor(localization, header)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
         except Exception as error:  # out of memory, a lost GPU: the next frame may go well

@@ -11,10 +11,10 @@ from rclpy.impl.rcutils_logger import RcutilsLogger
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.odometry_noise import OdometryNoise
 from dense_reloc_ros.geometry.se3 import inverse, pose_error
 from dense_reloc_ros.localization.pose_prior import PosePrior
-from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.conversions import nanoseconds, pose_from_message, pose_to_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames

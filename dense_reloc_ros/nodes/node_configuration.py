@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.localization.floor import FloorConfiguration
 from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.temporal.fusion_configuration import (
     BeliefConfiguration,
@@ -56,7 +57,19 @@ class NodeConfiguration(Block):
     autostart: bool = Field(
         False, description="Whether the node configures and activates itself when it starts"
     )
+    planar: bool = Field(
+        False,
+        description="Whether the robot moves on a floor, so that only x, y and yaw of its base are "
+        "looked for. z of the map must point up",
+    )
+    floor: FloorConfiguration = FloorConfiguration()
     belief: BeliefConfiguration = BeliefConfiguration()
+
+    @model_validator(mode="after")
+    def _has_a_base_on_the_floor(self) -> NodeConfiguration:
+        if self.planar and not self.base_frame:
+            raise ValueError("planar needs base_frame: the camera itself stands on no floor")
+        return self
 
 
 class MapConfiguration(Block):

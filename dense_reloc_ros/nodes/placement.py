@@ -11,13 +11,14 @@ from rclpy.lifecycle import LifecycleNode
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.planar import upright_transform
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.belief_display import BeliefDisplay
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
-from dense_reloc_ros.nodes.loop_closures import covariance_of
+from dense_reloc_ros.nodes.loop_closures import covariance_of, mount_of
 from dense_reloc_ros.nodes.map_transform import MapTransform
 from dense_reloc_ros.nodes.predicted_pose import PredictedPosePublisher
 from dense_reloc_ros.nodes.reporting import ChangeReporter
@@ -194,10 +195,17 @@ class Placement:
             self._early.popleft()
             self._weigh(result, T_odom_camera)
             if T_odom_camera is not None and self._confirms(result):
-                T_map_camera = pose_from_message(result.message.camera_pose.pose)
-                T_map_odom = T_map_camera @ inverse(T_odom_camera)
+                T_map_odom = self._T_map_odom(result, T_odom_camera)
                 self.transform.place(T_map_odom, at_once=self._is_found_anew)
             self.transform.correct(header.stamp)
+
+    def _T_map_odom(self, result: FrameResult, T_odom_camera: FloatArray) -> FloatArray:
+        """(4, 4) by a frame's pose; without roll and pitch for a robot on a floor."""
+        message = result.message
+        if self._robot.settings.planar:
+            T_odom_base = T_odom_camera @ inverse(mount_of(result))
+            return upright_transform(pose_from_message(message.pose.pose), T_odom_base)
+        return pose_from_message(message.camera_pose.pose) @ inverse(T_odom_camera)
 
     def _weigh(self, result: FrameResult, T_odom_camera: FloatArray | None) -> None:
         try:

@@ -6,7 +6,8 @@ from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
 
-from dense_reloc_ros.nodes.base_pose import base_pose
+from dense_reloc_ros.geometry.base_pose import base_pose
+from dense_reloc_ros.geometry.planar import on_floor
 from dense_reloc_ros.nodes.conversions import pose_to_message, time_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 from dense_reloc_ros.temporal.filter_state import FilterState
@@ -41,6 +42,9 @@ class PredictedPosePublisher:
         if T_camera_base is None:
             return
         base = base_pose(expected.T_map_body, expected.pose_covariance, T_camera_base)
+        if (settings := self._robot.settings).planar:
+            standing = on_floor(*base, settings.floor.floor)
+            base = standing.T_map_base, standing.covariance
         message = PoseWithCovarianceStamped(pose=pose_to_message(*base))
         message.header.stamp = time_message(header.stamp)
         message.header.frame_id = map_frame

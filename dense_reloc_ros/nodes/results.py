@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 
+from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.msg import RelocResult
-from dense_reloc_ros.nodes.base_pose import base_pose
 from dense_reloc_ros.nodes.conversions import pose_to_message, time_message
 from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 

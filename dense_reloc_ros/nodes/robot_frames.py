@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.localization.floor import FloorConstraint
+from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.transform_buffer import TransformError
@@ -80,6 +82,18 @@ class RobotFrames:
         """`T_camera_base` (4, 4), None where TF does not connect them."""
         base_frame = self.base_frame(header)
         return self._known_transform(header.frame_id, base_frame, header, BASE)
+
+    def floor_below(self, header: FrameHeader) -> FloorConstraint | None:
+        """What the floor says of the pose of an image; None for a robot that may be anywhere."""
+        if not self.settings.planar:
+            return None
+        return FloorConstraint.of(self.settings.floor, self.base_in_camera(header))
+
+    def on_floor(self, localization: Localization, header: FrameHeader) -> Localization:
+        """A localization as the floor constrains it, where the robot moves on one."""
+        if not localization.is_localized or (floor := self.floor_below(header)) is None:
+            return localization
+        return floor.apply(localization)
 
     def base_in_camera_by_now(self, header: FrameHeader) -> FloatArray | None:
         """`T_camera_base` (4, 4) at a time, without waiting; None where it is not known yet."""

@@ -9,6 +9,7 @@ import numpy as np
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.floor import FloorConstraint
 from dense_reloc_ros.localization.result import FeatureView, Localization, PoseEstimate
 
 
@@ -25,6 +26,8 @@ class LocalizedFrame:
     localization: Localization
     T_odom_camera: FloatArray | None = None
     """(4, 4) by odometry, None where there is none."""
+    floor: FloorConstraint | None = None
+    """What holds of its pose, besides; None for a robot that may be anywhere."""
 
     @property
     def view(self) -> FeatureView:

@@ -81,7 +81,8 @@ class TemporalLocalizer:
         odometry that the filter cannot take, and it is published as it is.
         """
         origin = self.localizer.scene_map.origin
-        local = replace(frame, localization=frame.localization.shifted(-origin))
+        floor = None if frame.floor is None else frame.floor.shifted(-origin)
+        local = replace(frame, localization=frame.localization.shifted(-origin), floor=floor)
         fused = self._fuse(local)
         return replace(
             fused,
@@ -99,11 +100,11 @@ class TemporalLocalizer:
         try:
             predicted = self._filter.predict(frame.stamp, frame.T_odom_camera)
             if not is_new:
-                published = self._moved(single, predicted)
+                published = _on_floor(frame, self._moved(single, predicted))
                 return FusedLocalization(published, single, confidence, False, is_new)
             fused = self._correlated(frame, predicted, confidence)
-            raw = fused or single
-            published = self._filtered(frame, raw, predicted, confidence)
+            raw = _on_floor(frame, fused or single)
+            published = _on_floor(frame, self._filtered(frame, raw, predicted, confidence))
         except InputError as error:
             logger.warning("%s; the frame is taken by itself", error)
             self.reset()
@@ -184,3 +185,8 @@ class TemporalLocalizer:
             return 0.0
         known = estimate.confidence
         return confidence_of_score(estimate.score) if known is None else known
+
+
+def _on_floor(frame: LocalizedFrame, localization: Localization) -> Localization:
+    """As the floor constrains it: measured, and also filtered, since odometry may tilt."""
+    return localization if frame.floor is None else frame.floor.apply(localization)

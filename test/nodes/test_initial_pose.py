@@ -19,7 +19,7 @@ from nodes.poses import pose
 from nodes.robot import CAMERA_FRAME, stamp
 from std_srvs.srv import Empty
 
-from dense_reloc_ros.nodes.base_pose import base_pose
+from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.nodes.conversions import pose_to_message
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 

@@ -37,7 +37,8 @@ NAMES = {
         "_reason_to_choose_none",
         "problem_of",
     ),
-    *("NO_POSE", "TIME_JUMPED", "OTHER_MAP", "ASKED_TO_FORGET", "NOT_ACTIVE", "DEACTIVATED"),
+    *("NO_POSE", "TIME_JUMPED", "OTHER_MAP", "UNKNOWN_MOUNT"),
+    *("ASKED_TO_FORGET", "NOT_ACTIVE", "DEACTIVATED"),
 }
 """Variables and functions that hold a reason until it is given."""
 

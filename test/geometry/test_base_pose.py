@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.se3 import rigid
-from dense_reloc_ros.nodes.base_pose import base_pose
 
 
 def test_covariance_is_that_of_sampled_bases() -> None:
