@@ -162,13 +162,31 @@ def test_poses_that_contradict_everything_end_the_transform(
     assert len(harness.transforms) == published
 
 
-def test_another_map_ends_what_was_believed(harness: Harness, maps: FakeMaps) -> None:
+def test_the_first_transform_needs_only_one_pose_that_is_sure(harness: Harness) -> None:
+    drive(harness, 1.0)
+    np.testing.assert_allclose(matrix(harness.wait_for_transform(2.0).transform), HERE, atol=1e-9)
+
+
+@pytest.mark.parametrize("listened", ["relocalizer", "temporal_fusion"])
+def test_another_map_ends_what_was_believed_and_the_transform_at_once(
+    run: Callable[..., Any], maps: FakeMaps, listened: str
+) -> None:
+    if listened == "relocalizer":
+        kind = partial(Harness, map="/maps/kitchen", transform_timeout=9.0)
+    else:
+        kind = PairHarness
+    harness = run(kind, maps, base_frame="")
+    harness.activate()
     heard = Heard(harness)
     drive(harness, 1.0)
+    wait_for(lambda: harness.transforms, "the transform")
     request = LoadMap.Request(map_path="/maps/hall")
     assert harness.call(LoadMap, "relocalizer/load_map", request).success
     lost = heard.wait_for((LOST, NOTHING), (TRACKING, RELOCALIZED), (LOST, BECAME_LOST))
     assert lost.reason == "the map was exchanged"
+    published = len(harness.transforms)
+    drive(harness, 1.5, 2.0)  # nothing is found in the hall
+    assert len(harness.transforms) == published
 
 
 def test_odometry_without_images_becomes_unsure_and_then_lost(harness: Harness) -> None:
