@@ -16,6 +16,12 @@ from launch_ros.substitutions import FindPackageShare
 
 CONFIG = PathJoinSubstitution([FindPackageShare("dense_reloc_ros"), "config"])
 SWITCH = ["true", "false"]
+TF = [
+    ("/tf", LaunchConfiguration("tf")),
+    ("/tf_static", [LaunchConfiguration("tf"), "_static"]),
+]
+"""As Nav2 has them: in a namespace, each robot has a TF of its own."""
+RESPAWN_SECONDS = 2.0
 PROFILE_VARIABLES = ("FASTDDS_DEFAULT_PROFILES_FILE", "FASTRTPS_DEFAULT_PROFILES_FILE")
 """The second is the name before Fast DDS 3."""
 
@@ -58,6 +64,12 @@ def generate_launch_description() -> LaunchDescription:
                 "lifecycle manager does it)",
             ),
             DeclareLaunchArgument(
+                "use_respawn",
+                default_value="false",
+                choices=SWITCH,
+                description="Whether a node that ends is started again, after 2 s",
+            ),
+            DeclareLaunchArgument(
                 "fusion",
                 default_value="auto",
                 choices=["auto", *SWITCH],
@@ -82,7 +94,7 @@ def generate_launch_description() -> LaunchDescription:
                 "initial_pose",
                 default_value="false",
                 choices=SWITCH,
-                description="Whether to tell AMCL or slam_toolbox on /initialpose where the robot "
+                description="Whether to tell AMCL or slam_toolbox on initialpose where the robot "
                 "is, once, when they are lost",
             ),
             DeclareLaunchArgument(
@@ -102,7 +114,15 @@ def generate_launch_description() -> LaunchDescription:
                 "rviz", default_value="false", choices=SWITCH, description="Whether to start RViz"
             ),
             DeclareLaunchArgument(
-                "namespace", default_value="", description="Namespace of the nodes"
+                "namespace",
+                default_value="",
+                description="Namespace of the nodes",
+            ),
+            DeclareLaunchArgument(
+                "tf",
+                default_value="tf",
+                description="Topic of TF, and with _static after it that of what does not move: in "
+                "the namespace, as with Nav2 (/tf: that of all)",
             ),
             DeclareLaunchArgument(
                 "fastdds_profile",
@@ -119,13 +139,7 @@ def generate_launch_description() -> LaunchDescription:
             ),
             OpaqueFunction(function=choose_profile),
             OpaqueFunction(function=start_nodes),
-            Node(
-                package="rviz2",
-                executable="rviz2",
-                arguments=["-d", PathJoinSubstitution([CONFIG, "reloc.rviz"])],
-                parameters=[{"use_sim_time": LaunchConfiguration("use_sim_time")}],
-                condition=IfCondition(LaunchConfiguration("rviz")),
-            ),
+            OpaqueFunction(function=start_rviz, condition=IfCondition(LaunchConfiguration("rviz"))),
         ]
     )
 
@@ -140,10 +154,7 @@ def choose_profile(context: LaunchContext) -> list[LaunchDescriptionEntity]:
 
 def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     """The processes, with the arguments that were given put over those of the parameter file."""
-    given: dict[str, Any] = {
-        "autostart": LaunchConfiguration("autostart").perform(context) == "true",
-        "use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true",
-    }
+    given: dict[str, Any] = {"autostart": is_set(context, "autostart")}
     if map_path := LaunchConfiguration("map").perform(context):
         given["map"] = map_path
     handed_on = bridges(context)
@@ -152,33 +163,43 @@ def start_nodes(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     return [*localizers(context, given), *handed_on]
 
 
+def start_rviz(context: LaunchContext) -> list[LaunchDescriptionEntity]:
+    """RViz, with the topics of its displays in the namespace."""
+    file = PathJoinSubstitution([CONFIG, "reloc.rviz"]).perform(context)
+    topics = [topic["Value"] for topic in values_of("Topic", read_yaml(file))]
+    return [
+        Node(
+            package="rviz2",
+            executable="rviz2",
+            namespace=LaunchConfiguration("namespace"),
+            arguments=["-d", file],
+            parameters=[{"use_sim_time": is_set(context, "use_sim_time")}],
+            remappings=[*TF, *((topic, topic.lstrip("/")) for topic in topics)],
+        )
+    ]
+
+
 def is_fused(context: LaunchContext) -> bool:
     """Whether localizations are fused: as asked for, or else where there is odometry."""
     fusion = LaunchConfiguration("fusion").perform(context)
     if fusion != "auto":
         return fusion == "true"
-    text = Path(LaunchConfiguration("params_file").perform(context)).read_text()
-    return not any(frame == "" for frame in odometry_frames(yaml.safe_load(text)))
-
-
-def odometry_frames(parameters: Any) -> Iterator[Any]:
-    """The values of odom_frame in a parameter file, whichever node or namespace they are for."""
-    for name, value in parameters.items() if isinstance(parameters, dict) else ():
-        if name == "odom_frame":
-            yield value
-        yield from odometry_frames(value)
+    parameters = read_yaml(LaunchConfiguration("params_file").perform(context))
+    return not any(frame == "" for frame in values_of("odom_frame", parameters))
 
 
 def localizers(context: LaunchContext, given: dict[str, Any]) -> list[LaunchDescriptionEntity]:
     """The relocalizer, and what fuses its results where that is wanted."""
+    images = [(name, LaunchConfiguration(name)) for name in ("image", "camera_info")]
     if not is_fused(context):
-        return [process("relocalizer", given, name="relocalizer")]
+        return [process(context, "relocalizer", given, images, name="relocalizer")]
     if LaunchConfiguration("fusion_process").perform(context) == "shared":
         # Without a name, which would be that of both nodes in it.
-        return [process("relocalizer_with_fusion", given)]
+        return [process(context, "relocalizer_with_fusion", given, images)]
+    alone = given | {"publish_tf": False}
     return [
-        process("relocalizer", given | {"publish_tf": False}, name="relocalizer"),
-        process("temporal_fusion", given, name="temporal_fusion"),
+        process(context, "relocalizer", alone, images, name="relocalizer"),
+        process(context, "temporal_fusion", given, images, name="temporal_fusion"),
     ]
 
 
@@ -188,41 +209,55 @@ def bridges(context: LaunchContext) -> list[LaunchDescriptionEntity]:
     link = LaunchConfiguration("rtabmap").perform(context)
     wanted: dict[str, dict[str, Any]] = {"rtabmap_bridge": {"link": link}} if link != "none" else {}
     for name in ("initial_pose", "robot_localization", "autoware"):
-        if LaunchConfiguration(name).perform(context) == "true":
+        if is_set(context, name):
             wanted[f"{name}_bridge"] = {}
-    sim_time = {"use_sim_time": LaunchConfiguration("use_sim_time").perform(context) == "true"}
-    return [
-        Node(
-            package="dense_reloc_ros",
-            executable=name,
-            name=name,
-            namespace=LaunchConfiguration("namespace"),
-            parameters=[LaunchConfiguration("params_file"), sim_time | given],
-            remappings=[
-                ("loop_closure", f"{source}/loop_closure"),
-                ("result", f"{source}/result"),
-                ("relocalize", "relocalizer/relocalize"),
-                ("initialpose", "/initialpose"),
-            ],
-            ros_arguments=["--log-level", LaunchConfiguration("log_level")],
-            output="screen",
-        )
-        for name, given in wanted.items()
+    inputs = [
+        ("loop_closure", f"{source}/loop_closure"),
+        ("result", f"{source}/result"),
+        ("relocalize", "relocalizer/relocalize"),
     ]
+    return [process(context, name, given, inputs, name=name) for name, given in wanted.items()]
 
 
-def process(executable: str, given: dict[str, Any], **others: Any) -> Node:
+def process(
+    context: LaunchContext,
+    executable: str,
+    given: dict[str, Any],
+    remappings: list[tuple[str, Any]],
+    **others: Any,
+) -> Node:
     """An executable of this package."""
+    sim_time = {"use_sim_time": is_set(context, "use_sim_time")}
     return Node(
         package="dense_reloc_ros",
         executable=executable,
         namespace=LaunchConfiguration("namespace"),
-        parameters=[LaunchConfiguration("params_file"), given],
-        remappings=[
-            ("image", LaunchConfiguration("image")),
-            ("camera_info", LaunchConfiguration("camera_info")),
-        ],
+        parameters=[LaunchConfiguration("params_file"), sim_time | given],
+        remappings=[*TF, *remappings],
         ros_arguments=["--log-level", LaunchConfiguration("log_level")],
+        respawn=is_set(context, "use_respawn"),
+        respawn_delay=RESPAWN_SECONDS,
         output="screen",
         **others,
     )
+
+
+def is_set(context: LaunchContext, switch: str) -> bool:
+    """Whether an argument is true."""
+    return LaunchConfiguration(switch).perform(context) == "true"
+
+
+def read_yaml(path: str) -> Any:
+    """The plain values of a file."""
+    return yaml.safe_load(Path(path).read_text())
+
+
+def values_of(wanted: str, tree: Any) -> Iterator[Any]:
+    """What a name stands for, wherever it does in nested mappings and lists."""
+    if isinstance(tree, list):
+        for part in tree:
+            yield from values_of(wanted, part)
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        if name == wanted:
+            yield value
+        yield from values_of(wanted, value)

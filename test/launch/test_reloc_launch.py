@@ -18,10 +18,9 @@ if TYPE_CHECKING:
 
 LAUNCH_FILE = Path(__file__).parents[2] / "launch" / "reloc.launch.py"
 ARGUMENTS = [
-    *("map", "image", "camera_info", "params_file", "use_sim_time", "autostart"),
-    *("fusion", "fusion_process"),
-    *("rtabmap", "initial_pose", "robot_localization", "autoware"),
-    *("rviz", "namespace", "fastdds_profile", "log_level"),
+    *("map", "image", "camera_info", "params_file", "use_sim_time", "autostart", "use_respawn"),
+    *("fusion", "fusion_process", "rtabmap", "initial_pose", "robot_localization", "autoware"),
+    *("rviz", "namespace", "tf", "fastdds_profile", "log_level"),
 ]
 LAUNCH = """
 import sys
@@ -35,6 +34,10 @@ service.include_launch_description(
 )
 sys.exit(service.run())
 """
+OF_NAV2 = {
+    *("namespace", "map", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level")
+}
+"""Arguments of nav2_bringup's localization_launch.py, but for those of composition in C++."""
 TIMEOUT = 120.0
 
 
@@ -48,6 +51,7 @@ def test_arguments_are_those_of_the_design() -> None:
         and isinstance(call.args[0], ast.Constant)
     ]
     assert declared == ARGUMENTS
+    assert set(declared) >= OF_NAV2
 
 
 def command(*arguments: str) -> list[str]:
@@ -128,6 +132,18 @@ class LaunchObserver:
                 TIMEOUT,
             )
 
+    def ends_of(self, topic: str) -> tuple[set[str], set[str]]:
+        """The names of the nodes that publish a topic, and of those that subscribe."""
+        node = self._observer.node
+        publishers = node.get_publishers_info_by_topic(topic)
+        subscribers = node.get_subscriptions_info_by_topic(topic)
+        return {end.node_name for end in publishers}, {end.node_name for end in subscribers}
+
+    def listeners(self, topic: str) -> set[bytes]:
+        """Those who subscribe to a topic, each with an id that no other has ever had."""
+        ends = self._observer.node.get_subscriptions_info_by_topic(topic)
+        return {bytes(end.endpoint_gid) for end in ends}
+
     def parameters(self, node: str, *names: str) -> list[object]:
         """Values of a node's parameters."""
         from rcl_interfaces.srv import GetParameters
@@ -199,5 +215,49 @@ def test_each_bridge_has_an_argument(launch, observer: LaunchObserver) -> None:
     wait_for(lambda: bridges <= set(observer.node_names), "the bridges", TIMEOUT)
     assert observer.parameters("rtabmap_bridge", "link") == ["landmark_detection"]
     assert observer.parameters("relocalizer", "publish_tf") == [False]
+    launched.send_signal(signal.SIGINT)
+    assert launched.wait(TIMEOUT) == 0
+
+
+@pytest.mark.ros
+@pytest.mark.parametrize(
+    ("given", "used", "unused"), [([], "/robot1/tf", "/tf"), (["tf:=/tf"], "/tf", "/robot1/tf")]
+)
+def test_a_namespace_has_a_tf_and_an_initial_pose_of_its_own(
+    launch, observer: LaunchObserver, given: list[str], used: str, unused: str
+) -> None:
+    from nodes.observer import wait_for
+
+    launch("initial_pose:=true", *given)
+    listeners = {"_relocalizer_tf", "_initial_pose_bridge_tf"}
+    for topic in (used, f"{used}_static"):
+        wait_for(lambda topic=topic: observer.ends_of(topic)[1] == listeners, topic, TIMEOUT)
+    wait_for(lambda: "temporal_fusion" in observer.ends_of(used)[0], "a TF", TIMEOUT)
+    assert observer.ends_of(unused) == observer.ends_of(f"{unused}_static") == (set(), set())
+    told, hearing = observer.ends_of("/robot1/initialpose")
+    assert (told, hearing) == ({"initial_pose_bridge"}, {"relocalizer"})
+
+
+@pytest.mark.ros
+def test_a_node_that_a_manager_is_to_start_waits(launch, observer: LaunchObserver) -> None:
+    launch("autostart:=false")
+    assert observer.parameters("relocalizer", "autostart") == [False]
+    assert observer.parameters("temporal_fusion", "autostart") == [False]
+    assert observer.ends_of("/front/image/compressed")[1] == set()
+
+
+@pytest.mark.ros
+def test_a_node_that_died_is_started_again(launch, observer: LaunchObserver) -> None:
+    from nodes.observer import wait_for
+
+    launched = launch("fusion:=false", "use_respawn:=true")
+    observer.wait_for_listeners("/front/image/compressed")
+    before = observer.listeners("/front/image/compressed")
+    children = Path(f"/proc/{launched.pid}/task/{launched.pid}/children")
+    (node,) = map(int, children.read_text().split())
+    os.kill(node, signal.SIGKILL)  # DDS takes it for alive for some seconds
+    wait_for(
+        lambda: observer.listeners("/front/image/compressed") - before, "another node", TIMEOUT
+    )
     launched.send_signal(signal.SIGINT)
     assert launched.wait(TIMEOUT) == 0

@@ -61,13 +61,20 @@ def launch_arguments() -> Iterator[tuple[str, str, str]]:
     for node in ast.walk(ast.parse(LAUNCH_FILE.read_text())):
         if isinstance(node, ast.Call) and ast.unparse(node.func) == "DeclareLaunchArgument":
             given = {keyword.arg: keyword.value for keyword in node.keywords}
-            default = given["default_value"]
-            shown = default.value if isinstance(default, ast.Constant) else "config/reloc.yaml"
+            default = default_text(given["default_value"])
             yield (
                 code(ast.literal_eval(node.args[0])),
-                code(shown) if shown else "none",
+                code(default) if default else "none",
                 ast.literal_eval(given["description"]),
             )
+
+
+def default_text(default: ast.expr) -> str:
+    """A default as it stands in the code, or the path in the package that is joined there."""
+    if isinstance(default, ast.Constant):
+        return str(default.value)
+    parts = [node.value for node in ast.walk(default) if isinstance(node, ast.Constant)]
+    return "/".join(["config", *parts])
 
 
 def definition(path: Path) -> str:

@@ -330,7 +330,7 @@ INTERFACES = (
         "published",
         "initialpose",
         "geometry_msgs/PoseWithCovarianceStamped",
-        "Once for each loss of the other localizer; the launch file remaps it to `/initialpose`.",
+        "Once for each loss of the other localizer, in whose namespace the bridge must be.",
     ),
     Interface(
         "robot_localization_bridge",
