@@ -199,7 +199,8 @@ def relocalizer(map_path: str, other: Connection) -> None:
 
     tf_history.pose_from_transform = convert_and_note
     Thread(target=answer, daemon=True).start()
-    run_node(Relocalizer, ["--ros-args", "-p", f"map:={map_path}", "-p", "autostart:=true"])
+    parameters = [f"map:={map_path}", "autostart:=true", "max_rate:=0.0"]
+    run_node(Relocalizer, ["--ros-args", *(word for p in parameters for word in ("-p", p))])
 
 
 def ask(node: Connection) -> tuple[float, list[float]]:

@@ -60,7 +60,8 @@ class CameraInput:
     An image goes with the camera_info of its stamp, or else with the last one before it. Where
     images have camera_infos of their own, one that comes late is waited for a moment.
 
-    `on_frame` is called with every frame to localize, `on_time_jump` when time was set back.
+    `on_frame` is called with every frame to localize, as long as `is_wanted`; `on_time_jump` when
+    time was set back.
     """
 
     def __init__(
@@ -68,6 +69,7 @@ class CameraInput:
         node: Node,
         image_transport: str,
         max_rate: Callable[[], float],
+        is_wanted: Callable[[], bool],
         on_frame: Callable[[Frame], None],
         on_time_jump: Callable[[], None],
         reporter: ChangeReporter,
@@ -82,8 +84,11 @@ class CameraInput:
         """When the last one came, by the monotonic clock."""
         self.skipped = 0
         """Images that were not handed on: too many for `max_rate`, or late."""
+        self.unneeded = 0
+        """Images that were not handed on since none was wanted."""
         self._node = node
         self._max_rate = max_rate
+        self._is_wanted = is_wanted
         self._on_frame = on_frame
         self._on_time_jump = on_time_jump
         self._reporter = reporter
@@ -197,6 +202,9 @@ class CameraInput:
             self._on_time_jump()
         self.recent.add(frame.stamp, frame)
         self._newest_stamp = frame.stamp
+        if not self._is_wanted():
+            self.unneeded += 1
+            return
         if self._comes_too_early(frame.stamp):
             self.skipped += 1
             return

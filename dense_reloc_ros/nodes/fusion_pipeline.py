@@ -17,6 +17,7 @@ from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity, result_message
 from dense_reloc_ros.nodes.transforms import Transforms
+from dense_reloc_ros.temporal.belief import State
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
 
@@ -82,7 +83,8 @@ class FusionPipeline(Pipeline[FrameResult]):
     @property
     def complaint(self) -> str:
         """What keeps frames from coming, empty when nothing does."""
-        silent = self.is_silent_since(self._last_received)
+        is_done = self._robot.settings.mode == "once" and self.standing.state is not State.LOST
+        silent = not is_done and self.is_silent_since(self._last_received)
         return "nothing comes from the relocalizer" if silent else ""
 
     @property

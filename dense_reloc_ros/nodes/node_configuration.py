@@ -57,6 +57,11 @@ class NodeConfiguration(Block):
     autostart: bool = Field(
         False, description="Whether the node configures and activates itself when it starts"
     )
+    mode: Literal["continuous", "once"] = Field(
+        "continuous",
+        description="Whether the robot is localized all the time, or once after the start and on "
+        "request, with map -> odom kept as it is: the same for both nodes",
+    )
     planar: bool = Field(
         False,
         description="Whether the robot moves on a floor, so that only x, y and yaw of its base are "
@@ -103,7 +108,7 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         "`map` may be given",
     )
     max_rate: float = Field(
-        0.0,
+        3.0,
         ge=0,
         le=1000,
         description="Images localized per second at most, by their stamps; 0: as many as possible",

@@ -62,12 +62,12 @@ class Pipeline(ABC, Generic[Item]):
         self._on_failure = on_failure
         self._transforms = transforms
         self._robot = RobotFrames(settings, transforms, reporter)
-        self._belief_configuration = (settings.belief, motion)
+        self._belief_configuration = (settings.belief, motion, settings.mode)
         self._placement = Placement(
             node,
             self._robot,
             reporter,
-            Belief(settings.belief, motion),
+            make_belief(settings, motion),
             self.search_globally,
             with_odometry=with_odometry,
         )
@@ -145,9 +145,10 @@ class Pipeline(ABC, Generic[Item]):
     def believe_by(self, settings: NodeConfiguration, motion: MotionConfiguration) -> None:
         """Changes parameters; the belief begins anew only where its own are others."""
         self._robot.settings = settings
-        if (settings.belief, motion) != self._belief_configuration:
-            self._belief_configuration = (settings.belief, motion)
-            self._placement.configure(Belief(settings.belief, motion))
+        wanted = (settings.belief, motion, settings.mode)
+        if wanted != self._belief_configuration:
+            self._belief_configuration = wanted
+            self._placement.configure(make_belief(settings, motion))
 
     def use(self, localizer: Localizer) -> None:
         """Goes on with another map; what is published of the old one ends."""
@@ -211,3 +212,8 @@ class Pipeline(ABC, Generic[Item]):
         if self._failures == FAILURES:
             reason = f"{FAILURES} frames in a row failed; the last: {error}"
             self._on_failure(reason)
+
+
+def make_belief(settings: NodeConfiguration, motion: MotionConfiguration) -> Belief:
+    """As the parameters want it; a robot that is localized once is not lost for want of images."""
+    return Belief(settings.belief, motion, is_kept=settings.mode == "once")

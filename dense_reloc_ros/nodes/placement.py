@@ -53,6 +53,8 @@ class Placement:
         with_odometry: bool,
     ) -> None:
         self.transform = MapTransform(node, robot)
+        self.placed = 0.0
+        """When the newest image came that placed the robot (monotonic clock); 0 while lost."""
         self._node = node
         self._robot = robot
         self._reporter = reporter
@@ -99,16 +101,15 @@ class Placement:
     def configure(self, belief: Belief) -> None:
         """Goes on with another belief, as other parameters want it; it begins lost."""
         with self._lock:
-            self._belief, self._confirmed = belief, None
-            self.transform.forget()
+            self._belief = belief
+            self._lose_place()
 
     def forget(self, reason: str) -> None:
         """Ends what is believed, and so the transform."""
         with self._lock:
             stamp = 0 if self._newest is None else self._newest.stamp
             self._early.clear()
-            self._confirmed = None
-            self.transform.forget()
+            self._lose_place()
             self._display.clear()
             self._states.say(self._belief.forget(stamp, reason))
 
@@ -121,6 +122,7 @@ class Placement:
         with self._lock:
             if self._newest is not None and header.stamp < self._newest.stamp:
                 self.transform.begin_anew()
+                self.placed = 0.0
                 self._early.clear()
                 self._asked = 0
             if self._revision not in ("", message.map_revision):
@@ -134,6 +136,7 @@ class Placement:
                 if message.base_frame_id and self._confirms(result):
                     T_map_base = pose_from_message(message.pose.pose)
                     self.transform.place_robot(message.base_frame_id, header.stamp, T_map_base)
+                    self.placed = header.received
             elif fix_of(result) is not None:
                 self._early.append((header, result))
                 self._take_early()
@@ -156,7 +159,7 @@ class Placement:
             if stamp >= self._asked + (1 if is_wanted else PERIOD):
                 self._asked = stamp
                 self._carry_on(stamp)
-            if self._with_odometry:
+            if self._with_odometry or self._robot.settings.mode == "once":
                 self.transform.repeat(stamp)
 
     def look_after(self) -> None:
@@ -197,6 +200,7 @@ class Placement:
             if T_odom_camera is not None and self._confirms(result):
                 T_map_odom = self._T_map_odom(result, T_odom_camera)
                 self.transform.place(T_map_odom, at_once=self._is_found_anew)
+                self.placed = header.received
             self.transform.correct(header.stamp)
 
     def _T_map_odom(self, result: FrameResult, T_odom_camera: FloatArray) -> FloatArray:
@@ -230,12 +234,15 @@ class Placement:
         is_published = result.message.status == Status.LOCALIZED.value
         return is_published and self._belief.is_known and not self._belief.contradictions
 
+    def _lose_place(self) -> None:
+        self.transform.forget()
+        self._confirmed, self.placed = None, 0.0
+
     def _follow(self) -> None:
         """Lets transform and state say what is believed."""
         standing = self.standing
         if standing.state is State.LOST:
-            self._confirmed = None
-            self.transform.forget()
+            self._lose_place()
         if standing.event is Event.LOST and standing.reason != TIME_JUMPED:
             self._on_lost(standing.reason)
         self._states.say(standing)

@@ -145,7 +145,7 @@ class Relocalizer(LocalizationNode[RelocalizerPipeline]):
 
     def _on_reinitialize(self, _: Empty.Request, response: Empty.Response) -> Empty.Response:
         if (pipeline := self.pipeline) is not None:
-            pipeline.forget_initial_pose()
+            pipeline.search_anew()
         return response
 
 

@@ -28,6 +28,7 @@ from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
+from dense_reloc_ros.nodes.search import Search
 from dense_reloc_ros.nodes.transforms import Transforms
 from dense_reloc_ros.srv import ChooseMap, Relocalize, RelocalizeBatch
 
@@ -59,10 +60,14 @@ class RelocalizerPipeline(Pipeline[Frame]):
             LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
         )
         self._map_topics = MapTopics(node, None if localizer is None else localizer.scene_map)
+        self._search = Search(node, self._robot, self._placement)
+        self._unneeded = 0
+        """Images that waited for their turn until the robot was found."""
         self._camera = CameraInput(
             node,
             settings.image_transport,
             lambda: self.frames.settings.max_rate,
+            lambda: self._search.is_on,
             self._worker.submit,
             self._on_time_jump,
             reporter,
@@ -79,19 +84,21 @@ class RelocalizerPipeline(Pipeline[Frame]):
     def use(self, localizer: Localizer) -> None:
         """Goes on with another map; what is published of the old one ends."""
         self.frames.use(localizer)
-        self.forget_initial_pose()
+        self._initial_pose.forget()
         super().use(localizer)
         self._map_topics.use(localizer.scene_map)
 
     def start(self) -> None:
-        """Shows the map, and begins to work on what comes."""
+        """Shows the map, and begins to look for the robot in what comes."""
         self._map_topics.publish()
+        self._search.begin(self._newest_stamp)
         super().start()
 
     def close(self) -> None:
         """Stops and takes all publishers and subscriptions away."""
         self.stop()
         self._camera.close()
+        self._search.close()
         self._map_topics.close()
         self._node.destroy_lifecycle_publisher(self._localized_frame)
         super().close()
@@ -103,18 +110,28 @@ class RelocalizerPipeline(Pipeline[Frame]):
             self._initial_pose.give(pose, self.frames.identity.frame_id, now)
         except RelocError as error:
             self._node.get_logger().error(f"initial pose refused: {error}")
+        else:
+            self._search.begin(self._newest_stamp)
 
-    def forget_initial_pose(self) -> None:
-        """Looks for the robot everywhere."""
+    def search_anew(self) -> None:
+        """Looks for the robot everywhere, and with `mode: once` until it is found again."""
         self._initial_pose.forget()
+        self._search.begin(self._newest_stamp)
 
     def search_globally(self, reason: str) -> None:
         """Drops what was said of the place of a robot that is lost since."""
-        self.forget_initial_pose()
+        self._initial_pose.forget()
 
     def _on_time_jump(self) -> None:
         self._transforms.clear()
-        self.forget_initial_pose()
+        self._initial_pose.forget()
+        self._search.begin(None)
+
+    @property
+    def _newest_stamp(self) -> int | None:
+        """Of the images that came, nanoseconds."""
+        newest = self._camera.newest
+        return None if newest is None else newest.stamp
 
     def relocalize(self, request: Relocalize.Request) -> RelocResult:
         """Answers a service call: with the image in it, or else the camera's newest."""
@@ -207,11 +224,15 @@ class RelocalizerPipeline(Pipeline[Frame]):
             "images received": self._camera.received,
             "images dropped for newer ones": self._worker.dropped,
             "images skipped": self._camera.skipped,
+            "images not needed": self._camera.unneeded + self._unneeded,
             "recent camera_infos without image": self._camera.pairing.lost[0],
         }
 
-    def process(self, item: Frame) -> FrameResult:
-        """The result of an image."""
+    def process(self, item: Frame) -> FrameResult | None:
+        """The result of an image; None where the one before it was enough."""
+        if not self._search.is_on:
+            self._unneeded += 1
+            return None
         prior = self._initial_pose.prior_for(item.header, self.frames.identity.frame_id)
         result = self.frames.localize(item, prior)
         self._initial_pose.follow(result)

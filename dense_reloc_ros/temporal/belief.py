@@ -98,10 +98,19 @@ class Belief:
     many in a row as `restart_after` that agree with each other are believed instead: the robot was
     carried away. As many that do not agree with each other leave it lost. Frames without a pose
     contradict nothing: a dark corridor lets the covariance grow, and that is all.
+
+    `is_kept`: a pose is believed however old it is, and however far odometry has come since.
     """
 
-    def __init__(self, configuration: BeliefConfiguration, motion: MotionConfiguration) -> None:
+    def __init__(
+        self,
+        configuration: BeliefConfiguration,
+        motion: MotionConfiguration,
+        *,
+        is_kept: bool = False,
+    ) -> None:
         self._configuration = configuration
+        self._is_kept = is_kept
         self._restart_after = motion.restart_after
         self._gate = float(chi2.ppf(motion.gate, df=6))
         self._motion = MotionModel(FilterConfiguration.model_validate(motion.model_dump()))
@@ -206,7 +215,9 @@ class Belief:
         """Gives up what is too old, or too uncertain by now."""
         if self._candidate and self._reason_to_give_up(self._candidate.state, odometry):
             self._candidate = None
-        if self._believed and (reason := self._reason_to_give_up(self._believed, odometry)):
+        if self._is_kept or self._believed is None:
+            return
+        if reason := self._reason_to_give_up(self._believed, odometry):
             self._lose(reason)
 
     def _reason_to_give_up(self, state: FilterState, odometry: OdometryStamp) -> str:

@@ -18,6 +18,7 @@ from dense_reloc_ros.nodes.relocalizer import Relocalizer
 from dense_reloc_ros.nodes.temporal_fusion import TemporalFusion
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 
+OF_BOTH = ("base_frame", "odom_frame", "mode")
 PATIENCE_SECONDS = 9.0
 """For transforms that will come, on a busy machine."""
 
@@ -74,14 +75,17 @@ class PairHarness(FusingRobot):
     def __init__(
         self, context: Context, maps: FakeMaps, shared: bool = True, **parameters: Any
     ) -> None:
-        frames = {
-            name: parameters[name] for name in ("base_frame", "odom_frame") if name in parameters
-        }
+        frames = {name: parameters[name] for name in OF_BOTH if name in parameters}
         self.relocalizer = Relocalizer(
             maps,
             context=context,
             parameter_overrides=overrides(
-                {"map": "/maps/kitchen", "publish_tf": False, "transform_timeout": PATIENCE_SECONDS}
+                {
+                    "map": "/maps/kitchen",
+                    "publish_tf": False,
+                    "transform_timeout": PATIENCE_SECONDS,
+                    "max_rate": 0.0,
+                }
                 | frames
             ),
         )

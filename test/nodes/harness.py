@@ -19,11 +19,11 @@ Start = Callable[..., "Harness"]
 
 
 class Harness(Robot):
-    """A robot with a relocalizer."""
+    """A robot with a relocalizer that takes all images unless a test wants it otherwise."""
 
     def __init__(self, context: Context, maps: FakeMaps, **parameters: Any) -> None:
         self.relocalizer = Relocalizer(
-            maps, context=context, parameter_overrides=overrides(parameters)
+            maps, context=context, parameter_overrides=overrides({"max_rate": 0.0} | parameters)
         )
         super().__init__(context, self.relocalizer)
 

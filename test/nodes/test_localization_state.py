@@ -229,6 +229,7 @@ class GalleryRobot(Robot):
             "map": str(path),
             "base_frame": "",
             "transform_timeout": 9.0,
+            "max_rate": 0.0,
             "verification.score_threshold": 0.5,
             "device": "cpu",
         }

@@ -193,6 +193,20 @@ def test_without_odometry_it_is_lost_five_seconds_after_the_last_pose(belief: Be
     assert said == [LOST, TRACKING, TRACKING, UNSURE, LOST]
 
 
+def test_a_pose_that_is_kept_is_believed_however_old_and_far_away_it_is() -> None:
+    kept = tracked(Belief(BeliefConfiguration(), MotionConfiguration(), is_kept=True))
+    way = [(2.0 * x, None, x) for x in (5.0, 50.0, 500.0)]
+    assert states(kept, way) == [UNSURE] * 3
+    assert kept.standing.reason == "the last pose is 998.8 s old"
+    expected = kept.predict(nanoseconds(2000.0), None)
+    assert expected is not None
+    # Three that contradict it and each other still do end it, and so does another map.
+    elsewhere = [(2001.0 + y / 1e3, fix(0.0, y), 500.0) for y in (1000.0, 2000.0, 3000.0)]
+    assert states(kept, elsewhere) == [UNSURE, UNSURE, LOST]
+    kept = tracked(Belief(BeliefConfiguration(), MotionConfiguration(), is_kept=True))
+    assert kept.forget(nanoseconds(2.0), "the map was exchanged").state is LOST
+
+
 def test_without_odometry_a_jump_further_than_it_can_go_is_a_contradiction(
     belief: Belief,
 ) -> None:

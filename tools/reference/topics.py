@@ -80,7 +80,14 @@ INTERFACES = (
         "geometry_msgs/PoseWithCovarianceStamped",
         'Where the base is thought to be, in the frame of the map, as RViz\'s "2D Pose Estimate" '
         "says it: the robot is looked for there (used by the methods `nre…`, `re…`). Variances of "
-        "zero count as unknown.",
+        "zero count as unknown. With `mode: once` the search begins anew.",
+    ),
+    Interface(
+        "relocalizer",
+        "subscribed",
+        "temporal_fusion/state",
+        "dense_reloc_ros/LocalizationState",
+        "Whether a fusion has found the robot, which ends the search of `mode: once`.",
     ),
     Interface(
         "relocalizer",
@@ -254,7 +261,8 @@ INTERFACES = (
         "served",
         "~/reinitialize_global_localization",
         "std_srvs/Empty",
-        "Forgets the initial pose: the robot is looked for everywhere.",
+        "Forgets the initial pose: the robot is looked for everywhere, with `mode: once` until it "
+        "is found again.",
     ),
     *both(
         "served",

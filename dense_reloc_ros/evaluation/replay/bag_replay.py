@@ -32,6 +32,7 @@ from dense_reloc_ros.evaluation.replay.ros_processes import (
     isolated_environment,
     require_ros,
 )
+from dense_reloc_ros.localization.floor import FloorConfiguration
 from dense_reloc_ros.parameter_blocks import fields, parsed_settings
 from dense_reloc_ros.scene.map_path import local_path
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
@@ -39,6 +40,11 @@ from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 RELOCALIZER, FUSION = "relocalizer", "temporal_fusion"
 NODE_KEY = "/**/{}"
 """That of config/reloc.yaml: of equal keys the last file's values hold."""
+OF_BOTH_NODES = {
+    *("base_frame", "odom_frame", "planar"),
+    *(f"floor.{name}" for name in FloorConfiguration.model_fields),
+}
+"""Parameters that must be the same for both."""
 NODE_MODULE = "dense_reloc_ros.nodes.relocalizer"
 FUSION_MODULE = "dense_reloc_ros.nodes.relocalizer_with_fusion"
 PLAYER_MODULE = "dense_reloc_ros.nodes.replay_player"
@@ -127,7 +133,7 @@ def node_parameters(
 
     A bag without odometry or without the camera's mount has no frames to relate the pose to.
     """
-    frames: dict[str, Any] = {}
+    frames: dict[str, Any] = {"mode": "continuous"}
     if TF_TOPIC not in topics:
         frames["odom_frame"] = ""
     if TF_STATIC_TOPIC not in topics:
@@ -135,7 +141,8 @@ def node_parameters(
     parameters = {
         "map": str(local_path(options.map).resolve()),
         "image_transport": transport,
-        # Results must not depend on how busy the computer is.
+        # Every image counts, and results must not depend on how busy the computer is.
+        "max_rate": 0.0,
         "max_frame_seconds": 0.0,
         **frames,
     }
@@ -148,7 +155,10 @@ def node_parameters(
     of_fusion = dict(frames)
     names_of_fusion = dict(fields(TemporalConfiguration))
     for name, value in parsed_settings(options.settings):
-        (of_fusion if name in names_of_fusion else parameters)[name] = value
+        if name in names_of_fusion or name in OF_BOTH_NODES:
+            of_fusion[name] = value
+        if name not in names_of_fusion:
+            parameters[name] = value
     return {
         NODE_KEY.format(node): {"ros__parameters": values}
         for node, values in ((RELOCALIZER, parameters), (FUSION, of_fusion))

@@ -22,7 +22,19 @@ def test_single_parameters_go_to_the_node_that_has_them():
     values = told("retrieval.keyframes=3", "filter.gate=0.99", "publish_tf=false")
     assert values["relocalizer"]["retrieval.keyframes"] == 3
     assert values["relocalizer"]["publish_tf"] is False
-    assert values["temporal_fusion"] == {"filter.gate": 0.99}
+    assert values["temporal_fusion"] == {"mode": "continuous", "filter.gate": 0.99}
+
+
+def test_both_nodes_are_told_of_the_same_robot():
+    for values in told("planar=true", "floor.height=0.2", "base_frame=base_footprint").values():
+        assert (values["planar"], values["floor.height"]) == (True, 0.2)
+        assert values["base_frame"] == "base_footprint"
+
+
+def test_every_image_of_a_bag_is_taken():
+    values = told()
+    assert values["relocalizer"]["max_rate"] == values["relocalizer"]["max_frame_seconds"] == 0.0
+    assert {one["mode"] for one in values.values()} == {"continuous"}
 
 
 def test_settings_of_another_form_are_refused():
