@@ -206,7 +206,7 @@ class Placement:
     def _T_map_odom(self, result: FrameResult, T_odom_camera: FloatArray) -> FloatArray:
         """(4, 4) by a frame's pose; without roll and pitch for a robot on a floor."""
         message = result.message
-        if self._robot.settings.planar:
+        if self._robot.settings.planar and message.base_frame_id:
             T_odom_base = T_odom_camera @ inverse(mount_of(result))
             return upright_transform(pose_from_message(message.pose.pose), T_odom_base)
         return pose_from_message(message.camera_pose.pose) @ inverse(T_odom_camera)
