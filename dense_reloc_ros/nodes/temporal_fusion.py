@@ -91,7 +91,7 @@ class TemporalFusion(LocalizationNode[FusionPipeline]):
         """Of the relocalizer beside it, too; one in another process is to be asked by itself."""
         super().look_everywhere(reason)
         if self._relocalizer is not None and (pipeline := self._relocalizer.pipeline) is not None:
-            pipeline.forget_initial_pose()
+            pipeline.search_anew()
 
     def release(self) -> None:
         """Stops listening, and lets go of the map."""
