@@ -18,6 +18,7 @@ IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
 PARAMETERS = {
     # An image may be waited for, however busy the machine is.
     "relocalizer": {
+        "max_rate": 0.0,  # each is answered
         "transform_timeout": 10.0,
         "max_frame_seconds": 0.0,
         f"qos_overrides.{IMAGE}.subscription.reliability": "reliable",
