@@ -23,8 +23,10 @@ POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4")])
 class MapTopics:
     """Publishes a map once for each activation of the node, and when it is exchanged."""
 
-    def __init__(self, node: LifecycleNode, scene_map: SceneMap | None) -> None:
+    def __init__(self, node: LifecycleNode, scene_map: SceneMap | None, frame_id: str) -> None:
         self._node = node
+        self._frame_id = frame_id
+        """Of the map; empty: its own."""
         self._map = scene_map
         create = node.create_lifecycle_publisher
         self._points = create(PointCloud2, "~/map_points", LATCHED)
@@ -39,7 +41,7 @@ class MapTopics:
         """Publishes the map, if there is one and the node is active."""
         if (scene_map := self._map) is None:
             return
-        header = Header(frame_id=scene_map.information.frame_id)
+        header = Header(frame_id=self._frame_id or scene_map.information.frame_id)
         header.stamp = self._node.get_clock().now().to_msg()
         if self._points.is_activated:
             self._points.publish(points_message(header, scene_map))

@@ -59,7 +59,8 @@ class RelocalizerPipeline(Pipeline[Frame]):
         self._localized_frame = node.create_lifecycle_publisher(
             LocalizedFrame, "~/localized_frame", LOCALIZED_FRAME_QOS
         )
-        self._map_topics = MapTopics(node, None if localizer is None else localizer.scene_map)
+        scene_map = None if localizer is None else localizer.scene_map
+        self._map_topics = MapTopics(node, scene_map, settings.map_frame)
         self._search = Search(node, self._robot, self._placement)
         self._unneeded = 0
         """Images that waited for their turn until the robot was found."""
@@ -87,6 +88,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
         self._initial_pose.forget()
         super().use(localizer)
         self._map_topics.use(localizer.scene_map)
+        self._search.begin(self._newest_stamp)
 
     def start(self) -> None:
         """Shows the map, and begins to look for the robot in what comes."""
@@ -116,6 +118,11 @@ class RelocalizerPipeline(Pipeline[Frame]):
     def search_anew(self) -> None:
         """Looks for the robot everywhere, and with `mode: once` until it is found again."""
         self._initial_pose.forget()
+        self._search.begin(self._newest_stamp)
+
+    def begin_anew(self, reason: str) -> None:
+        """Ends what is believed, and looks for the robot everywhere."""
+        super().begin_anew(reason)
         self._search.begin(self._newest_stamp)
 
     def search_globally(self, reason: str) -> None:

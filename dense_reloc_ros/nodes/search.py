@@ -51,9 +51,12 @@ class Search:
         """Whether the robot is still looked for."""
         if self._robot.settings.mode == "continuous":
             return True
-        if self._is_fusion_lost and self._subscription.get_publisher_count():
+        fused = self._fused
+        if not self._subscription.get_publisher_count():
+            fused = NEVER  # who said so is gone
+        elif self._is_fusion_lost:
             return True
-        return self._placement.placed <= self._since and self._fused <= self._newest
+        return self._placement.placed <= self._since and fused <= self._newest
 
     def _hear(self, said: LocalizationState) -> None:
         self._is_fusion_lost = said.state == LocalizationState.LOST

@@ -103,14 +103,17 @@ def choose_map(trials: Sequence[MapTrial], least_confidence: float) -> MapChoice
 
     Each map's odds are those of the confidences of its poses, against the other maps and against
     none of them. Images taken within seconds of each other show much the same, so that their odds
-    are averaged (as logarithms), not multiplied. Those without a pose in any map say nothing.
+    are averaged (as logarithms), not multiplied. Those without a pose in any map say nothing. Of
+    several copies of a map only the first one counts.
     """
     tried = [trial for trial in trials if not trial.problem]
     looks = len(tried[0].localizations) if tried else 0
     telling = [n for n in range(looks) if any(one.localizations[n].is_localized for one in tried)]
     odds = np.zeros(len(trials))
+    revisions = [trial.revision for trial in trials]
     for index, trial in enumerate(trials):
-        if not trial.problem and telling:
+        is_copy = bool(trial.revision) and trial.revision in revisions[:index]
+        if not trial.problem and telling and not is_copy:
             odds[index] = np.exp(logit(trial.confidences[telling].clip(*LIMITS)).mean())
     reason = _reason_to_choose_none(trials, odds, least_confidence)
     confidences = tuple((odds / (1.0 + odds.sum())).tolist())

@@ -111,3 +111,11 @@ def test_another_map_takes_its_place(start: Start, maps: FakeMaps) -> None:
     wait_for(lambda: clouds, "the map")
     expected = maps.localizers["office"].scene_map.points.numpy()
     np.testing.assert_array_equal(points_of(clouds[-1]), expected)
+
+
+def test_the_map_is_in_the_frame_that_poses_are_in(start: Start, maps: FakeMaps) -> None:
+    harness = start(maps, map="/maps/kitchen", base_frame="", map_frame="hall")
+    clouds, arrays = latched(harness)
+    harness.activate()
+    wait_for(lambda: clouds and arrays, "the map")
+    assert (clouds[-1].header.frame_id, arrays[-1].header.frame_id) == ("hall", "hall")

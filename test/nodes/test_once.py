@@ -216,3 +216,22 @@ def test_a_fusion_that_found_it_is_enough(pair: PairHarness, localizer: FakeLoca
     pair.node.pipeline._started -= 100.0
     pair.node.pipeline._last_received -= 100.0
     assert pair.node.pipeline.complaint == ""
+
+
+def test_asked_to_look_everywhere_it_does_though_the_fusion_is_sure(pair: PairHarness) -> None:
+    pair.fusion.answer = lambda frame: fused(localized(HERE))
+    Received(pair).show(1.0)
+    search = pair.relocalizer.pipeline._search
+    wait_for(lambda: search._fused > 0 and not search.is_on, "the end of the search")
+    pair.relocalizer.look_everywhere("as asked for")
+    assert search.is_on
+
+
+def test_what_a_fusion_said_ends_with_it(pair: PairHarness, localizer: FakeLocalizer) -> None:
+    localizer.answer = lambda image: with_features(rejected())
+    pair.fusion.answer = lambda frame: fused(localized(HERE), is_fused=True)
+    Received(pair).show(1.0)
+    search = pair.relocalizer.pipeline._search
+    wait_for(lambda: not search.is_on, "the end of the search")
+    pair.node.pipeline.close()
+    wait_for(lambda: search.is_on, "a search without the fusion")

@@ -168,6 +168,13 @@ def test_many_equal_images_are_no_surer_than_one() -> None:
     np.testing.assert_allclose(once.confidences, often.confidences)
 
 
+def test_a_copy_of_a_map_is_no_rival() -> None:
+    original = trial("a", found(0.99))
+    choice = choose_map([original, replace(original, path=Path("/maps/backup"))], 0.95)
+    assert (choice.chosen, choice.reason) == (0, "")
+    np.testing.assert_allclose(choice.confidences, [0.99, 0.0])
+
+
 @pytest.mark.parametrize(
     ("trials", "reason"),
     [
