@@ -101,6 +101,8 @@ def test_parameters_are_known_and_of_the_right_type(node: str, nodes: dict[str, 
 
 def test_plugins_are_listed_and_exist(nodes: dict[str, Any]) -> None:
     for node, parameters in nodes.items():
+        if node in OURS:
+            continue
         listed = {
             plugin
             for name, value in parameters.items()
@@ -154,8 +156,8 @@ def test_our_parameters_are_our_own(nodes: dict[str, Any]) -> None:
         ("relocalizer", RelocalizerConfiguration),
         ("temporal_fusion", FusionConfiguration),
     ):
-        declared = model.model_validate(nodes[node]).model_dump()
-        assert nodes[node].items() <= declared.items()
+        declared = dict(flat(model.model_validate(nodes[node]).model_dump()))
+        assert dict(flat(nodes[node])).items() <= declared.items()
 
 
 def test_nobody_else_has_the_transform_of_the_map(nodes: dict[str, Any]) -> None:
