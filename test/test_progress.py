@@ -59,8 +59,8 @@ def test_quiet_shows_nothing(capsys, caplog):
 
 
 def test_a_label_that_changes_is_followed_by_one_colon(caplog):
-    caplog.set_level(logging.INFO)
-    steps = show_progress(range(2), "starting")
-    steps.set_description("replaying")
-    list(steps)
+    with caplog.at_level(logging.INFO, logger=progress.logger.name):
+        steps = show_progress(range(2), "starting")
+        steps.set_description("replaying")
+        list(steps)
     assert lines(caplog)[-1] == "replaying: 2 of 2 frames"

@@ -129,7 +129,8 @@ def test_a_transition_that_is_not_possible_is_one_line(
     harness = make("active")
     capfd.readouterr()
     assert not change_state(harness, 1)
-    lines = capfd.readouterr().err.splitlines()
+    # What the test's own node says of endpoints that it discovers is another matter.
+    lines = [line for line in capfd.readouterr().err.splitlines() if "[robot]" not in line]
     assert len(lines) == 1
     assert "no transition '1' while active; possible: deactivate (4), shutdown (7)" in lines[0]
 
