@@ -59,7 +59,7 @@ def test_no_tf_at_all_is_a_warning_before_and_after_the_first_image(
     status = diagnostic(harness, f"localized, but {reason}")
     assert status.level == DiagnosticStatus.WARN
     assert {value.key: value.value for value in status.values}["poses published"] == "0"
-    assert len(warnings(capfd, f"output: {reason}")) == 1
+    assert len(wait_for(lambda: warnings(capfd, f"output: {reason}"), "the warning")) == 1
 
 
 def test_tf_in_a_namespace_is_named(start: Start) -> None:
