@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import cv2
 import numpy as np
+from rendered_frames import rendered_frame
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.camera import Camera
@@ -56,18 +57,7 @@ class Gallery:
 
     def keyframes(self) -> list[SourceFrame]:
         """Once around."""
-        return [self._frame(yaw, looking(yaw)) for yaw in KEYFRAME_YAWS]
-
-    def _frame(self, yaw: int, T_map_camera: np.ndarray) -> SourceFrame:
-        view = self.render(T_map_camera)
-        return SourceFrame(
-            name=f"frame-{yaw:06d}",
-            timestamp=float(yaw),
-            camera=CAMERA,
-            T_map_camera=T_map_camera,
-            read_image=lambda: view.image,
-            read_depth=lambda: view.depth,
-        )
+        return [rendered_frame(self._raycaster, CAMERA, yaw, looking(yaw)) for yaw in KEYFRAME_YAWS]
 
 
 def _wall(face: str, x: float, y: float, pictures: tuple[str, ...], length: float) -> Surface:

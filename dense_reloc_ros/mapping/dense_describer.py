@@ -36,7 +36,7 @@ class DenseDescriber:
 
     def train_vocabulary(self, images: Iterable[NDArray[np.uint8]]) -> Vocabulary:
         """The vocabulary of the dense features of images of the map."""
-        return train_vocabulary(self.features(image) for image in images)
+        return train_vocabulary(self._features(image) for image in images)
 
     def describe(
         self, image: NDArray[np.uint8], usable: NDArray[np.bool_], vocabulary: Vocabulary
@@ -49,14 +49,14 @@ class DenseDescriber:
         self, image: NDArray[np.uint8], pixels: NDArray[np.float32], vocabulary: Vocabulary
     ) -> tuple[NDArray[np.int64], KeyframeDescription]:
         """Any pixels (N, 2) can be described: dense features are everywhere."""
-        features = self.features(image)
+        features = self._features(image)
         where = torch.from_numpy(pixels)
         with torch.inference_mode():
             descriptors = {name: level.sample(where) for name, level in features.levels.items()}
             retrieval = describe(features, vocabulary)
         return np.arange(len(pixels)), KeyframeDescription(pixels, descriptors, retrieval)
 
-    def features(self, image: NDArray[np.uint8]) -> DenseFeatures:
+    def _features(self, image: NDArray[np.uint8]) -> DenseFeatures:
         """The dense features of an image (H, W, 3) RGB."""
         with torch.inference_mode():
             return self.extractor(image_to_tensor(image, self.extractor.device))

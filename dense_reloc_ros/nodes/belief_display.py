@@ -8,7 +8,6 @@ import numpy as np
 from geometry_msgs.msg import Point, PoseStamped
 from nav_msgs.msg import Path
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 
@@ -19,9 +18,9 @@ from dense_reloc_ros.msg import RelocResult
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.debug_image import DOUBTED, LOCALIZED, NOT_LOCALIZED
 from dense_reloc_ros.nodes.frame_result import FrameResult
+from dense_reloc_ros.nodes.latched import LATCHED
 from dense_reloc_ros.temporal.belief import Standing, State
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 COLOURS = {State.TRACKING: LOCALIZED, State.UNSURE: DOUBTED, State.LOST: NOT_LOCALIZED}
 LONGEST_PATH = 1000
 """Poses; the oldest are forgotten first."""

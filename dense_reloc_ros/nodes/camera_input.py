@@ -10,19 +10,18 @@ from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
-from rclpy.qos import DurabilityPolicy, QoSProfile, qos_profile_sensor_data
+from rclpy.qos import qos_profile_sensor_data
 from rclpy.qos_overriding_options import QoSOverridingOptions
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
 from dense_reloc_ros.nodes.conversions import nanoseconds
 from dense_reloc_ros.nodes.frame_pairing import FramePairing
+from dense_reloc_ros.nodes.latched import LATCHED
 from dense_reloc_ros.nodes.recent_frames import RecentFrames
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.robot_frames import FrameHeader
 from dense_reloc_ros.stamps import JUMP_NANOSECONDS, stamp_or
 
-LATCHED_QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-"""Of a camera_info that is sent once and kept for whoever comes later."""
 PATIENCE_SECONDS = 0.1
 """For the camera_info of an image's stamp to come after it."""
 
@@ -131,7 +130,7 @@ class CameraInput:
                 CameraInfo,
                 "camera_info",
                 self._take_camera_info,
-                LATCHED_QOS,
+                LATCHED,
                 callback_group=group,
                 event_callbacks=SubscriptionEventCallbacks(use_default_callbacks=False),
             )

@@ -5,16 +5,15 @@ from __future__ import annotations
 import numpy as np
 from geometry_msgs.msg import PoseArray
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
 from dense_reloc_ros.geometry.se3 import shifted
 from dense_reloc_ros.nodes.conversions import pose_to_message
+from dense_reloc_ros.nodes.latched import LATCHED
 from dense_reloc_ros.scene.colours import stored_colours
 from dense_reloc_ros.scene.scene_map import SceneMap
 
-LATCHED = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 """Who subscribes later gets the last message, too, as with a latched topic of ROS 1."""
 POINT = np.dtype([("x", "<f4"), ("y", "<f4"), ("z", "<f4"), ("rgb", "<u4")])
 """A point on the wire. By convention `rgb` (0x00RRGGBB) is declared to be of type FLOAT32."""

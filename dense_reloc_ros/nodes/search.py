@@ -8,9 +8,9 @@ from rclpy.node import Node
 
 from dense_reloc_ros.msg import LocalizationState
 from dense_reloc_ros.nodes.conversions import nanoseconds
+from dense_reloc_ros.nodes.latched import LATCHED
 from dense_reloc_ros.nodes.placement import Placement
 from dense_reloc_ros.nodes.robot_frames import RobotFrames
-from dense_reloc_ros.nodes.state_publisher import QOS
 
 NEVER = -1
 """Before all stamps."""
@@ -33,7 +33,7 @@ class Search:
         """Stamps of the image before the search, and of the one with which the fusion was sure."""
         self._is_fusion_lost = False
         self._subscription = node.create_subscription(
-            LocalizationState, "temporal_fusion/state", self._hear, QOS
+            LocalizationState, "temporal_fusion/state", self._hear, LATCHED
         )
 
     def close(self) -> None:

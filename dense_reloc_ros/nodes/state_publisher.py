@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from rclpy.lifecycle import LifecycleNode
-from rclpy.qos import DurabilityPolicy, QoSProfile
 
 from dense_reloc_ros.msg import LocalizationState
 from dense_reloc_ros.nodes.conversions import time_message
+from dense_reloc_ros.nodes.latched import LATCHED
 from dense_reloc_ros.temporal.belief import Event, Standing, State
-
-QOS = QoSProfile(depth=1, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 
 
 class StatePublisher:
@@ -18,7 +16,7 @@ class StatePublisher:
     def __init__(self, node: LifecycleNode) -> None:
         self.map_frame = self.revision = ""
         self._node = node
-        self._publisher = node.create_lifecycle_publisher(LocalizationState, "~/state", QOS)
+        self._publisher = node.create_lifecycle_publisher(LocalizationState, "~/state", LATCHED)
         self._said: State | None = None
 
     def close(self) -> None:

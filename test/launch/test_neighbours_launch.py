@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from launching import launch_command
 
 pytestmark = pytest.mark.ros
 LAUNCH = Path(__file__).parents[2] / "launch"
@@ -33,18 +34,6 @@ file = os.path.join({folder!r}, name)
 open(file + ".part", "w").write(json.dumps(sys.argv[1:]))
 os.rename(file + ".part", file)
 signal.sigwait([signal.SIGINT, signal.SIGTERM])
-"""
-PROGRAM = """
-import sys
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-
-arguments = [argument.split(":=") for argument in sys.argv[2:]]
-service = LaunchService()
-service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(sys.argv[1], launch_arguments=arguments)])
-)
-sys.exit(service.run())
 """
 TIMEOUT = 120.0
 OURS = ("relocalizer", "temporal_fusion")
@@ -69,7 +58,7 @@ def launch(ros_domain: int, tmp_path: Path) -> Iterator[Callable[..., dict[str, 
     processes: list[subprocess.Popen[bytes]] = []
 
     def launch(file: str, *names: str, given: tuple[str, ...] = ()) -> dict[str, list[str]]:
-        command = [sys.executable, "-c", PROGRAM, str(LAUNCH / file), *given]
+        command = launch_command(LAUNCH / file, *given)
         processes.append(subprocess.Popen(command, env=environment, start_new_session=True))
         end = time.monotonic() + TIMEOUT
         while not all((started / name).exists() for name in names):

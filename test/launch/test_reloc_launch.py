@@ -6,12 +6,12 @@ import ast
 import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from launching import launch_command
 
 if TYPE_CHECKING:
     from rclpy.context import Context
@@ -22,18 +22,6 @@ ARGUMENTS = [
     *("fusion", "fusion_process", "rtabmap", "initial_pose", "robot_localization", "autoware"),
     *("rviz", "namespace", "tf", "fastdds_profile", "log_level"),
 ]
-LAUNCH = """
-import sys
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-
-arguments = [argument.split(":=") for argument in sys.argv[2:]]
-service = LaunchService()
-service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(sys.argv[1], launch_arguments=arguments)])
-)
-sys.exit(service.run())
-"""
 OF_NAV2 = {
     *("namespace", "map", "use_sim_time", "params_file", "autostart", "use_respawn", "log_level")
 }
@@ -57,7 +45,7 @@ def test_arguments_are_those_of_the_design() -> None:
 def command(*arguments: str) -> list[str]:
     """What `ros2 launch` does, with the file of this checkout."""
     pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI")
-    return [sys.executable, "-c", LAUNCH, str(LAUNCH_FILE), *arguments]
+    return launch_command(LAUNCH_FILE, *arguments)
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from rendered_frames import rendered_frame
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import image_to_tensor
@@ -18,7 +19,6 @@ from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
-from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.corridor import (
     SECTION,
     WIDTH,
@@ -54,21 +54,9 @@ def localizer(raycaster: Raycaster) -> SparseToDenseLocalizer:
         *(towards_the_end(half - 2.5, y, 0.1 * y) for y in (-0.6, 0.0, 0.6)),
     ]
     device = torch.device("cpu")
-    frames = [frame_of(raycaster, number, pose) for number, pose in enumerate(poses)]
+    frames = [rendered_frame(raycaster, CAMERA, number, pose) for number, pose in enumerate(poses)]
     scene_map = build_from_depth(frames, DenseDescriber(create_extractor("compact", device), 200))
     return localizer_for(scene_map, LocalizerConfiguration(), None, device)
-
-
-def frame_of(raycaster: Raycaster, number: int, T_map_camera: np.ndarray) -> SourceFrame:
-    view = raycaster.render(CAMERA, T_map_camera)
-    return SourceFrame(
-        name=f"frame-{number:06d}",
-        timestamp=float(number),
-        camera=CAMERA,
-        T_map_camera=T_map_camera,
-        read_image=lambda: view.image,
-        read_depth=lambda: view.depth,
-    )
 
 
 @pytest.mark.parametrize("aside", [-0.3, 0.0, 0.3])

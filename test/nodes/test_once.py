@@ -24,7 +24,7 @@ from std_srvs.srv import Empty
 from dense_reloc_ros.geometry.se3 import shifted
 from dense_reloc_ros.msg import LocalizationState
 from dense_reloc_ros.nodes.conversions import pose_to_message
-from dense_reloc_ros.nodes.state_publisher import QOS
+from dense_reloc_ros.nodes.latched import LATCHED
 from dense_reloc_ros.srv import LoadMap
 
 pytestmark = pytest.mark.ros
@@ -191,7 +191,9 @@ def test_a_fusion_that_is_lost_is_given_images(pair: PairHarness, localizer: Fak
         pair.wait_for_result(seconds)
     pair.fusion.answer = lambda frame: fused(localized(HERE))
     states: list[LocalizationState] = []
-    pair.robot.create_subscription(LocalizationState, "temporal_fusion/state", states.append, QOS)
+    pair.robot.create_subscription(
+        LocalizationState, "temporal_fusion/state", states.append, LATCHED
+    )
     received.show(1.6)
     wait_for(lambda: states and states[-1].state == LocalizationState.TRACKING, "to be found")
     wait_for(lambda: not pair.relocalizer.pipeline._search.is_on, "the end of the search")

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import yaml
+from launching import launch_command
 
 ROOT = Path(__file__).parents[2]
 IMAGE, CAMERA_INFO = "/camera/image_raw", "/camera/camera_info"
@@ -26,18 +27,6 @@ PARAMETERS = {
     "temporal_fusion": {"transform_timeout": 10.0},
 }
 """What differs from config/reloc.yaml."""
-LAUNCH = """
-import sys
-from launch import LaunchDescription, LaunchService
-from launch.actions import IncludeLaunchDescription
-
-arguments = [argument.split(":=") for argument in sys.argv[2:]]
-service = LaunchService()
-service.include_launch_description(
-    LaunchDescription([IncludeLaunchDescription(sys.argv[1], launch_arguments=arguments)])
-)
-sys.exit(service.run())
-"""
 STOP_SECONDS = 60.0
 
 
@@ -86,7 +75,7 @@ def _command(scene_map: Path, parameters: Path) -> list[str]:
     if importlib.util.find_spec("launch_ros") is not None:
         launch_file = ROOT / "launch" / "reloc.launch.py"
         arguments = [f"params_file:={parameters}", f"image:={IMAGE}", f"camera_info:={CAMERA_INFO}"]
-        return [sys.executable, "-c", LAUNCH, str(launch_file), *given, *arguments]
+        return launch_command(launch_file, *given, *arguments)
     command = [sys.executable, "-m", "dense_reloc_ros.nodes.relocalizer_with_fusion", "--ros-args"]
     command += ["--params-file", str(parameters)]
     for parameter in (*given, "autostart:=true"):

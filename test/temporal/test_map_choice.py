@@ -14,6 +14,7 @@ import pytest
 import torch
 from gallery import CAMERA, KEYFRAME_YAWS, Gallery, looking
 from patterned_room import camera_pose, patterned_room
+from rendered_frames import rendered_frame
 from scipy.special import expit, logit
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
@@ -24,7 +25,6 @@ from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
-from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.rendering.corridor import corridor_of_doors, facing_doors
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.scene.map_folders import find_maps
@@ -62,23 +62,13 @@ def floors(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
     describer = DenseDescriber(create_extractor("compact", torch.device("cpu")), 200)
     write_map(folder / "gallery", build_from_depth(gallery.keyframes(), describer))
     poses = [camera_pose(0.3, 0.2, np.radians(yaw)) for yaw in KEYFRAME_YAWS]
-    frames = [frame_of(patterned_room(), number, pose) for number, pose in enumerate(poses)]
+    frames = [
+        rendered_frame(patterned_room(), CAMERA, number, pose) for number, pose in enumerate(poses)
+    ]
     write_map(folder / "annex" / "patterned", build_from_depth(frames, describer))
     (folder / "ruin").mkdir()
     (folder / "ruin" / "map.json").write_text("{")
     return folder
-
-
-def frame_of(raycaster: Raycaster, number: int, T_map_camera: np.ndarray) -> SourceFrame:
-    view = raycaster.render(CAMERA, T_map_camera)
-    return SourceFrame(
-        name=f"frame-{number:06d}",
-        timestamp=float(number),
-        camera=CAMERA,
-        T_map_camera=T_map_camera,
-        read_image=lambda: view.image,
-        read_depth=lambda: view.depth,
-    )
 
 
 def choose(folder: Path, images: list[np.ndarray], open_map: Callable[..., Localizer]) -> MapChoice:
