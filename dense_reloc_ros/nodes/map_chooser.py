@@ -82,7 +82,8 @@ class MapChooser:
         for frame in frames:
             image, camera, _ = view_of(frame, rectified=rectified)
             odometry = None if pipeline is None else pipeline.odometry_of(frame)
-            looks.append(Look(image, camera, frame.stamp, odometry))
+            floor = None if pipeline is None else pipeline.floor_of(frame)
+            looks.append(Look(image, camera, frame.stamp, odometry, floor))
         return looks
 
     def _open(self, path: Path) -> Localizer:

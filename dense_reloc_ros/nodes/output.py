@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 from geometry_msgs.msg import PoseWithCovarianceStamped
 from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile
@@ -31,7 +29,6 @@ class Output:
         """How many were published."""
         self._loop_closures = LoopClosures(node, robot)
         self._node = node
-        self._since = 0.0
         self._pose = node.create_lifecycle_publisher(PoseWithCovarianceStamped, "~/pose", QOS)
         self._result = node.create_lifecycle_publisher(RelocResult, "~/result", QOS)
         self._debug_image = node.create_lifecycle_publisher(Image, "~/debug_image", DEBUG_QOS)
@@ -45,7 +42,6 @@ class Output:
 
     def forget(self, reason: str) -> None:
         """Ends what is said of the robot's place; frames of before get a result alone."""
-        self._since = time.monotonic()
         self.placement.forget(reason)
         self._loop_closures.forget()
 
@@ -56,14 +52,12 @@ class Output:
 
     def publish(self, result: FrameResult) -> None:
         """Publishes a result, its message after pose and transform: who waits for it has them."""
-        is_of_this_map = result.header.received >= self._since
-        if is_of_this_map:
-            self.placement.publish(result)
-            if result.message.base_frame_id:
-                self._pose.publish(stamped_pose(result.message))
-                self.poses += 1
+        is_taken = self.placement.publish(result)
+        if is_taken and result.message.base_frame_id:
+            self._pose.publish(stamped_pose(result.message))
+            self.poses += 1
         self._result.publish(result.message)
-        if is_of_this_map:
+        if is_taken:
             self._loop_closures.publish(result)
         if self._debug_image.get_subscription_count() > 0:
             self._publish_debug_image(result)

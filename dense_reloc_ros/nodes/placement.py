@@ -73,6 +73,8 @@ class Placement:
         self._confirmed: RelocResult | None = None
         self._asked = 0
         self._heard = 0.0
+        self._since = 0.0
+        """When all was forgotten, by the monotonic clock."""
 
     @property
     def standing(self) -> Standing:
@@ -102,31 +104,32 @@ class Placement:
         """Goes on with another belief, as other parameters want it; it begins lost."""
         with self._lock:
             self._belief = belief
-            self._lose_place()
+            self._end_place()
+            self._states.say(self.standing)
 
     def forget(self, reason: str) -> None:
-        """Ends what is believed, and so the transform."""
+        """Ends what is believed, and so the transform; images of before say nothing any more."""
         with self._lock:
-            stamp = 0 if self._newest is None else self._newest.stamp
-            self._early.clear()
-            self._lose_place()
-            self._display.clear()
-            self._states.say(self._belief.forget(stamp, reason))
+            self._since = time.monotonic()
+            self._forget(reason)
 
-    def publish(self, result: FrameResult) -> None:
+    def publish(self, result: FrameResult) -> bool:
         """Takes a frame; what follows from it is published when the odometry of its time is known.
 
-        A frame without a pose need not wait.
+        A frame without a pose need not wait. False of one that is not taken, since its image came
+        before what was forgotten.
         """
         header, message = result.header, result.message
         with self._lock:
+            if header.received < self._since:
+                return False
             if self._newest is not None and header.stamp < self._newest.stamp:
                 self.transform.begin_anew()
                 self.placed = 0.0
                 self._early.clear()
                 self._asked = 0
             if self._revision not in ("", message.map_revision):
-                self.forget(OTHER_MAP)
+                self._forget(OTHER_MAP)
             self._newest, self._revision = header, message.map_revision
             self._newest_came = self._node.get_clock().now().nanoseconds
             self._states.revision = message.map_revision
@@ -145,6 +148,7 @@ class Placement:
                 if T_odom_camera is not None:
                     self._weigh(result, T_odom_camera)
                 self.transform.correct(header.stamp)
+            return True
 
     def hear(self, heard: Heard) -> None:
         """Publishes what has waited for odometry, and what is to be said again with it."""
@@ -233,6 +237,16 @@ class Placement:
         """Whether a frame's own pose is what is believed now."""
         is_published = result.message.status == Status.LOCALIZED.value
         return is_published and self._belief.is_known and not self._belief.contradictions
+
+    def _forget(self, reason: str) -> None:
+        stamp = 0 if self._newest is None else self._newest.stamp
+        self._end_place()
+        self._states.say(self._belief.forget(stamp, reason))
+
+    def _end_place(self) -> None:
+        self._early.clear()
+        self._lose_place()
+        self._display.clear()
 
     def _lose_place(self) -> None:
         self.transform.forget()

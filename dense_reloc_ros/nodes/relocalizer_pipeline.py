@@ -13,6 +13,7 @@ from rclpy.lifecycle import LifecycleNode
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError, RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.localization.floor import FloorConstraint
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.msg import LocalizedFrame, RelocResult
@@ -200,6 +201,10 @@ class RelocalizerPipeline(Pipeline[Frame]):
     def odometry_of(self, frame: Frame) -> FloatArray | None:
         """`T_odom_camera` (4, 4) of an image, None where it is not known."""
         return self._robot.camera_in_odometry_by_now(frame.header, is_needed=False)
+
+    def floor_of(self, frame: Frame) -> FloorConstraint | None:
+        """What the floor says of an image's pose, None of a robot that may be anywhere."""
+        return self._robot.floor_below(frame.header)
 
     def relocalize_batch(self, request: RelocalizeBatch.Request) -> RelocalizeBatch.Response:
         """Answers a service call with constraints for a SLAM."""

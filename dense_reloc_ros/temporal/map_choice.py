@@ -13,6 +13,7 @@ from scipy.special import logit
 from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.floor import FloorConstraint
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.temporal.belief import Belief, Event, Fix
@@ -33,6 +34,8 @@ class Look:
     """Nanoseconds."""
     T_odom_camera: FloatArray | None = None
     """(4, 4), None where the odometry is not known."""
+    floor: FloorConstraint | None = None
+    """That the robot stands on; None where it may be anywhere."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +92,7 @@ def try_map(
     try:
         localizer = open_map(path)
         ordered = sorted(looks, key=lambda look: look.stamp)
-        found = tuple(_slim(localizer.localize(look.image, look.camera)) for look in ordered)
+        found = tuple(_localize(localizer, look) for look in ordered)
         revision = localizer.scene_map.information.revision
         return MapTrial(path, revision, found, _find(ordered, found, make_belief()))
     except RelocError as error:
@@ -120,8 +123,11 @@ def choose_map(trials: Sequence[MapTrial], least_confidence: float) -> MapChoice
     return MapChoice(tuple(trials), confidences, None if reason else int(odds.argmax()), reason)
 
 
-def _slim(localization: Localization) -> Localization:
-    """What is kept of each look: without what takes memory."""
+def _localize(localizer: Localizer, look: Look) -> Localization:
+    """What is kept of a look: without what takes memory."""
+    localization = localizer.localize(look.image, look.camera)
+    if look.floor is not None:
+        localization = look.floor.apply(localization)
     estimate = localization.estimate and replace(localization.estimate, coordinates=None)
     return replace(localization, estimate=estimate, features=None, view=None)
 

@@ -21,6 +21,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.localization.factory import open_localizer
+from dense_reloc_ros.localization.floor import FloorConfiguration, FloorConstraint
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -205,8 +206,11 @@ class Answering:
         return self.answers[int(image[0, 0, 0])]
 
 
-def tried(*answers: Localization) -> MapTrial:
-    looks = [Look(np.full((2, 2, 3), n, np.uint8), CAMERA, n * SECOND) for n in range(len(answers))]
+def tried(*answers: Localization, floor: FloorConstraint | None = None) -> MapTrial:
+    looks = [
+        Look(np.full((2, 2, 3), n, np.uint8), CAMERA, n * SECOND, floor=floor)
+        for n in range(len(answers))
+    ]
     return try_map(Path("/maps/a"), lambda path: Answering(*answers), looks[::-1], belief)
 
 
@@ -229,6 +233,14 @@ def test_a_robot_is_found_in_a_map_as_after_a_loss(
     assert result.is_found == is_found
     assert result.problem == ""
     assert [one.status for one in result.localizations] == [one.status for one in answers]
+
+
+@pytest.mark.parametrize(("height", "status"), [(0.0, Status.LOCALIZED), (5.0, Status.REJECTED)])
+def test_a_robot_on_a_floor_is_found_where_the_floor_allows(height: float, status: Status) -> None:
+    floor = FloorConstraint.of(FloorConfiguration(height=height), np.eye(4))
+    result = tried(found(0.995), floor=floor)
+    assert [one.status for one in result.localizations] == [status]
+    assert result.is_found == (status is Status.LOCALIZED)
 
 
 def test_features_are_not_kept() -> None:
