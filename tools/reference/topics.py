@@ -2,42 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from tools.reference.bridge_interfaces import OF_BRIDGES
+from tools.reference.interface_entry import Interface, both
+from tools.reference.services import SERVICES
 
-NodeName = Literal[
-    "relocalizer",
-    "temporal_fusion",
-    "rtabmap_bridge",
-    "initial_pose_bridge",
-    "robot_localization_bridge",
-    "autoware_bridge",
-]
-Direction = Literal["published", "subscribed", "served", "action"]
-
-
-@dataclass(frozen=True)
-class Interface:
-    """A topic, a service or an action of a node."""
-
-    node: NodeName
-    direction: Direction
-    name: str
-    """As it is remapped: `~/pose`, or `image`."""
-    type: str
-    """package/Type."""
-    content: str
-
-
-def both(direction: Direction, name: str, kind: str, content: str) -> list[Interface]:
-    """The same interface of both nodes."""
-    return [
-        Interface("relocalizer", direction, name, kind, content),
-        Interface("temporal_fusion", direction, name, kind, content),
-    ]
-
-
-INTERFACES = (
+TOPICS = (
     Interface(
         "relocalizer",
         "subscribed",
@@ -231,135 +200,6 @@ INTERFACES = (
         "diagnostic_msgs/DiagnosticArray",
         "Once a second: state, counts, rate, latency of each stage, the last rejection.",
     ),
-    Interface(
-        "relocalizer",
-        "served",
-        "~/relocalize",
-        "dense_reloc_ros/Relocalize",
-        "Localizes the given image or the newest one, with the given intrinsics or the newest "
-        "ones and optionally a prior pose (used by the methods `nre…`), and returns the result. "
-        "Works while the node is inactive, too.",
-    ),
-    Interface(
-        "relocalizer",
-        "served",
-        "~/relocalize_batch",
-        "dense_reloc_ros/RelocalizeBatch",
-        "Localizes the images of a SLAM's keyframes and answers with constraints for its pose "
-        "graph; those that agree with each other are marked. Works while the node is inactive, "
-        "too.",
-    ),
-    Interface(
-        "relocalizer",
-        "served",
-        "~/set_initial_pose",
-        "nav2_msgs/SetInitialPose",
-        "The same as a pose on `initialpose`.",
-    ),
-    Interface(
-        "relocalizer",
-        "served",
-        "~/reinitialize_global_localization",
-        "std_srvs/Empty",
-        "Forgets the initial pose: the robot is looked for everywhere, with `mode: once` until it "
-        "is found again.",
-    ),
-    *both(
-        "served",
-        "~/load_map",
-        "dense_reloc_ros/LoadMap",
-        "Exchanges the map; the old one stays in use if the new one cannot be loaded. Of "
-        "`temporal_fusion` only in a process of its own.",
-    ),
-    Interface(
-        "relocalizer",
-        "served",
-        "~/choose_map",
-        "dense_reloc_ros/ChooseMap",
-        "Finds the map of a folder (parameter `maps_folder`) that the camera's last images, or "
-        "those given, belong to, and loads it as `~/load_map` does; where none fits, the map in "
-        "use stays. See [Which map](../guides/robot.md#which-map).",
-    ),
-    *both(
-        "action",
-        "~/wait_localized",
-        "dense_reloc_ros/WaitLocalized",
-        "Waits until the robot is localized, for behaviour trees (see [In a behaviour tree]"
-        "(../guides/robot.md#in-a-behaviour-tree)). Ask the node whose poses you use. Any number "
-        "of goals wait at once; a node that is not active rejects them, and aborts them when it is "
-        "deactivated.",
-    ),
-    *both(
-        "action",
-        "~/nav2_wait_localized",
-        "nav2_msgs/Wait",
-        "The same in the type of Nav2's behaviour `wait`, so that the node `Wait` of any Nav2 tree "
-        "can call it: succeeds when the robot is localized, is aborted when `time` has passed.",
-    ),
-    Interface(
-        "rtabmap_bridge",
-        "subscribed",
-        "loop_closure",
-        "dense_reloc_ros/LoopClosure",
-        "Of the node whose poses are to act on; the launch file remaps it.",
-    ),
-    Interface(
-        "rtabmap_bridge",
-        "subscribed",
-        "info",
-        "rtabmap_msgs/Info",
-        "Which of RTAB-Map's nodes is of which time; only with `link: add_link`.",
-    ),
-    Interface(
-        "rtabmap_bridge",
-        "published",
-        "landmark_detection",
-        "rtabmap_msgs/LandmarkDetection",
-        "The nearest keyframe, seen from the base; only with `link: landmark_detection`. The "
-        "node also calls RTAB-Map's service `add_link` with `link: add_link`.",
-    ),
-    Interface(
-        "initial_pose_bridge",
-        "subscribed",
-        "result",
-        "dense_reloc_ros/RelocResult",
-        "Of the node whose poses are to act on.",
-    ),
-    Interface(
-        "initial_pose_bridge",
-        "subscribed",
-        "/tf",
-        "tf2_msgs/TFMessage",
-        "Where the other localizer has the robot.",
-    ),
-    Interface("initial_pose_bridge", "subscribed", "/tf_static", "tf2_msgs/TFMessage", "The same."),
-    Interface(
-        "initial_pose_bridge",
-        "published",
-        "initialpose",
-        "geometry_msgs/PoseWithCovarianceStamped",
-        "Once for each loss of the other localizer, in whose namespace the bridge must be.",
-    ),
-    Interface(
-        "robot_localization_bridge",
-        "subscribed",
-        "result",
-        "dense_reloc_ros/RelocResult",
-        "Of the node whose poses are to act on.",
-    ),
-    Interface(
-        "robot_localization_bridge",
-        "published",
-        "pose0",
-        "geometry_msgs/PoseWithCovarianceStamped",
-        "The base in the map, with a covariance that can be inverted.",
-    ),
-    Interface(
-        "autoware_bridge",
-        "served",
-        "yabloc_align",
-        "autoware_internal_localization_msgs/PoseWithCovarianceStamped",
-        "Localizes the newest image, with the guess as a prior. The node calls the relocalizer's "
-        "`~/relocalize` for that, as `relocalize`.",
-    ),
 )
+
+INTERFACES = (*TOPICS, *SERVICES, *OF_BRIDGES)
