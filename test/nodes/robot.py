@@ -212,8 +212,19 @@ class Robot:
 
 
 def overrides(values: Mapping[str, Any]) -> list[Parameter]:
-    """Parameters that a node is started with."""
-    return [Parameter(name, value=value) for name, value in values.items()]
+    """Parameters that a node is started with, from names with or without groups."""
+    return [Parameter(name, value=value) for name, value in flatten(values).items()]
+
+
+def flatten(values: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A parameter file's groups as the names that ROS has: `group.name`."""
+    flat: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{name}.")
+        else:
+            flat[prefix + name] = value
+    return flat
 
 
 def stamp(seconds: float) -> Time:

@@ -20,7 +20,7 @@ pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/set
 import rclpy
 from nodes.fusion_harness import LoneHarness, PairHarness
 from nodes.harness import Harness
-from nodes.robot import Robot
+from nodes.robot import Robot, flatten
 from rclpy.context import Context
 from rclpy.exceptions import InvalidParameterTypeException, InvalidParameterValueException
 from rclpy.node import Node
@@ -146,13 +146,3 @@ def test_alone_temporal_fusion_has_the_parameters_of_a_map_and_its_localizer(
         name for model in (MapConfiguration, LocalizerConfiguration) for name, _ in fields(model)
     }
     assert added < {*beside.relocalizer._parameters}
-
-
-def flatten(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for name, value in values.items():
-        if isinstance(value, dict):
-            flat |= flatten(value, f"{prefix}{name}.")
-        else:
-            flat[prefix + name] = value
-    return flat
