@@ -11,7 +11,8 @@ from torch import Tensor
 from dense_reloc_ros.dsm.coordinate_pyramid import cell_centres
 from dense_reloc_ros.dsm.scene_views import LevelPrediction
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose
+from dense_reloc_ros.pose.lo_ransac import robust_pose
+from dense_reloc_ros.pose.reprojection import reprojection_covariance
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations
 

@@ -44,6 +44,15 @@ class FeatureLevel:
     stride: int
     offset: float
     values: Tensor
+    sizes: Tensor | None = None
+    """(B, 2) int64 columns and rows of each image, where smaller ones are padded with zeros."""
+
+    def size(self, image: Tensor | None = None) -> Tensor:
+        """Columns and rows, (2,); or (M, 2) of the image that each of M points is looked for in."""
+        if image is None or self.sizes is None:
+            height, width = self.values.shape[-2:]
+            return torch.tensor([width, height], device=self.values.device)
+        return self.sizes[image]
 
     def pixels_to_cells(self, pixels: Tensor) -> Tensor:
         """Pixel coordinates (..., 2) as fractional cell coordinates (column, row) of this level."""

@@ -146,7 +146,7 @@ class PlaceLocalizer(Localizer):
         camera: Camera,
     ) -> PoseEstimate:
         """The pose with its covariance, its score and the evidence for it."""
-        verification = verify(problem, found, camera.width, camera.height)
+        verification = verify(problem, found, [(camera.width, camera.height)])
         covariance = pose_covariance(
             found.T_camera_map,
             problem.points[found.points],

@@ -20,7 +20,8 @@ from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.matching.mutual import mutual_matches
-from dense_reloc_ros.pose.reprojection import reprojection_covariance, robust_pose
+from dense_reloc_ros.pose.lo_ransac import robust_pose
+from dense_reloc_ros.pose.reprojection import reprojection_covariance
 from dense_reloc_ros.retrieval.index import similarities
 from dense_reloc_ros.scene.layout import VOCABULARY
 from dense_reloc_ros.scene.scene_map import SceneMap

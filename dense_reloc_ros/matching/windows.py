@@ -29,23 +29,28 @@ def local_log_maps(
     size: int,
     temperature: float,
     memory_limit: int = 1 << 28,
+    image: Tensor | None = None,
 ) -> Windows:
     """Log correspondence maps of descriptors (M, C) in windows around pixels (M, 2).
 
     Each sums to one over its window (thesis 4.4.3, step 2b). Pixels may be nan (behind the
-    camera). `memory_limit` in bytes bounds the gathered descriptors.
+    camera). `memory_limit` in bytes bounds the gathered descriptors. `image` (M,) tells in which of
+    the level's images each point is looked for; None: all in the first.
     """
-    features = level.values[0].permute(1, 2, 0)
-    height, width, channels = features.shape
-    features = features.reshape(height * width, channels)
+    channels, height, width = level.values.shape[1:]
+    values = level.values[:1] if image is None else level.values
+    features = values.permute(0, 2, 3, 1).reshape(-1, channels)
     origins = level.pixels_to_cells(centres).nan_to_num(-4.0 * size)
     origins = origins.clamp(-4.0 * size, 4.0 * (height + width)).round().long() - size // 2
     steps = torch.arange(size, device=features.device)
     columns, rows = origins[:, :1] + steps, origins[:, 1:] + steps
-    in_columns = (columns >= 0) & (columns < width)
-    in_rows = (rows >= 0) & (rows < height)
+    column_count, row_count = level.size(image)[..., None].unbind(-2)
+    in_columns = (columns >= 0) & (columns < column_count)
+    in_rows = (rows >= 0) & (rows < row_count)
     inside = in_rows[:, :, None] & in_columns[:, None, :]
     index = rows.clamp(0, height - 1)[:, :, None] * width + columns.clamp(0, width - 1)[:, None]
+    if image is not None:
+        index += image[:, None, None] * (height * width)
     correlation = features.new_empty(len(descriptors), size * size)
     for chunk in chunks(len(descriptors), size * size * channels, memory_limit):
         gathered = features[index[chunk].flatten(1)]

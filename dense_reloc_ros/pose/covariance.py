@@ -7,6 +7,7 @@ import math
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.geometry.rig import Cameras
 from dense_reloc_ros.pose.gnc import smoothed_cost
 from dense_reloc_ros.pose.loss_maps import SparseLossMaps
 
@@ -18,7 +19,7 @@ LEAST_SPREAD = 1 / 48
 
 
 def pose_covariance(
-    T_camera_map: Tensor, points: Tensor, intrinsics: Tensor, maps: SparseLossMaps, sigma: float
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: SparseLossMaps, sigma: float
 ) -> Tensor:
     """Covariance (6, 6) of T_map_camera at a pose T_camera_map (4, 4), float64.
 

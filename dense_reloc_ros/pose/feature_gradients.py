@@ -37,21 +37,26 @@ class FeatureGradients:
 
     level: FeatureLevel
     cells: Tensor
-    """(h * w, C)."""
+    """(h * w, C), one image after the other."""
     kernel: GradientKernel
+    images: Tensor | None = None
+    """(M,) the image of each pixel (..., M, 2); None: the first one."""
 
     @classmethod
-    def of(cls, level: FeatureLevel, kernel: GradientKernel) -> FeatureGradients:
-        """The features of a level of one image, in single precision at least.
+    def of(
+        cls, level: FeatureLevel, kernel: GradientKernel, images: Tensor | None = None
+    ) -> FeatureGradients:
+        """The features of a level, in single precision at least.
 
         The gradient's `kernel` is `central`: (F(x + 1) - F(x - 1)) / 2, accurate to second order;
         or `sobel_normalized`: the same, averaged over three lines by (1, 2, 1) / 4; or `sobel`:
         eight times that, which is the kernel of whole numbers as it stands, and what Xue et al.'s
         published code compares with.
         """
-        values = level.values[0]
+        values = level.values[:1] if images is None else level.values
         values = values.to(torch.promote_types(values.dtype, torch.float32))
-        return cls(level, values.permute(1, 2, 0).flatten(0, 1).contiguous(), kernel)
+        cells = values.permute(0, 2, 3, 1).flatten(0, 2).contiguous()
+        return cls(level, cells, kernel, images)
 
     def sample(self, pixels: Tensor) -> FeatureSamples:
         """Features and gradients at pixels (..., 2); nan is outside.
@@ -60,13 +65,15 @@ class FeatureGradients:
         """
         height, width = self.level.values.shape[-2:]
         position = self.level.pixels_to_cells(pixels.to(self.cells))
-        last = position.new_tensor([width - 1, height - 1])
+        last = (self.level.size(self.images) - 1).to(position)
         inside = ((position >= 0) & (position <= last)).all(-1)
         position = torch.where(inside[..., None], position, 0.0)
         corner = position.floor().minimum(last - 1).clamp(min=0)
         around = corner.long()[..., None] + torch.arange(-1, 3, device=corner.device)
-        around = around.minimum(last.long()[:, None]).clamp(min=0)
+        around = around.minimum(last.long()[..., None]).clamp(min=0)
         index = around[..., 1, :, None] * width + around[..., 0, None, :]
+        if self.images is not None:
+            index += self.images[:, None, None] * (height * width)
         stencils = self._stencils(position - corner)
         stencils[..., 1:, :, :] *= inside[..., None, None, None]
         sums = embedding_bag(

@@ -11,6 +11,7 @@ from torch import Tensor
 from dense_reloc_ros.configuration import FeatureMetricConfiguration
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
+from dense_reloc_ros.geometry.rig import Cameras, cameras_of
 from dense_reloc_ros.pose.feature_gradients import FeatureGradients, FeatureSamples
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
@@ -36,14 +37,16 @@ def refine_by_features(
         "coarse": (problem.coarse_level, problem.coarse_descriptors),
         "fine": (problem.fine_level, problem.fine_descriptors),
     }
+    images = problem.images
     for level, descriptors in (levels[name] for name in configuration.levels):
         poses = refine(
             poses,
             problem.points[inliers],
-            problem.intrinsics,
+            cameras_of(inliers, problem.intrinsics),
             descriptors[inliers],
             level,
             configuration,
+            None if images is None else images[inliers],
         )
     return replace(found, T_camera_map=poses[0])
 
@@ -51,10 +54,11 @@ def refine_by_features(
 def refine(
     T_camera_map: Tensor,
     points: Tensor,
-    intrinsics: Tensor,
+    intrinsics: Cameras,
     descriptors: Tensor,
     level: FeatureLevel,
     configuration: FeatureMetricConfiguration,
+    images: Tensor | None = None,
 ) -> Tensor:
     """Poses (B, 4, 4) that minimize the feature-metric cost on one level, each from its start.
 
@@ -63,15 +67,16 @@ def refine(
         points: (M, 3), metres in the map frame.
         intrinsics: (4,) fx, fy, cx, cy of the query's camera, not of the map's (appendix .2).
         descriptors: (M, C) of the points, L2-normalized.
-        level: the features of one image, the query.
+        level: the features of one image, the query, or of all images of a rig.
         configuration: loss, kernel of the gradient, and how many steps.
+        images: (M,) of a rig, in which of them each point is.
     """
     cost = partial(
         feature_metric_cost,
         points=points,
         intrinsics=intrinsics,
         descriptors=descriptors,
-        features=FeatureGradients.of(level, configuration.gradient),
+        features=FeatureGradients.of(level, configuration.gradient, images),
         loss=ROBUST_LOSSES[configuration.loss],
         scale=configuration.scale,
     )
@@ -81,7 +86,7 @@ def refine(
 def feature_metric_cost(
     T_camera_map: Tensor,
     points: Tensor,
-    intrinsics: Tensor,
+    intrinsics: Cameras,
     descriptors: Tensor,
     features: FeatureGradients,
     loss: RobustLoss,

@@ -7,26 +7,34 @@ from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.matching.windows import Windows
-from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps
+from dense_reloc_ros.pose.loss_maps import LossMaps, category_count, loss_maps
 
 SMALLEST_MASS = 1e-30
 
 
 def fine_loss_maps(
-    windows: Windows, level: FeatureLevel, log_coarse: Tensor, coarse_level: FeatureLevel
+    windows: Windows,
+    level: FeatureLevel,
+    log_coarse: Tensor,
+    coarse_level: FeatureLevel,
+    image: Tensor | None = None,
 ) -> LossMaps:
     """Local maps that carry the probability which the coarse maps (M, h, w) give their windows.
 
     The thesis multiplies the window's pmf, which sums to one, by the coarse probability of the
     window and divides by 64, the fine cells in a coarse one. With the division the pmf would no
     longer sum to the coarse probability (each window would lose 63/64 of it), so it is left out.
+    `image` (M,) tells which of the level's images each map is one of.
     """
     size = windows.log_maps.shape[-1]
     mass = window_mass(log_coarse, coarse_level, level, windows.origins, size)
     log_maps = windows.log_maps + mass.clamp(min=SMALLEST_MASS).log()[:, None, None]
-    height, width = level.values.shape[-2:]
     return loss_maps(
-        log_maps, 1 + height * width, level.stride, level.offset, windows.origins.to(log_maps)
+        log_maps,
+        category_count(level, image),
+        level.stride,
+        level.offset,
+        windows.origins.to(log_maps),
     )
 
 

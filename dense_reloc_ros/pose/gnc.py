@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
+from dense_reloc_ros.geometry.rig import Cameras
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize
 from dense_reloc_ros.pose.loss_maps import SparseLossMaps
 
@@ -26,7 +27,7 @@ def sigma_schedule(first: float, last: float, steps: int) -> list[float]:
 
 
 def smoothed_cost(
-    T_camera_map: Tensor, points: Tensor, intrinsics: Tensor, maps: SparseLossMaps, sigma: float
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: SparseLossMaps, sigma: float
 ) -> QuadraticModel:
     """Eq. 4.9 at poses (B, 4, 4) of points (M, 3), with σ in cells of the maps.
 
@@ -90,7 +91,7 @@ def _sum_by_point(values: Tensor, maps: SparseLossMaps) -> Tensor:
 def refine(
     T_camera_map: Tensor,
     points: Tensor,
-    intrinsics: Tensor,
+    intrinsics: Cameras,
     maps: SparseLossMaps,
     sigmas: list[float],
     iterations: int,

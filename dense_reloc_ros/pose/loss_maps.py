@@ -9,6 +9,8 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.features.extractor import FeatureLevel
+
 
 @dataclass(frozen=True)
 class LossMaps:
@@ -136,18 +138,34 @@ class SparseLossMaps:
         )
 
 
+def category_count(level: FeatureLevel, image: Tensor | None) -> int | Tensor:
+    """|Ω| of maps on a level: its cells and one more; (M,) where images differ in size."""
+    if image is None or level.sizes is None:
+        return 1 + level.values.shape[-2:].numel()
+    return 1 + level.size(image).prod(-1)
+
+
 def loss_maps(
     log_correspondence_maps: Tensor,
-    category_count: int,
+    category_count: int | Tensor,
     stride: int,
     offset: float,
     origins: Tensor | None = None,
 ) -> LossMaps:
-    """Loss maps of log correspondence maps (M, h, w) over |Ω| = `category_count` (eq. 4.7)."""
-    outlier_loss = math.log(category_count)
+    """Loss maps of log correspondence maps (M, h, w) over |Ω| = `category_count` (eq. 4.7).
+
+    Where the maps are of images of different sizes, (M,), the largest one's ln|Ω| stands for all
+    that is measured by it.
+    """
     if origins is None:
         origins = log_correspondence_maps.new_zeros(log_correspondence_maps.shape[0], 2)
-    gains = (log_correspondence_maps + outlier_loss).clamp_(min=0.0)
+    if isinstance(category_count, Tensor):
+        each = category_count.to(log_correspondence_maps).log()
+        outlier_loss = float(each.max()) if len(each) else 0.0
+        gains = (log_correspondence_maps + each[:, None, None]).clamp_(min=0.0)
+    else:
+        outlier_loss = math.log(category_count)
+        gains = (log_correspondence_maps + outlier_loss).clamp_(min=0.0)
     return LossMaps(gains, origins, stride, offset, outlier_loss)
 
 

@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.projection import project, to_bearings
+from dense_reloc_ros.geometry.rig import Cameras, PointCameras, cameras_of
+from dense_reloc_ros.geometry.se3 import inverse_tensor
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.p3p import p3p
 
@@ -17,27 +19,50 @@ SCREENING_POINTS = 200
 
 
 def sample_poses(
-    maps: LossMaps, points: Tensor, intrinsics: Tensor, samples: int, generator: torch.Generator
+    maps: LossMaps, points: Tensor, intrinsics: Cameras, samples: int, generator: torch.Generator
 ) -> Tensor:
     """Poses T_camera_map (B, 4, 4) from P3P on random triplets of the maps' minima (eq. 4.8).
 
     A map is drawn with a probability proportional to the square of its gain at the minimum: maps
     that know where their point lies are drawn more often. A triplet with a map twice gives no
-    pose. B is 0 where fewer than three maps know anything.
+    pose. B is 0 where fewer than three maps know anything. Of a rig, a triplet is seen by one
+    camera, and each camera gives its share of the samples.
     """
     pixels, gains = maps.best_pixels()
-    known = torch.nonzero(gains > 0)[:, 0]
-    if len(known) < 3:
+    if not isinstance(intrinsics, PointCameras):
+        intrinsics = PointCameras.single(intrinsics)
+    triplets = _triplets(gains, intrinsics, samples, generator)
+    if not len(triplets):
         return points.new_zeros(0, 4, 4)
-    weights = gains[known].double().square()
-    draws = torch.multinomial(weights.cpu(), 3 * samples, replacement=True, generator=generator)
-    triplets = known[draws.to(known.device)].view(samples, 3)
-    bearings = to_bearings(pixels.double(), intrinsics.double())
+    bearings = to_bearings(pixels.double(), intrinsics.of_points.double())
     poses, exists = p3p(bearings[triplets], points.double()[triplets])
+    if intrinsics.index is not None:
+        T_body_camera = inverse_tensor(intrinsics.T_camera_body.double())
+        poses = T_body_camera[intrinsics.index[triplets[:, 0]]][:, None] @ poses
     return poses[exists].to(points.dtype)
 
 
-def score(maps: LossMaps, points: Tensor, intrinsics: Tensor, poses: Tensor) -> Tensor:
+def _triplets(
+    gains: Tensor, cameras: PointCameras, samples: int, generator: torch.Generator
+) -> Tensor:
+    """Indices (N, 3) of maps with gains (M,) that are seen by one camera each, N <= `samples`."""
+    known = torch.nonzero(gains > 0)[:, 0]
+    groups = [known]
+    if cameras.index is not None:
+        of_known = cameras.index[known]
+        groups = [known[of_known == camera] for camera in range(cameras.count)]
+    groups = [group for group in groups if len(group) >= 3]
+    total = sum(len(group) for group in groups)
+    drawn = []
+    for group in groups:
+        count = math.ceil(samples * len(group) / total)
+        weights = gains[group].double().square()
+        draws = torch.multinomial(weights.cpu(), 3 * count, replacement=True, generator=generator)
+        drawn.append(group[draws.to(group.device)].view(count, 3))
+    return torch.cat(drawn) if drawn else known.new_zeros(0, 3)
+
+
+def score(maps: LossMaps, points: Tensor, intrinsics: Cameras, poses: Tensor) -> Tensor:
     """The NRE cost (B,) of poses T_camera_map (B, 4, 4) on the loss maps (eq. 4.6)."""
     chunks = poses.split(max(1, REPROJECTIONS_AT_ONCE // max(1, len(points))))
     costs = [maps.cost(project(chunk, points, intrinsics)[0]) for chunk in chunks]
@@ -45,7 +70,7 @@ def score(maps: LossMaps, points: Tensor, intrinsics: Tensor, poses: Tensor) -> 
 
 
 def cheapest(
-    maps: LossMaps, points: Tensor, intrinsics: Tensor, poses: Tensor, count: int
+    maps: LossMaps, points: Tensor, intrinsics: Cameras, poses: Tensor, count: int
 ) -> tuple[Tensor, Tensor]:
     """The `count` cheapest of many poses (B, 4, 4), and their NRE costs.
 
@@ -54,7 +79,7 @@ def cheapest(
     """
     if len(points) > SCREENING_POINTS and len(poses) > 4 * count:
         some = torch.linspace(0, len(points) - 1, SCREENING_POINTS, device=points.device).long()
-        rough = score(maps.select(some), points[some], intrinsics, poses)
+        rough = score(maps.select(some), points[some], cameras_of(some, intrinsics), poses)
         poses = poses[rough.topk(4 * count, largest=False).indices]
     costs = score(maps, points, intrinsics, poses)
     best = costs.topk(min(count, len(costs)), largest=False).indices

@@ -9,11 +9,13 @@ from torch import Tensor
 
 from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.geometry.rig import cameras_of
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
+from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.msac import best_distinct, cheapest, sample_poses, score
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
-from dense_reloc_ros.pose.reprojection import correspondences, robust_pose
+from dense_reloc_ros.pose.reprojection import correspondences
 
 SAMPLING_SEED = 0
 CHEAPEST_SHARE = 16
@@ -68,7 +70,8 @@ def _exact_guesses(
     """RE's pose by the best pixels of the fine maps, and the prior: those that exist, (B, 4, 4)."""
     pixels, known = correspondences(problem, configuration.window)
     threshold = INLIER_CELLS * problem.fine_level.stride
-    pose = robust_pose(pixels[known], problem.points[known], problem.intrinsics, threshold)
+    cameras = cameras_of(known, problem.intrinsics)
+    pose = robust_rig_pose(pixels[known], problem.points[known], cameras, threshold)
     return _stacked(problem, pose, prior_T_camera_map)
 
 
@@ -81,9 +84,9 @@ def _stacked(problem: PoseProblem, *poses: Tensor | None) -> Tensor:
 def _is_sure(problem: PoseProblem, found: FoundPose) -> bool:
     """Whether the points that a pose puts into the image agree with it on the whole."""
     pixels, _ = project(found.T_camera_map[None], problem.points, problem.intrinsics)
-    height, width = problem.fine_level.values.shape[-2:]
     cells = problem.fine_level.pixels_to_cells(pixels[0])
-    inside = ((cells >= 0) & (cells <= cells.new_tensor([width - 1, height - 1]))).all(-1)
+    last = problem.fine_level.size(problem.images) - 1
+    inside = ((cells >= 0) & (cells <= last)).all(-1)
     gains = found.gains(problem)[inside]
     return len(gains) > 0 and float(gains.mean()) > SURE_GAIN * found.fine_maps.outlier_loss
 
@@ -154,8 +157,9 @@ def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | 
     pixels, gains = maps.best_pixels()
     surest = gains.topk(min(GUESSING_MAPS, len(gains))).indices
     surest = surest[gains[surest] > 0]
-    by_reprojection = robust_pose(
-        pixels[surest], problem.points[surest], problem.intrinsics, 1.5 * maps.stride
+    cameras = cameras_of(surest, problem.intrinsics)
+    by_reprojection = robust_rig_pose(
+        pixels[surest], problem.points[surest], cameras, 1.5 * maps.stride
     )
     return _stacked(problem, by_reprojection, prior_T_camera_map)
 
@@ -210,14 +214,15 @@ def refine_fine(
     for pose in coarse:
         start = fine_maps_of(problem, pose, configuration.window)
         points, maps = problem.points[start.points], start.fine_maps
+        cameras = cameras_of(start.points, problem.intrinsics)
         refined = refine(
             pose[None],
             points,
-            problem.intrinsics,
+            cameras,
             maps.sparse(LEAST_GAIN),
             sigmas,
             configuration.iterations,
         )
-        gain = -score(maps, points, problem.intrinsics, refined) + maps.truncated_cost
+        gain = -score(maps, points, cameras, refined) + maps.truncated_cost
         found.append((float(gain), FoundPose(refined[0], start.points, maps)))
     return max(found, key=lambda pair: pair[0])[1] if found else None

@@ -10,21 +10,26 @@ from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.geometry.rig import Cameras, PointCameras, cameras_of
 from dense_reloc_ros.matching.windows import local_log_maps
 from dense_reloc_ros.pose.fine_maps import fine_loss_maps
-from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps
+from dense_reloc_ros.pose.loss_maps import LossMaps, category_count, loss_maps
 
 
 @dataclass(frozen=True)
 class PoseProblem:
-    """M map points against one query image."""
+    """M map points against one query image, or against the images of a rig.
+
+    Of a rig, each point is looked for in one image; one seen by several cameras stands there once
+    for each. The levels hold all images, and what is called camera in poses is the rig's body.
+    """
 
     points: Tensor
     """(M, 3), metres in the map frame."""
-    intrinsics: Tensor
-    """(4,) fx, fy, cx, cy in pixels."""
+    intrinsics: Cameras
+    """(4,) fx, fy, cx, cy in pixels, or the cameras of a rig, one for each image."""
     log_coarse: Tensor
-    """Log correspondence maps (M, h, w) on the whole image."""
+    """Log correspondence maps (M, h, w) on the whole image; -inf beyond that of a point."""
     coarse_descriptors: Tensor
     """(M, C)."""
     coarse_level: FeatureLevel
@@ -33,25 +38,37 @@ class PoseProblem:
     fine_level: FeatureLevel
     fine_temperature: float
 
+    @property
+    def images(self) -> Tensor | None:
+        """Which image (M,) each point is looked for in; None where there is one."""
+        return self.intrinsics.index if isinstance(self.intrinsics, PointCameras) else None
+
     @cached_property
     def coarse_maps(self) -> LossMaps:
         """Loss maps on the whole image (eq. 4.7)."""
-        categories = 1 + self.log_coarse.shape[1:].numel()
         level = self.coarse_level
+        categories = category_count(level, self.images)
         return loss_maps(self.log_coarse, categories, level.stride, level.offset)
 
     def fine_maps(self, centres: Tensor, size: int) -> LossMaps:
         """High-resolution loss maps in windows of `size` cells around pixels (M, 2)."""
         windows = local_log_maps(
-            self.fine_descriptors, self.fine_level, centres, size, self.fine_temperature
+            self.fine_descriptors,
+            self.fine_level,
+            centres,
+            size,
+            self.fine_temperature,
+            image=self.images,
         )
-        return fine_loss_maps(windows, self.fine_level, self.log_coarse, self.coarse_level)
+        return fine_loss_maps(
+            windows, self.fine_level, self.log_coarse, self.coarse_level, self.images
+        )
 
     def select(self, points: Tensor) -> PoseProblem:
         """The problem of some of the points (indices or mask)."""
         return PoseProblem(
             self.points[points],
-            self.intrinsics,
+            cameras_of(points, self.intrinsics),
             self.log_coarse[points],
             self.coarse_descriptors[points],
             self.coarse_level,
@@ -74,9 +91,8 @@ class FoundPose:
 
     def gains(self, problem: PoseProblem) -> Tensor:
         """What each of all M points gains over an outlier at this pose, (M,)."""
-        pixels, _ = project(
-            self.T_camera_map[None], problem.points[self.points], problem.intrinsics
-        )
+        cameras = cameras_of(self.points, problem.intrinsics)
+        pixels, _ = project(self.T_camera_map[None], problem.points[self.points], cameras)
         gains = torch.zeros_like(problem.points[:, 0])
         return gains.index_copy_(0, self.points, self.fine_maps.gains_at(pixels)[0])
 

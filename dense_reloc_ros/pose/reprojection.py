@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import poselib
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
+from dense_reloc_ros.geometry.rig import cameras_of
 from dense_reloc_ros.pose.covariance import to_map_axes
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
+from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.loss_maps import one_hot_loss_maps
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
-
-RANSAC_ITERATIONS = 10_000
-RANSAC_SEED = 0
-
-
-def robust_pose(
-    pixels: Tensor, points: Tensor, intrinsics: Tensor, threshold: float
-) -> Tensor | None:
-    """PoseLib's LO-RANSAC and refinement on 2D-3D correspondences; T_camera_map (4, 4) or None.
-
-    Args:
-        pixels: (N, 2).
-        points: (N, 3), metres.
-        intrinsics: (4,) fx, fy, cx, cy.
-        threshold: largest reprojection error of an inlier in pixels.
-    """
-    if len(pixels) < 4:
-        return None
-    width, height = (2 * intrinsics[2:]).ceil().int().tolist()
-    camera = {
-        "model": "PINHOLE",
-        "width": width,
-        "height": height,
-        "params": intrinsics.tolist(),
-    }
-    pose, information = poselib.estimate_absolute_pose(
-        pixels.double().cpu().numpy(),
-        points.double().cpu().numpy(),
-        camera,
-        {"max_reproj_error": threshold, "seed": RANSAC_SEED, "max_iterations": RANSAC_ITERATIONS},
-        {},
-    )
-    if information["num_inliers"] < 4:
-        return None
-    T_camera_map = torch.eye(4, dtype=points.dtype)
-    T_camera_map[:3] = torch.from_numpy(pose.Rt).to(points.dtype)
-    return T_camera_map.to(points.device)
 
 
 def reprojection_covariance(
@@ -105,7 +69,7 @@ def estimate_smoothed_reprojection(
     pose = refine(
         start[None],
         problem.points[known],
-        problem.intrinsics,
+        cameras_of(known, problem.intrinsics),
         maps,
         sigma_schedule(nre.fine_sigma, nre.last_sigma, nre.sigma_steps),
         nre.iterations,
@@ -116,5 +80,5 @@ def estimate_smoothed_reprojection(
 def _pose_of_correspondences(
     problem: PoseProblem, pixels: Tensor, known: Tensor, configuration: LocalizerConfiguration
 ) -> Tensor | None:
-    threshold = configuration.reprojection.threshold
-    return robust_pose(pixels[known], problem.points[known], problem.intrinsics, threshold)
+    threshold, cameras = configuration.reprojection.threshold, cameras_of(known, problem.intrinsics)
+    return robust_rig_pose(pixels[known], problem.points[known], cameras, threshold)

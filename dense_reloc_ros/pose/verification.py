@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -42,7 +43,7 @@ class Verification:
     mean_gain: float
     """Of the visible points, as a share of the most that a map can gain."""
     spread: int
-    """Cells of the image's grid in which a point supports the pose."""
+    """Cells of the image's grid in which a point supports the pose; of all images of a rig."""
     agreement: float
     """Share of the surest coarse maps whose best pixel is where the pose puts the point."""
     depth_spread: float
@@ -57,8 +58,11 @@ class Verification:
 
     @property
     def spread_share(self) -> float:
-        """The cells in which a point supports the pose, as a share of all."""
-        return self.spread / (GRID[0] * GRID[1])
+        """The cells in which a point supports the pose, as a share of those of an image.
+
+        Points all over one image say as much as points in half of two, and no image is worth more.
+        """
+        return min(1.0, self.spread / (GRID[0] * GRID[1]))
 
     @property
     def score(self) -> float:
@@ -70,17 +74,24 @@ class Verification:
         return float(max(0.0, self.mean_gain) ** 0.5 * min(1.0, self.spread / WIDE_SPREAD))
 
 
-def verify(problem: PoseProblem, found: FoundPose, width: int, height: int) -> Verification:
-    """The support of a pose by the fine loss maps it was found on."""
+def verify(
+    problem: PoseProblem, found: FoundPose, sizes: Sequence[tuple[int, int]]
+) -> Verification:
+    """The support of a pose by the fine loss maps it was found on.
+
+    `sizes` are the width and height of the image, or of each image of a rig.
+    """
     pixels, in_camera = project(found.T_camera_map[None], problem.points, problem.intrinsics)
     pixels, depth = pixels[0], in_camera[0, :, 2]
-    size = pixels.new_tensor([width, height])
+    size = pixels.new_tensor(sizes)[0 if problem.images is None else problem.images]
     inside = ((pixels >= 0) & (pixels <= size - 1)).all(-1)
     gains = found.gains(problem) / found.fine_maps.outlier_loss
     supporting = inside & (gains > SUPPORT_SHARE)
     grid = pixels.new_tensor(GRID)
     cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
     index = cells[:, 1] * GRID[0] + cells[:, 0]
+    if problem.images is not None:
+        index = index + problem.images * (GRID[0] * GRID[1])
     in_front = depth[supporting] if bool(supporting.any()) else depth[depth > MINIMUM_DEPTH]
     return Verification(
         supporting=supporting,

@@ -142,6 +142,6 @@ class CorrelationFusion:
         The previous frame agrees with any pose that it was wrongly given; the map does not.
         """
         threshold = self._localizer.score_threshold
-        by_map = verify(matches.by_map, tracked.by_map, camera.width, camera.height)
+        by_map = verify(matches.by_map, tracked.by_map, [(camera.width, camera.height)])
         least = self._configuration.least_map_score * threshold
         return estimate.score >= threshold and by_map.score >= least

@@ -18,7 +18,7 @@ from dense_reloc_ros.dsm.coordinate_pyramid import (
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher
 from dense_reloc_ros.dsm.scene_views import LevelPrediction, SceneViews
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error
-from dense_reloc_ros.pose.reprojection import robust_pose
+from dense_reloc_ros.pose.lo_ransac import robust_pose
 from dense_reloc_ros.training.examples import SceneBatch
 from dense_reloc_ros.training.losses.scene_coordinate_loss import seen_in_views
 

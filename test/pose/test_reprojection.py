@@ -16,7 +16,7 @@ from scipy.spatial.transform import Rotation
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import rigid
-from dense_reloc_ros.pose import reprojection
+from dense_reloc_ros.pose import lo_ransac, reprojection
 from dense_reloc_ros.pose.gnc import smoothed_cost
 from dense_reloc_ros.pose.loss_maps import one_hot_loss_maps
 
@@ -30,18 +30,18 @@ def test_the_pose_of_correspondences_is_found_among_outliers(seed):
     pixels = torch.where(
         torch.arange(100)[:, None] < 70, random_pixels(100, seed + 50), view.pixels
     )
-    pose = reprojection.robust_pose(pixels, view.points, INTRINSICS, 3.0)
+    pose = lo_ransac.robust_pose(pixels, view.points, INTRINSICS, 3.0)
     assert pose.dtype == view.points.dtype
     assert view.error(pose).translation < 1e-3
     assert view.error(pose).rotation < 1e-3
-    again = reprojection.robust_pose(pixels, view.points, INTRINSICS, 3.0)
+    again = lo_ransac.robust_pose(pixels, view.points, INTRINSICS, 3.0)
     torch.testing.assert_close(pose, again, rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("count", [0, 3])
 def test_fewer_than_four_correspondences_have_no_pose(count):
     view = random_view(count, 3)
-    assert reprojection.robust_pose(view.pixels, view.points, INTRINSICS, 3.0) is None
+    assert lo_ransac.robust_pose(view.pixels, view.points, INTRINSICS, 3.0) is None
 
 
 def test_correspondences_are_the_peaks_of_the_maps():

@@ -16,7 +16,7 @@ WINDOW = NreConfiguration().window
 
 
 def verification_of(problem: PoseProblem, T_camera_map: Tensor) -> Verification:
-    return verify(problem, fine_maps_of(problem, T_camera_map, WINDOW), WIDTH, HEIGHT)
+    return verify(problem, fine_maps_of(problem, T_camera_map, WINDOW), [(WIDTH, HEIGHT)])
 
 
 @pytest.mark.parametrize("outliers", [0.0, 0.5, 0.8])
@@ -46,7 +46,7 @@ def test_points_outside_of_the_image_are_not_expected_to_be_seen():
     problem = problem_of(view.points, (view.pixels, 1.0))
     left_half = view.pixels[:, 0] <= WIDTH / 2 - 1
     verification = verify(
-        problem, fine_maps_of(problem, view.T_camera_map, WINDOW), WIDTH // 2, HEIGHT
+        problem, fine_maps_of(problem, view.T_camera_map, WINDOW), [(WIDTH // 2, HEIGHT)]
     )
     assert verification.visible == int(left_half.sum())
     assert not verification.supporting[~left_half].any()
