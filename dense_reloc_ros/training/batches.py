@@ -23,7 +23,7 @@ _VALIDATION_START = NUMBERS_OF_A_SEED * (LARGEST_SEED + 1)
 class Source(Protocol):
     """Endless examples, each a function of its number alone: what makes runs repeat and resume.
 
-    Those of features are pairs (`TrainingPair`), those of DSM `SceneQuery`.
+    Those of features are pairs (`TrainingPair`), of DSM `SceneQuery`, of DeViLoc `DepthPixels`.
     """
 
     def pair(self, number: int) -> Example:

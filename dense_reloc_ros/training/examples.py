@@ -1,4 +1,7 @@
-"""The records that training data comes as: pairs for features, queries with their scene for DSM."""
+"""The records that training data comes as.
+
+Pairs for features, queries with their scene for DSM, pixels with and without depth for DeViLoc.
+"""
 
 from __future__ import annotations
 
@@ -86,3 +89,23 @@ class SceneQuery(Example):
 
 SceneBatch: TypeAlias = SceneQuery
 """Several queries of one size: all fields have a leading dimension B."""
+
+
+@dataclass(frozen=True)
+class DepthPixels(Example):
+    """Pixels of one image: N whose depth is to be found, and M of which a map has the depth."""
+
+    positions: Tensor
+    """(N, 2): x / z and y / z in the camera."""
+    features: Tensor
+    """(N, C) of the image."""
+    depths: Tensor
+    """(N,), the truth, in metres."""
+    observed_positions: Tensor
+    """(M, 2)."""
+    observed_features: Tensor
+    """(M, C)."""
+    observed_depths: Tensor
+    """(M,) in metres, as wrong as maps are."""
+    observed: Tensor
+    """(M,) bool: False for those that only fill the record."""

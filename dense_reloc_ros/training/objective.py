@@ -13,7 +13,8 @@ from dense_reloc_ros.training.losses.value import LossValue
 Outputs = Callable[[Any, Any, torch.dtype], tuple[Any, ...]]
 """What the losses get, of a network, a batch and the precision of the network; the batch is last.
 
-`features_of_pairs` for networks of features, `predictions_of_scenes` for DSM.
+`features_of_pairs` for networks of features, `predictions_of_scenes` for DSM, `inferred_depths` for
+DeViLoc.
 """
 
 

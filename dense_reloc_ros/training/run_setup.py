@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
+from types import MappingProxyType
 from typing import cast
 
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.deviloc.point_inference import FEATURES, PointInference
 from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
 from dense_reloc_ros.dsm.variants import Variant
 from dense_reloc_ros.features.network import FeatureNetwork, TrainableNetwork
@@ -21,13 +25,41 @@ from dense_reloc_ros.training.data.sources import MixedSource, create_source
 from dense_reloc_ros.training.feature_matching import Matches, features_of_pairs
 from dense_reloc_ros.training.loop import Trainer
 from dense_reloc_ros.training.losses.registry import create_loss
-from dense_reloc_ros.training.objective import Objective
+from dense_reloc_ros.training.objective import Objective, Outputs
+from dense_reloc_ros.training.point_lifting import Liftings, inferred_depths
 from dense_reloc_ros.training.scene_localization import Localizations, predictions_of_scenes
-from dense_reloc_ros.training.training_configuration import TrainingConfiguration, WeightedData
-from dense_reloc_ros.training.validator import Validator
+from dense_reloc_ros.training.training_configuration import (
+    Task,
+    TrainingConfiguration,
+    WeightedData,
+)
+from dense_reloc_ros.training.validator import ValidationMetrics, Validator
 
 FIRST_IMAGES = 256
 """Images that a network is fitted to before its training, where it needs that."""
+
+
+@dataclass(frozen=True)
+class TaskParts:
+    """What is made of a configuration by the task of its network."""
+
+    create_network: Callable[[str], TrainableNetwork]
+    """Before any training, by its name."""
+    outputs: Outputs
+    metrics: Callable[[], ValidationMetrics]
+
+
+TASKS: Mapping[Task, TaskParts] = MappingProxyType(
+    {
+        "features": TaskParts(create_network, features_of_pairs, Matches),
+        "scenes": TaskParts(
+            lambda name: create_scene_matcher(cast(Variant, name)),
+            predictions_of_scenes,
+            Localizations,
+        ),
+        "points": TaskParts(lambda _: _point_inference(), inferred_depths, Liftings),
+    }
+)
 
 
 def create_trainer(
@@ -48,15 +80,12 @@ def create_trainer(
     source = _mixed(configuration.data, configuration)
     validator = _validator(configuration)
     torch.manual_seed(configuration.seed)
-    network: TrainableNetwork
-    if configuration.matches_scenes:
-        network = create_scene_matcher(cast(Variant, configuration.network))
-    else:
-        network = create_network(configuration.network)
+    task = TASKS[configuration.task]
+    network = task.create_network(configuration.network)
     objective = Objective(
         [create_loss(weighted.loss) for weighted in configuration.losses],
         [weighted.weight for weighted in configuration.losses],
-        predictions_of_scenes if configuration.matches_scenes else features_of_pairs,
+        task.outputs,
     )
     if not resume:
         _begin(network.to(device), source, configuration)
@@ -75,7 +104,7 @@ def _validator(configuration: TrainingConfiguration) -> Validator | None:
         validation.pairs,
         configuration.batch_size,
         configuration.run.workers,
-        Localizations if configuration.matches_scenes else Matches,
+        TASKS[configuration.task].metrics,
     )
 
 
@@ -95,6 +124,12 @@ def _begin(network: TrainableNetwork, source: Source, configuration: TrainingCon
             yield batch.source_image.to(device)
 
     network.eval().begin_training(images)
+
+
+def _point_inference() -> PointInference:
+    """That remembers which features it learns from."""
+    weights = create_network(FEATURES).default_weights()
+    return PointInference(hashlib.sha256(weights.read_bytes()).hexdigest())
 
 
 def _mixed(data: Sequence[WeightedData], configuration: TrainingConfiguration) -> Source:

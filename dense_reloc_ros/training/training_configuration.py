@@ -17,9 +17,12 @@ from dense_reloc_ros.parameter_blocks import Block, block_from_mapping, read_yam
 from dense_reloc_ros.training.batches import LARGEST_SEED
 from dense_reloc_ros.training.data.sources import (
     DataConfiguration,
+    RgbdDepthsConfiguration,
     RgbdScenesConfiguration,
+    RoomDepthsConfiguration,
     RoomScenesConfiguration,
 )
+from dense_reloc_ros.training.losses.point_inference_loss import PointInferenceLossConfiguration
 from dense_reloc_ros.training.losses.registry import LossConfiguration
 from dense_reloc_ros.training.losses.scene_coordinate_loss import SceneCoordinateLossConfiguration
 from dense_reloc_ros.training.optimization import (
@@ -30,6 +33,9 @@ from dense_reloc_ros.training.optimization import (
 )
 
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
+Task = Literal["features", "scenes", "points"]
+DEVILOC = "deviloc"
+"""The network of the method of this name; apart from it, as it takes long to import."""
 ImageSide = Annotated[int, Field(ge=32)]
 """In pixels; the last layers of the networks need as much."""
 
@@ -91,23 +97,22 @@ class TrainingConfiguration(Block):
     run: RunConfiguration
 
     @property
-    def matches_scenes(self) -> bool:
-        """Whether the network is a variant of DSM; else it makes features."""
-        return self.network in VARIANTS
+    def task(self) -> Task:
+        """What the network does: features of images, DSM's scene coordinates, DeViLoc's points."""
+        if self.network in VARIANTS:
+            return "scenes"
+        return "points" if self.network == DEVILOC else "features"
 
     @model_validator(mode="after")
     def _data_and_losses_fit_the_network(self) -> TrainingConfiguration:
         sources = [*self.data, *(self.validation.data if self.validation else ())]
-        scenes = RgbdScenesConfiguration | RoomScenesConfiguration
-        fits = [isinstance(one.source, scenes) == self.matches_scenes for one in sources]
-        fits += [
-            isinstance(one.loss, SceneCoordinateLossConfiguration) == self.matches_scenes
-            for one in self.losses
-        ]
-        if not all(fits):
+        tasks = {_task_of_data(one.source) for one in sources}
+        tasks |= {_task_of_loss(one.loss) for one in self.losses}
+        if tasks != {self.task}:
             raise ValueError(
                 f"network {self.network}: DSM learns from room_scenes and rgbd_scenes with the "
-                "loss scene_coordinates, networks of features from the other kinds and losses"
+                "loss scene_coordinates, deviloc from room_depths and rgbd_depths with the loss "
+                "point_inference, networks of features from the other kinds and losses"
             )
         return self
 
@@ -117,6 +122,19 @@ class TrainingConfiguration(Block):
         if follows_time and self.run.minutes is None:
             raise ValueError("schedule.follow: time needs run.minutes")
         return self
+
+
+def _task_of_data(source: DataConfiguration) -> Task:
+    if isinstance(source, RgbdScenesConfiguration | RoomScenesConfiguration):
+        return "scenes"
+    is_depths = isinstance(source, RgbdDepthsConfiguration | RoomDepthsConfiguration)
+    return "points" if is_depths else "features"
+
+
+def _task_of_loss(loss: LossConfiguration) -> Task:
+    if isinstance(loss, SceneCoordinateLossConfiguration):
+        return "scenes"
+    return "points" if isinstance(loss, PointInferenceLossConfiguration) else "features"
 
 
 def load_training_configuration(

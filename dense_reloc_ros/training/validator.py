@@ -17,7 +17,10 @@ from dense_reloc_ros.training.reproducibility import seed_step
 
 
 class ValidationMetrics(Protocol):
-    """What is measured besides the losses: `Matches` of features, `Localizations` of DSM."""
+    """What is measured besides the losses.
+
+    `Matches` of features, `Localizations` of DSM, `Liftings` of DeViLoc.
+    """
 
     def add(self, *outputs: Any) -> None:
         """Takes note of what the losses get of a batch."""

@@ -7,10 +7,17 @@ from dataclasses import replace
 from typing import Annotated, Any, Literal, Protocol
 
 import numpy as np
+import torch
 from pydantic import Field
 
+from dense_reloc_ros.deviloc.point_inference import FEATURES
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.training.batches import Source
 from dense_reloc_ros.training.data.colmap_pairs import ColmapConfiguration, ColmapSource
+from dense_reloc_ros.training.data.depth_pixels import (
+    DepthPixelsConfiguration,
+    DepthPixelsSource,
+)
 from dense_reloc_ros.training.data.depth_source import DepthSource
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
@@ -37,13 +44,27 @@ class RgbdScenesConfiguration(RgbdConfiguration, SceneImagesConfiguration):
     kind: Literal["rgbd_scenes"] = "rgbd_scenes"  # type: ignore[assignment]
 
 
+class RoomDepthsConfiguration(RoomsConfiguration, DepthPixelsConfiguration):
+    """Map images with few depths from rooms that the project renders itself."""
+
+    kind: Literal["room_depths"] = "room_depths"  # type: ignore[assignment]
+
+
+class RgbdDepthsConfiguration(RgbdConfiguration, DepthPixelsConfiguration):
+    """Map images with few depths from the frames of RGB-D recordings."""
+
+    kind: Literal["rgbd_depths"] = "rgbd_depths"  # type: ignore[assignment]
+
+
 DataConfiguration = Annotated[
     WarpsConfiguration
     | ColmapConfiguration
     | RgbdConfiguration
     | RoomsConfiguration
     | RgbdScenesConfiguration
-    | RoomScenesConfiguration,
+    | RoomScenesConfiguration
+    | RgbdDepthsConfiguration
+    | RoomDepthsConfiguration,
     Field(discriminator="kind"),
 ]
 
@@ -70,6 +91,8 @@ def create_source(
         return ColmapSource(configuration, size, points)
     if isinstance(configuration, RgbdScenesConfiguration | RoomScenesConfiguration):
         return create_scene_source(configuration, size)
+    if isinstance(configuration, RgbdDepthsConfiguration | RoomDepthsConfiguration):
+        return create_depth_pixels_source(configuration, size, points)
     if isinstance(configuration, RgbdConfiguration):
         return DepthSource(rgbd_recordings(configuration), configuration, size, points)
     if isinstance(configuration, RoomsConfiguration):
@@ -96,6 +119,24 @@ def create_scene_source(
             for recording in rgbd_recordings(c)
         ]
     return SceneSource(scenes, c, size)
+
+
+def create_depth_pixels_source(
+    configuration: RoomDepthsConfiguration | RgbdDepthsConfiguration,
+    size: tuple[int, int],
+    points: int,
+) -> DepthPixelsSource:
+    """Pixels with the features of `compact`, as it ships; images are of `size` (height, width).
+
+    Raises:
+        InputError: what the recordings raise.
+    """
+    if isinstance(configuration, RoomDepthsConfiguration):
+        recordings = room_recordings(configuration)
+    else:
+        recordings = rgbd_recordings(configuration)
+    extractor = create_extractor(FEATURES, torch.device("cpu"))
+    return DepthPixelsSource(recordings, configuration, size, points, extractor)
 
 
 class MixedSource:

@@ -21,6 +21,10 @@ from dense_reloc_ros.training.losses.global_descriptor_loss import (
     GlobalDescriptorLossConfiguration,
 )
 from dense_reloc_ros.training.losses.nre_loss import NreLoss, NreLossConfiguration
+from dense_reloc_ros.training.losses.point_inference_loss import (
+    PointInferenceLoss,
+    PointInferenceLossConfiguration,
+)
 from dense_reloc_ros.training.losses.s2dnet_loss import S2DNetLoss, S2DNetLossConfiguration
 from dense_reloc_ros.training.losses.scene_coordinate_loss import (
     SceneCoordinateLoss,
@@ -33,7 +37,8 @@ LossConfiguration = Annotated[
     | GlobalDescriptorLossConfiguration
     | DoubleMarginLossConfiguration
     | GaussNewtonLossConfiguration
-    | SceneCoordinateLossConfiguration,
+    | SceneCoordinateLossConfiguration
+    | PointInferenceLossConfiguration,
     Field(discriminator="name"),
 ]
 
@@ -44,6 +49,7 @@ LOSSES: dict[str, Callable[[Any], nn.Module]] = {
     "double_margin": DoubleMarginLoss,
     "gauss_newton": GaussNewtonLoss,
     "scene_coordinates": SceneCoordinateLoss,
+    "point_inference": PointInferenceLoss,
 }
 
 

@@ -1,0 +1,1 @@
+"""DeViLoc's networks and geometry: points for pixels that have none, joined over references."""
