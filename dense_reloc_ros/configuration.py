@@ -139,6 +139,38 @@ class DsmConfiguration(Block):
     )
 
 
+class DevilocConfiguration(Block):
+    """Semi-dense correspondences (DeViLoc)."""
+
+    weights: str = Field(
+        "",
+        description="File of the network's weights, read when a map is loaded; empty: those that "
+        "it brings along",
+    )
+    references: int = Field(10, ge=1, le=40, description="Keyframes that a query is matched with")
+    cell: float = Field(
+        2.0,
+        gt=0.0,
+        le=64.0,
+        description="Size in pixels of the cells of the query whose points are joined (s): 2 "
+        "indoors, 4 outdoors in the paper",
+    )
+    aggregation: Literal["rays", "confidence"] = Field(
+        "rays",
+        description="How points are joined: rays (by how sure each is across and along its ray), "
+        "or confidence (the paper's mean weighted by confidence)",
+    )
+    least_confidence: float = Field(
+        0.5, ge=0.0, le=1.0, description="Lowest confidence of a point that is used (τ)"
+    )
+    threshold: float = Field(
+        20.0, gt=0.0, le=100.0, description="Largest reprojection error of RANSAC's inliers, pixels"
+    )
+    cache_mb: int = Field(
+        512, ge=0, le=65_536, description="Memory for what was computed of keyframes"
+    )
+
+
 class VerificationConfiguration(Block):
     """Whether a pose is published.
 
@@ -186,6 +218,7 @@ class LocalizerConfiguration(Block):
     reprojection: ReprojectionConfiguration = ReprojectionConfiguration()
     feature_metric: FeatureMetricConfiguration = FeatureMetricConfiguration()
     dsm: DsmConfiguration = DsmConfiguration()
+    deviloc: DevilocConfiguration = DevilocConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 
     @property

@@ -6,6 +6,7 @@ import argparse
 import logging
 import math
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,7 +73,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="make a map although images, poses and depth contradict each other; `map info` then "
         "says so",
     )
-    add("--store-images", action="store_true", help="keep the keyframes' images, for people")
+    add(
+        "--store-images",
+        action="store_true",
+        help="keep the keyframes' images, for people and for the method deviloc",
+    )
+    add_point_options(parser)
     add(
         "--coordinates",
         action="store_true",
@@ -80,6 +86,31 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "need them; needs depth",
     )
     parser.set_defaults(run=run)
+
+
+def add_point_options(parser: argparse.ArgumentParser) -> None:
+    """Adds what makes a map poorer in points, to see what methods do with such maps."""
+    add = parser.add_argument
+    add(
+        "--ignore-depth",
+        action="store_true",
+        help="triangulate points by SIFT although there is depth",
+    )
+    add(
+        "--point-share",
+        type=float,
+        default=1.0,
+        metavar="S",
+        help="keep this share of the points, drawn at random (default: 1, all)",
+    )
+    add(
+        "--point-noise",
+        type=float,
+        default=0.0,
+        metavar="PERCENT",
+        help="move points along their rays at random, with this standard deviation in percent of "
+        "their distance (default: 0)",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -90,6 +121,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
     from dense_reloc_ros.mapping.keyframes import select_keyframes
     from dense_reloc_ros.mapping.map_of_source import describer_for, image_of, make_map
+    from dense_reloc_ros.mapping.poor_points import PoorPoints
     from dense_reloc_ros.scene.map_path import local_path
     from dense_reloc_ros.scene.map_target import claimed
     from dense_reloc_ros.scene.writer import write_to
@@ -102,6 +134,9 @@ def run(arguments: argparse.Namespace) -> int:
             method, arguments.network, find_device(arguments.device), arguments.weights
         )
         source = stack.enter_context(open_source(arguments))
+        if arguments.ignore_depth:
+            source = replace(source, has_depth=False)
+        poor = PoorPoints(arguments.point_share, arguments.point_noise / 100)
         if arguments.coordinates and not source.has_depth:
             raise ConfigurationError("--coordinates needs depth, which this source does not have")
         progress = ProgressBars(stack)
@@ -118,6 +153,7 @@ def run(arguments: argparse.Namespace) -> int:
             arguments.frame_id,
             progress,
             arguments.accept_inconsistent,
+            None if poor == PoorPoints() else poor,
         )
         if arguments.coordinates:
             scene_map = with_coordinates(scene_map, frames, progress=progress)

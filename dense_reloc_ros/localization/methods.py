@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.localization import dense_scene_matching, sift_pnp, sparse_to_dense
+from dense_reloc_ros.localization import (
+    dense_scene_matching,
+    semi_dense,
+    sift_pnp,
+    sparse_to_dense,
+)
 from dense_reloc_ros.localization.method import Method
 
 METHODS: Mapping[str, Method] = MappingProxyType(
@@ -15,6 +20,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         for method in (
             *sparse_to_dense.METHODS,
             *dense_scene_matching.METHODS,
+            *semi_dense.METHODS,
             *sift_pnp.METHODS,
         )
     }

@@ -23,6 +23,7 @@ from dense_reloc_ros.mapping.consistency.judgement import judge_frames
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.local_origin import from_origin, local_origin
+from dense_reloc_ros.mapping.poor_points import PoorPoints, with_poor_points
 from dense_reloc_ros.mapping.readable_frames import readable_frames
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.pose_convention import AS_USUAL, PoseConvention
@@ -136,8 +137,31 @@ def make_map(
     frame_id: str = "map",
     progress: Progress = silent,
     accept_inconsistent: bool = False,
+    poor: PoorPoints | None = None,
 ) -> SceneMap:
     """The map of those `frames` of a source that are its keyframes, calibrated where it can be.
+
+    `poor` takes points away and moves them before the map is calibrated. The rest is that of
+    `uncalibrated_map`.
+
+    Raises:
+        InputError: as `uncalibrated_map`.
+    """
+    scene_map = uncalibrated_map(source, frames, describer, frame_id, progress, accept_inconsistent)
+    if poor is not None:
+        scene_map = with_poor_points(scene_map, poor)
+    return calibrated_map(scene_map, frames, describer, progress)
+
+
+def uncalibrated_map(
+    source: MapSource,
+    frames: Sequence[SourceFrame],
+    describer: KeyframeDescriber,
+    frame_id: str = "map",
+    progress: Progress = silent,
+    accept_inconsistent: bool = False,
+) -> SceneMap:
+    """The map of those `frames` of a source that are its keyframes.
 
     Frames whose image or depth cannot be read are left out. Before anything is described, pairs of
     frames tell whether poses, images and depth belong together (see `consistency`). What they say
@@ -175,7 +199,16 @@ def make_map(
     scene_map = with_information(scene_map, origin=(x, y, z))
     if useless := len(frames) - scene_map.keyframe_count:
         left_out[UNUSABLE] = useless
-    scene_map = with_information(scene_map, verdict=verdict, left_out=left_out)
+    return with_information(scene_map, verdict=verdict, left_out=left_out)
+
+
+def calibrated_map(
+    scene_map: SceneMap,
+    frames: Sequence[SourceFrame],
+    describer: KeyframeDescriber,
+    progress: Progress = silent,
+) -> SceneMap:
+    """A map made of these frames, fitted on its own images where its features are dense."""
     if not isinstance(describer, DenseDescriber):
         return scene_map
     calibration = calibrate(scene_map, image_of(scene_map, frames), describer.extractor, progress)

@@ -39,6 +39,25 @@ def robust_pose(
     return _pose_like(points, pose, information)
 
 
+def refined_pose(
+    T_camera_map: Tensor, pixels: Tensor, points: Tensor, intrinsics: Tensor, scale: float
+) -> Tensor:
+    """The pose (4, 4) near a first one with the least reprojection error, by a Cauchy loss.
+
+    The other arguments are those of `robust_pose`, but for the loss's scale in pixels.
+    """
+    pose, _ = poselib.refine_absolute_pose(
+        pixels.double().cpu().numpy(),
+        points.double().cpu().numpy(),
+        _poselib_pose(T_camera_map),
+        _pinhole(intrinsics),
+        {"loss_type": "CAUCHY", "loss_scale": scale},
+    )
+    refined = torch.eye(4, dtype=T_camera_map.dtype)
+    refined[:3] = torch.from_numpy(pose.Rt).to(refined)
+    return refined.to(T_camera_map.device)
+
+
 def robust_rig_pose(
     pixels: Tensor, points: Tensor, cameras: Cameras, threshold: float
 ) -> Tensor | None:
@@ -56,7 +75,7 @@ def robust_rig_pose(
     pose, information = poselib.estimate_generalized_absolute_pose(
         [pixels[of_camera].double().cpu().numpy() for of_camera in seen],
         [points[of_camera].double().cpu().numpy() for of_camera in seen],
-        [_mounting(T_camera_body) for T_camera_body in cameras.T_camera_body],
+        [_poselib_pose(T_camera_body) for T_camera_body in cameras.T_camera_body],
         [_pinhole(intrinsics) for intrinsics in cameras.intrinsics],
         _options(threshold),
         {},
@@ -79,9 +98,9 @@ def _options(threshold: float) -> dict[str, Any]:
     }
 
 
-def _mounting(T_camera_body: Tensor) -> poselib.CameraPose:
-    """T_camera_body (4, 4) as PoseLib has it."""
-    matrix = T_camera_body.double().cpu().numpy()
+def _poselib_pose(T_camera_other: Tensor) -> poselib.CameraPose:
+    """A pose (4, 4) as PoseLib has it."""
+    matrix = T_camera_other.double().cpu().numpy()
     pose = poselib.CameraPose()
     pose.q = np.roll(to_quaternion(matrix), 1)
     pose.t = matrix[:3, 3]

@@ -10,6 +10,7 @@ from dense_reloc_ros.cli.bench import (
     estimators_command,
     loop_closure_command,
     matching_command,
+    poor_maps_command,
     scenes_command,
     speed_command,
     video_command,
@@ -23,6 +24,7 @@ COMMANDS = (
     speed_command,
     estimators_command,
     dsm_command,
+    poor_maps_command,
     loop_closure_command,
 )
 

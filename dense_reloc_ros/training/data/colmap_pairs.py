@@ -12,6 +12,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
+from dense_reloc_ros.bounded_memory import BoundedMemory
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray, Mask, RgbImage
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
@@ -21,7 +22,6 @@ from dense_reloc_ros.mapping.sources.colmap import read_colmap
 from dense_reloc_ros.mapping.sources.known_points import KnownPoints
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.parameter_blocks import Block
-from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.crops import random_crop
 from dense_reloc_ros.training.data.view_pairs import (
     FEWEST_VISIBLE,

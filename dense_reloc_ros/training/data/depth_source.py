@@ -10,11 +10,11 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
+from dense_reloc_ros.bounded_memory import BoundedMemory
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.images.photometric import PhotometricConfiguration, RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.parameter_blocks import Block
-from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.depth_frames import (
     DepthFrame,
     DepthViews,

@@ -8,11 +8,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from dense_reloc_ros.bounded_memory import BoundedMemory
 from dense_reloc_ros.errors import ConfigurationError, InputError
 from dense_reloc_ros.geometry.arrays import RgbImage
 from dense_reloc_ros.images.image_file import read_rgb
 from dense_reloc_ros.rendering.photographs import photograph
-from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
 LONGEST_SIDE = 1600

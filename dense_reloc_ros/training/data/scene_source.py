@@ -11,12 +11,12 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from pydantic import Field
 
+from dense_reloc_ros.bounded_memory import BoundedMemory
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.arrays import DepthImage
 from dense_reloc_ros.images.photometric import RandomCamera
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
-from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
 from dense_reloc_ros.training.data.crops import Crop, random_crop
 from dense_reloc_ros.training.data.depth_frames import DepthFrame, load_depth_frame
 from dense_reloc_ros.training.data.depth_source import DepthDataConfiguration, Recording

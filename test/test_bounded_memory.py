@@ -1,6 +1,6 @@
 import numpy as np
 
-from dense_reloc_ros.training.data.bounded_memory import BoundedMemory
+from dense_reloc_ros.bounded_memory import BoundedMemory
 
 HALF_MEGABYTE = 2**19
 
