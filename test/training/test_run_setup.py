@@ -11,10 +11,12 @@ from training.data.clean_pairs import small_room
 from training.scenes import small_scenes
 
 from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
+from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.features.s2dhm import S2dhm
 from dense_reloc_ros.training import run_setup
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.data import rooms
+from dense_reloc_ros.training.data.sources import RoomDepthsConfiguration
 from dense_reloc_ros.training.data.warps import WarpsConfiguration
 from dense_reloc_ros.training.logs import TrainingLog
 from dense_reloc_ros.training.optimization import ConstantSchedule, OptimizerConfiguration
@@ -32,10 +34,9 @@ FOLDER = Path(__file__).parents[2] / "config/training"
 CPU = torch.device("cpu")
 
 
-FEATURES, SCENES = (
-    sorted(path.stem for path in FOLDER.glob("*.yaml") if path.stem.startswith("dsm") == is_dsm)
-    for is_dsm in (False, True)
-)
+NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+SCENES = [name for name in NAMES if name.startswith("dsm")]
+FEATURES = [name for name in NAMES if name not in (*SCENES, "deviloc")]
 
 
 def small(name: str, **changes) -> TrainingConfiguration:
@@ -67,6 +68,15 @@ def test_configurations_of_features_that_ship_train(name, tmp_path, monkeypatch)
 @pytest.mark.parametrize("name", SCENES)
 def test_configurations_of_scene_matchers_that_ship_train(name, tmp_path, scenes):
     assert_trains(small(name, data=scenes, batch_size=2, accumulation=1), tmp_path)
+
+
+def test_point_inference_trains_and_remembers_its_features(tmp_path, scenes):
+    few = {"rooms": 1, "frames": 8, "width": 160, "height": 128}
+    source = RoomDepthsConfiguration(cache=tmp_path / "depths", **few)
+    configuration = small("deviloc", data=(WeightedData(source=source),), points=32)
+    assert_trains(configuration, tmp_path)
+    network = create_trainer(configuration, Checkpoints(tmp_path), CPU).network
+    assert network.knows(create_extractor("compact", CPU).signature)
 
 
 @pytest.fixture
@@ -127,9 +137,9 @@ def test_scene_matchers_validate_how_well_they_localize(tmp_path, scenes):
     assert not any(math.isnan(value) for value in metrics.values())
 
 
-@pytest.mark.parametrize("name", ["compact", "dsm_compact"])
-def test_data_of_the_other_kind_is_refused(name):
-    other = {"compact": "dsm_compact", "dsm_compact": "compact"}[name]
+@pytest.mark.parametrize("name", ["compact", "dsm_compact", "deviloc"])
+def test_data_of_another_kind_is_refused(name):
+    other = {"compact": "dsm_compact", "dsm_compact": "deviloc", "deviloc": "compact"}[name]
     values = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     data = yaml.safe_load((FOLDER / f"{other}.yaml").read_text())["data"]
     with pytest.raises(ValueError, match="room_scenes"):
