@@ -2,6 +2,7 @@
 
 An open map is one revision, whatever happens to its folder: its file of tensors stays open, what is
 small is in memory, and so are the encoded images of maps for DSM, which needs them while it runs.
+Other maps' images are read when they are used, and not any more once another map took their place.
 """
 
 from __future__ import annotations
@@ -85,10 +86,14 @@ def _load(path: Path, verify_content: bool) -> SceneMap:
         scene_map = replace(scene_map, coordinates=read_coordinates(path, scene_map))
         encoded = _encoded_images(path, scene_map.keyframe_count)
     if (path / IMAGE_FOLDER).is_dir():
-        scene_map = replace(
-            scene_map,
-            images=lambda keyframe: _image(path, scene_map, keyframe, encoded.get(keyframe)),
-        )
+        folder = _identity(path)
+
+        def image(keyframe: int) -> NDArray[np.uint8]:
+            if not encoded and _identity(path) != folder:
+                raise MapError(f"{path}: was replaced while the map was open; load the map again")
+            return _image(path, scene_map, keyframe, encoded.get(keyframe))
+
+        scene_map = replace(scene_map, images=image)
     return scene_map
 
 

@@ -176,3 +176,29 @@ def test_points_are_exported_in_the_colours_of_the_images(folder, capsys):
     count = len(load_map(folder.parent / "map").points)
     assert f"{ply}: {count} points" in capsys.readouterr().out
     assert ply.read_bytes().startswith(b"ply\nformat binary_little_endian 1.0\nelement vertex")
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_points_can_be_taken_away_and_moved(folder):
+    assert build(folder) == 0
+    whole = load_map(folder.parent / "map")
+    assert build(folder, "--point-share", "0.2", "--point-noise", "5") == 0
+    poor = load_map(folder.parent / "map", verify_content=True)
+    assert len(poor.points) == pytest.approx(0.2 * len(whole.points), rel=0.5)
+    assert "20 % of the points with 5 % noise" in poor.information.source
+    # The wall is in a distance of 2 m, and 5 % of that is 0.1 m.
+    assert float(poor.points[:, 2].std()) == pytest.approx(0.1, rel=0.4)
+
+
+def test_depth_can_be_ignored(folder, capsys):
+    assert build(folder, "--device", "cpu", "--ignore-depth", "--coordinates") == 2
+    assert "--coordinates needs depth" in error_line(capsys.readouterr().err)
+    assert build(folder, "--device", "cpu", "--ignore-depth") == 0
+    scene_map = load_map(folder.parent / "map")
+    assert (scene_map.points[:, 2] - 2.0).abs().median() < 0.05
+
+
+@pytest.mark.usefixtures("pixel_describer")
+def test_shares_of_points_that_make_no_sense_are_refused(folder, capsys):
+    assert build(folder, "--point-share", "0") == 2
+    assert "a map cannot keep the share 0 of its points" in error_line(capsys.readouterr().err)

@@ -180,3 +180,14 @@ def test_an_invalid_map_is_never_written(tmp_path, scene_map):
     with pytest.raises(MapError, match="'points' has values that are not finite"):
         write_map(tmp_path / "map", replace(scene_map, points=points))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_images_are_not_those_of_a_map_that_took_the_place_of_the_open_one(tmp_path, scene_map):
+    """Methods that need images while they run have a map with coordinates, or say so."""
+    path = tmp_path / "map"
+    write_map(path, scene_map, lambda keyframe: np.full((48, 64, 3), 10, np.uint8))
+    images = load_map(path).images
+    assert images(0).max() < 15
+    write_map(path, scene_map, lambda keyframe: np.full((48, 64, 3), 200, np.uint8))
+    with pytest.raises(MapError, match="was replaced while the map was open; load the map again"):
+        images(0)
