@@ -189,7 +189,9 @@ class DevilocLocalizer(Localizer):
         pixels, in_camera = project(found.T_camera_map[None], points, intrinsics)
         distances, nearest = torch.cdist(pixels[0].nan_to_num(torch.inf), found.pixels).min(1)
         gaps = (points - found.points[nearest]).norm(dim=-1)
-        agrees = (distances <= BESIDE_PIXELS) & (gaps <= AGREEMENT * in_camera[0, :, 2])
+        limits = pixels.new_tensor([camera.width - 1, camera.height - 1])
+        agrees = ((pixels[0] >= 0) & (pixels[0] <= limits)).all(-1)
+        agrees &= (distances <= BESIDE_PIXELS) & (gaps <= AGREEMENT * in_camera[0, :, 2])
         supporting: Tensor = indices[agrees]
         return supporting
 

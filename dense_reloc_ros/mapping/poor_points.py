@@ -37,7 +37,7 @@ class PoorPoints:
 def with_poor_points(scene_map: SceneMap, poor: PoorPoints) -> SceneMap:
     """A map that was just built, with a random share of its points, each moved along a ray.
 
-    Every keyframe keeps a point at least. The map is not calibrated any more.
+    Every keyframe keeps a point at least. A calibration stays that of the map with all points.
     """
     rng = np.random.default_rng(poor.seed)
     kept = torch.from_numpy(rng.random(len(scene_map.points)) < poor.share)

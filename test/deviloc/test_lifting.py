@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from dense_reloc_ros.deviloc.lifting import (
+    DOUBT,
     GROUP,
     MATCH_PIXELS,
     Reference,
@@ -77,4 +78,5 @@ def test_points_lie_on_the_rays_of_the_reference():
     np.testing.assert_allclose(lifted.centres.numpy(), np.tile([1.0, -2.0, 3.0], (50, 1)))
     np.testing.assert_allclose(lifted.pixels.numpy(), pixels.flip(1).numpy())
     np.testing.assert_allclose(lifted.angles.numpy(), MATCH_PIXELS / math.sqrt(250 * 260))
-    np.testing.assert_allclose(lifted.deviations.numpy(), math.sqrt(2) * (0.01 + x**2), rtol=1e-4)
+    expected = DOUBT * math.sqrt(2) * (0.01 + x**2)
+    np.testing.assert_allclose(lifted.deviations.numpy(), expected, rtol=1e-4)

@@ -59,11 +59,13 @@ def poor_maps(
     methods: Sequence[Method],
     kinds: Sequence[str],
     device: torch.device,
+    calibrate_once: bool = False,
     progress: Progress = silent,
 ) -> Iterator[tuple[str, dict[MapKind, SceneMap]]]:
     """The maps of a source with depth by each kind of points, one for each kind of method.
 
-    Each is calibrated on its own images as every map is. They hold their images in memory.
+    Each is calibrated on its own images as every map is, or, with `calibrate_once`, as the map with
+    all points, which saves time. They hold their images in memory.
 
     Raises:
         InputError: a source without depth, or frames that cannot be used.
@@ -83,10 +85,12 @@ def poor_maps(
                 if kind.triangulated and source.has_depth:
                     source = replace(source, points=triangulate(frames, progress))
                 whole = replace(source, has_depth=not kind.triangulated)
-                built[kind.triangulated, method_kind] = uncalibrated_map(
-                    whole, frames, describer, progress=progress
-                )
-            poorer = with_poor_points(built[kind.triangulated, method_kind], kind.poor)
-            made = calibrated_map(poorer, frames, describer, progress)
+                made = uncalibrated_map(whole, frames, describer, progress=progress)
+                if calibrate_once:
+                    made = calibrated_map(made, frames, describer, progress)
+                built[kind.triangulated, method_kind] = made
+            made = with_poor_points(built[kind.triangulated, method_kind], kind.poor)
+            if not calibrate_once:
+                made = calibrated_map(made, frames, describer, progress)
             maps[method_kind] = replace(made, images=image_of(made, frames))
         yield name, maps

@@ -107,12 +107,26 @@ def best_poses(localizer: Localizer) -> Trial:
     """Each image by itself; the best pose counts as published, whatever its score is."""
 
     def localize(image: RgbImage, frame: SourceFrame) -> Iterator[Localization]:
-        localization = localizer.localize(image, frame.camera)
-        if localization.status is Status.REJECTED and localization.estimate is not None:
-            localization = replace(localization, status=Status.LOCALIZED, reason="")
-        yield localization
+        yield _as_if_believed(localizer.localize(image, frame.camera))
 
     return Trial((BEST_POSE,), localize)
+
+
+def published_and_best_poses(localizer: Localizer) -> Trial:
+    """Each image by itself, as it is published, and its best pose whether it is or not."""
+
+    def localize(image: RgbImage, frame: SourceFrame) -> Iterator[Localization]:
+        localization = localizer.localize(image, frame.camera)
+        yield localization
+        yield _as_if_believed(localization)
+
+    return Trial((SINGLE, BEST_POSE), localize)
+
+
+def _as_if_believed(localization: Localization) -> Localization:
+    if localization.status is Status.REJECTED and localization.estimate is not None:
+        return replace(localization, status=Status.LOCALIZED, reason="")
+    return localization
 
 
 def with_fusion(configuration: TemporalConfiguration) -> StartTrial:

@@ -41,8 +41,11 @@ def test_methods_are_compared_on_maps_with_fewer_points(scene, tmp_path, capsys)
     assert main([*command, "--points", "all", "5%"]) == 0
     results = json.loads((tmp_path / "poor_maps.json").read_text())
     methods = ["deviloc", "nre_feature_pnp", "sift_pnp"]
-    assert [(r["map"], r["method"]) for r in results] == [
-        (points, method) for points in ("all", "5%") for method in methods
+    assert [(r["map"], r["method"], r["way"]) for r in results] == [
+        (points, method, way)
+        for points in ("all", "5%")
+        for method in methods
+        for way in ("single", "best pose")
     ]
     assert all(r["frames"] == 2 for r in results)
     for result in results:
