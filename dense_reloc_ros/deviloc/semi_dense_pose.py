@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import poselib
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.deviloc.point_aggregation import AggregatedPoints
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.pose.reprojection import (
-    pinhole_of_poselib,
-    reprojection_covariance,
-    robust_pose,
-)
+from dense_reloc_ros.pose.lo_ransac import refined_pose, robust_pose
+from dense_reloc_ros.pose.reprojection import reprojection_covariance
 
 REFINEMENT_PIXELS = 3.0
 """Scale of the Cauchy loss of the refinement, which RANSAC's wide threshold is too coarse for."""
@@ -70,7 +66,7 @@ def find_pose(
     T_camera_map = robust_pose(pixels, points, intrinsics, threshold)
     if T_camera_map is None:
         return None
-    T_camera_map = refined(T_camera_map, pixels, points, intrinsics)
+    T_camera_map = refined_pose(T_camera_map, pixels, points, intrinsics, REFINEMENT_PIXELS)
     projected, _ = project(T_camera_map[None], points, intrinsics)
     near = (projected[0] - pixels).norm(dim=-1).nan_to_num(torch.inf) <= NEAR_PIXELS
     if int(near.sum()) < FEWEST:
@@ -82,19 +78,3 @@ def find_pose(
         points[near],
         float(near.double().mean()),
     )
-
-
-def refined(T_camera_map: Tensor, pixels: Tensor, points: Tensor, intrinsics: Tensor) -> Tensor:
-    """The pose (4, 4) with the least robust reprojection error near a first one."""
-    start = poselib.CameraPose()
-    start.R, start.t = T_camera_map[:3, :3].numpy(), T_camera_map[:3, 3].numpy()
-    pose, _ = poselib.refine_absolute_pose(
-        pixels.double().numpy(),
-        points.double().numpy(),
-        start,
-        pinhole_of_poselib(intrinsics),
-        {"loss_type": "CAUCHY", "loss_scale": REFINEMENT_PIXELS},
-    )
-    result = torch.eye(4, dtype=torch.float64)
-    result[:3] = torch.from_numpy(pose.Rt)
-    return result
