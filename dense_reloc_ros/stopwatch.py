@@ -25,7 +25,7 @@ class Stopwatch:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Times what happens inside the `with` block.
+        """Times what happens inside the `with` block, which profilers show by the name.
 
         Raises:
             TimeLimitError: the time is over; says how long that was.
@@ -37,7 +37,8 @@ class Stopwatch:
                 "max_frame_seconds"
             )
         try:
-            yield
+            with torch.profiler.record_function(name):
+                yield
         finally:
             if self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)

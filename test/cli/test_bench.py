@@ -135,6 +135,17 @@ def test_speed(folder, capsys):
     assert f"{result['map_mb_per_keyframe']:.2f} MB" in shown
 
 
+def test_operations(folder, capsys):
+    (result,) = results(folder, "operations", "--methods", "re")
+    assert (result["method"], len(result["frames"])) == ("re", 4)
+    frame = result["frames"][0]
+    assert {"features", "retrieval", "matching", "pose"} <= frame["stages"].keys()
+    assert all(
+        stage["operations"] > 0 for name, stage in frame["stages"].items() if name != "undistort"
+    )
+    assert "all frames" in capsys.readouterr().out
+
+
 def test_a_ground_truth_file_replaces_the_poses_beside_the_images(folder, tmp_path):
     lines = [f"{k / 30:.9f} 50 0 0 0 0 0 1" for k in range(4)]
     (tmp_path / "truth.tum").write_text("\n".join(lines))
