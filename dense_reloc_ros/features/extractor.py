@@ -54,6 +54,17 @@ class FeatureLevel:
             return torch.tensor([width, height], device=self.values.device)
         return self.sizes[image]
 
+    def sizes_of_all(self, image: Tensor | None) -> Tensor:
+        """Columns and rows (B, 2) int64 of all images; of the first one where none is given."""
+        if image is not None and self.sizes is not None:
+            return self.sizes
+        return self.size()[None].expand(1 if image is None else len(self.values), 2)
+
+    def channels_last(self, image: Tensor | None) -> Tensor:
+        """The values (B, h, w, C) of all images; of the first one where none is given."""
+        values = self.values[:1] if image is None else self.values
+        return values.permute(0, 2, 3, 1)
+
     def pixels_to_cells(self, pixels: Tensor) -> Tensor:
         """Pixel coordinates (..., 2) as fractional cell coordinates (column, row) of this level."""
         return (pixels - self.offset) / self.stride

@@ -87,3 +87,12 @@ Cameras = Tensor | PointCameras
 def cameras_of(points: Tensor, cameras: Cameras) -> Cameras:
     """The cameras of some of the points (indices or mask)."""
     return cameras.select(points) if isinstance(cameras, PointCameras) else cameras
+
+
+def cameras_by_point(cameras: Cameras, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Intrinsics (C, 4), T_camera_body (C, 4, 4), and each point's camera, (M,) int64."""
+    several = cameras if isinstance(cameras, PointCameras) else PointCameras.single(cameras)
+    index = several.index
+    if index is None:
+        index = torch.zeros(len(points), dtype=torch.int64, device=points.device)
+    return several.intrinsics, several.T_camera_body, index

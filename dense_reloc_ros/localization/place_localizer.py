@@ -151,7 +151,7 @@ class PlaceLocalizer(Localizer):
             found.T_camera_map,
             problem.points[found.points],
             problem.intrinsics,
-            found.fine_maps.sparse(),
+            found.fine_maps,
             self.configuration.nre.last_sigma,
         )
         T_camera_map = found.T_camera_map.double().cpu().numpy()

@@ -22,6 +22,16 @@ class Windows:
     origins: Tensor
 
 
+def window_origins(level: FeatureLevel, centres: Tensor, size: int) -> Tensor:
+    """The first cells (M, 2) int64, column and row, of windows around pixels (M, 2).
+
+    Where a pixel is nan the window is outside of the image.
+    """
+    furthest = 4.0 * sum(level.values.shape[-2:])
+    cells = level.pixels_to_cells(centres).nan_to_num(-4.0 * size)
+    return cells.clamp(-4.0 * size, furthest).round().long() - size // 2
+
+
 def local_log_maps(
     descriptors: Tensor,
     level: FeatureLevel,
@@ -40,8 +50,7 @@ def local_log_maps(
     channels, height, width = level.values.shape[1:]
     values = level.values[:1] if image is None else level.values
     features = values.permute(0, 2, 3, 1).reshape(-1, channels)
-    origins = level.pixels_to_cells(centres).nan_to_num(-4.0 * size)
-    origins = origins.clamp(-4.0 * size, 4.0 * (height + width)).round().long() - size // 2
+    origins = window_origins(level, centres, size)
     steps = torch.arange(size, device=features.device)
     columns, rows = origins[:, :1] + steps, origins[:, 1:] + steps
     column_count, row_count = level.size(image)[..., None].unbind(-2)

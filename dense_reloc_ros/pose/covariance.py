@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.rig import Cameras
-from dense_reloc_ros.pose.gnc import smoothed_cost
-from dense_reloc_ros.pose.loss_maps import SparseLossMaps
+from dense_reloc_ros.pose.gnc import smoothed_hessian
+from dense_reloc_ros.pose.loss_maps import LossMaps
 
 CORRELATION = 10.0
 """What the variance of one frame's pose is larger by than if all points erred independently, where
@@ -19,7 +19,7 @@ LEAST_SPREAD = 1 / 48
 
 
 def pose_covariance(
-    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: SparseLossMaps, sigma: float
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: LossMaps, sigma: float
 ) -> Tensor:
     """Covariance (6, 6) of T_map_camera at a pose T_camera_map (4, 4), float64.
 
@@ -28,13 +28,8 @@ def pose_covariance(
     observations with a deviation of σ cells. Neighbours err alike, and so do the points of a map:
     `inflation` says by how much that makes it larger.
     """
-    double = SparseLossMaps(
-        maps.point, maps.pixels.double(), maps.gains.double(), maps.point_count, maps.stride
-    )
-    problem = smoothed_cost(
-        T_camera_map[None].double(), points.double(), intrinsics.double(), double, sigma
-    )
-    information = problem.hessian[0] * (2 * math.pi * sigma**2)
+    hessian = smoothed_hessian(T_camera_map, points, intrinsics, maps, sigma)
+    information = hessian * (2 * math.pi * sigma**2)
     weakest = 1e-12 * information.diagonal().amax().clamp(min=1e-6)
     identity = torch.eye(6, dtype=information.dtype, device=information.device)
     covariance = torch.linalg.inv(information + weakest * identity)

@@ -11,7 +11,8 @@ from torch import Tensor
 from dense_reloc_ros.configuration import FeatureMetricConfiguration
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
-from dense_reloc_ros.geometry.rig import Cameras, cameras_of
+from dense_reloc_ros.geometry.rig import Cameras, cameras_by_point, cameras_of
+from dense_reloc_ros.pose.compiled_feature_metric import align_features
 from dense_reloc_ros.pose.feature_gradients import FeatureGradients, FeatureSamples
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
@@ -71,6 +72,39 @@ def refine(
         configuration: loss, kernel of the gradient, and how many steps.
         images: (M,) of a rig, in which of them each point is.
     """
+    if T_camera_map.device.type == "cpu":
+        return align_features(
+            T_camera_map,
+            points,
+            *cameras_by_point(intrinsics, points),
+            descriptors,
+            level.channels_last(images).to(descriptors),
+            level.sizes_of_all(images),
+            level.stride,
+            level.offset,
+            configuration.gradient,
+            configuration.loss,
+            configuration.scale,
+            UNRELATED,
+            configuration.iterations,
+            configuration.damping,
+            TOLERANCE,
+        )
+    return refine_by_tensors(
+        T_camera_map, points, intrinsics, descriptors, level, configuration, images
+    )
+
+
+def refine_by_tensors(
+    T_camera_map: Tensor,
+    points: Tensor,
+    intrinsics: Cameras,
+    descriptors: Tensor,
+    level: FeatureLevel,
+    configuration: FeatureMetricConfiguration,
+    images: Tensor | None = None,
+) -> Tensor:
+    """`refine` on any device, by tensors alone."""
     cost = partial(
         feature_metric_cost,
         points=points,

@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureLevel
-from dense_reloc_ros.matching.windows import Windows
+from dense_reloc_ros.matching.windows import Windows, local_log_maps, window_origins
+from dense_reloc_ros.pose.compiled_fine_maps import window_gains
 from dense_reloc_ros.pose.loss_maps import LossMaps, category_count, loss_maps
 
 SMALLEST_MASS = 1e-30
+
+
+def fine_maps_around(
+    centres: Tensor,
+    size: int,
+    descriptors: Tensor,
+    level: FeatureLevel,
+    temperature: float,
+    log_coarse: Tensor,
+    coarse_level: FeatureLevel,
+    image: Tensor | None = None,
+) -> LossMaps:
+    """Loss maps of fine descriptors (M, C) in windows of `size` cells around pixels (M, 2).
+
+    `image` (M,) tells in which of the level's images each is; None: all in the first.
+    """
+    if level.values.device.type != "cpu":
+        windows = local_log_maps(descriptors, level, centres, size, temperature, image=image)
+        return fine_loss_maps(windows, level, log_coarse, coarse_level, image)
+    sizes = level.sizes_of_all(image)
+    origins = window_origins(level, centres, size)
+    gains = window_gains(
+        level.channels_last(image).to(log_coarse),
+        sizes,
+        torch.zeros(len(origins), dtype=torch.int64) if image is None else image,
+        descriptors.to(log_coarse),
+        origins,
+        size,
+        temperature,
+        level.stride,
+        level.offset,
+        log_coarse,
+        coarse_level.stride,
+        coarse_level.offset,
+        SMALLEST_MASS,
+    )
+    outlier_loss = math.log(1 + int(sizes.prod(-1).max()))
+    return LossMaps(gains, origins.to(gains), level.stride, level.offset, outlier_loss)
 
 
 def fine_loss_maps(

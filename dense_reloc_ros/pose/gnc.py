@@ -9,15 +9,18 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
-from dense_reloc_ros.geometry.rig import Cameras
+from dense_reloc_ros.geometry.rig import Cameras, cameras_by_point
+from dense_reloc_ros.pose.compiled_gnc import (
+    LEAST_CURVATURE,
+    hessian_on_windows,
+    refine_on_windows,
+)
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize
-from dense_reloc_ros.pose.loss_maps import SparseLossMaps
+from dense_reloc_ros.pose.loss_maps import LossMaps, SparseLossMaps
 
 DAMPING = 1e-3
 REACH = 4.0
 """Distance in σ beyond which a cell's kernel (below 0.04 % of its peak) is left out."""
-LEAST_CURVATURE = 0.1
-"""Of a point's cost, as a share of the curvature that a single cell right below it would give."""
 
 
 def sigma_schedule(first: float, last: float, steps: int) -> list[float]:
@@ -50,6 +53,26 @@ def smoothed_cost(
         gradient=-(moment.flatten(1)[:, None] @ rows)[:, 0],
         hessian=rows.mT @ (curvature @ jacobian).flatten(1, 2),
     )
+
+
+def smoothed_hessian(
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: LossMaps, sigma: float
+) -> Tensor:
+    """The Hessian (6, 6) of `smoothed_cost` at one pose (4, 4), float64."""
+    if T_camera_map.device.type == "cpu":
+        return hessian_on_windows(
+            T_camera_map,
+            points,
+            *cameras_by_point(intrinsics, points),
+            maps.gains,
+            maps.origins,
+            maps.stride,
+            maps.offset,
+            sigma,
+        )
+    cells, cameras = maps.double().sparse(), intrinsics.double()
+    poses = T_camera_map[None].double()
+    return smoothed_cost(poses, points.double(), cameras, cells, sigma).hessian[0]
 
 
 def _cell_moments(pixels: Tensor, maps: SparseLossMaps, sigma: float) -> Tensor:
@@ -92,17 +115,49 @@ def refine(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Cameras,
-    maps: SparseLossMaps,
+    maps: LossMaps,
     sigmas: list[float],
     iterations: int,
     tolerance: float = 1e-3,
+    least_share: float = 0.0,
 ) -> Tensor:
     """Poses (B, 4, 4) at the end of the sequence of smoothed problems.
 
-    Each problem is minimized by Newton's method with Levenberg's damping on SE(3), at most
+    Cells that gain no more than `least_share` of the most that a map can gain take no part. Each
+    problem is minimized by Newton's method with Levenberg's damping on SE(3), at most
     `iterations` steps. It ends when no pose lowers its cost by more than the share `tolerance`, the
     relative decrease criterion of Zach and Bourmaud (ECCV 2018).
     """
+    if T_camera_map.device.type == "cpu":
+        return refine_on_windows(
+            T_camera_map,
+            points,
+            *cameras_by_point(intrinsics, points),
+            maps.gains,
+            maps.origins,
+            maps.stride,
+            maps.offset,
+            least_share * maps.outlier_loss,
+            sigmas,
+            REACH,
+            iterations,
+            DAMPING,
+            tolerance,
+        )
+    cells = maps.sparse(least_share)
+    return refine_on_cells(T_camera_map, points, intrinsics, cells, sigmas, iterations, tolerance)
+
+
+def refine_on_cells(
+    T_camera_map: Tensor,
+    points: Tensor,
+    intrinsics: Cameras,
+    maps: SparseLossMaps,
+    sigmas: list[float],
+    iterations: int,
+    tolerance: float,
+) -> Tensor:
+    """`refine` on any device, by tensors alone."""
     poses = T_camera_map
     for sigma in sigmas:
         # Cells further away than this weigh nothing, and moving there would take many steps.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -94,6 +94,10 @@ class LossMaps:
             self.gains[points], self.origins[points], self.stride, self.offset, self.outlier_loss
         )
 
+    def double(self) -> LossMaps:
+        """The same in double precision."""
+        return replace(self, gains=self.gains.double(), origins=self.origins.double())
+
     def sparse(self, least_share: float = 0.0) -> SparseLossMaps:
         """Only the cells that gain more than a share of the most that a map can gain."""
         kept = self.gains > least_share * self.outlier_loss
@@ -169,13 +173,11 @@ def loss_maps(
     return LossMaps(gains, origins, stride, offset, outlier_loss)
 
 
-def one_hot_loss_maps(pixels: Tensor, category_count: int, stride: int) -> SparseLossMaps:
-    """Loss maps of 2D-3D correspondences (M, 2): RE as a special case of NRE (thesis eq. 4.11)."""
+def one_hot_loss_maps(pixels: Tensor, category_count: int, stride: int) -> LossMaps:
+    """Loss maps of 2D-3D correspondences (M, 2): RE as a special case of NRE (thesis eq. 4.11).
+
+    Each is a single cell, wherever its pixel is.
+    """
     gain = math.log(category_count)
-    return SparseLossMaps(
-        point=torch.arange(pixels.shape[0], device=pixels.device),
-        pixels=pixels,
-        gains=torch.full_like(pixels[:, 0], gain),
-        point_count=pixels.shape[0],
-        stride=stride,
-    )
+    gains = pixels.new_full((len(pixels), 1, 1), gain)
+    return LossMaps(gains, pixels / stride, stride, 0.0, gain)

@@ -184,10 +184,11 @@ def refine_coarse(
         starts,
         problem.points,
         problem.intrinsics,
-        maps.sparse(LEAST_GAIN),
+        maps,
         sigmas,
         configuration.iterations,
         COARSE_TOLERANCE,
+        LEAST_GAIN,
     )
     costs = score(maps, problem.points, problem.intrinsics, refined)
     distance = SAME * _points_distance(problem, refined)
@@ -219,9 +220,10 @@ def refine_fine(
             pose[None],
             points,
             cameras,
-            maps.sparse(LEAST_GAIN),
+            maps,
             sigmas,
             configuration.iterations,
+            least_share=LEAST_GAIN,
         )
         gain = -score(maps, points, cameras, refined) + maps.truncated_cost
         found.append((float(gain), FoundPose(refined[0], start.points, maps)))

@@ -11,8 +11,7 @@ from torch import Tensor
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import Cameras, PointCameras, cameras_of
-from dense_reloc_ros.matching.windows import local_log_maps
-from dense_reloc_ros.pose.fine_maps import fine_loss_maps
+from dense_reloc_ros.pose.fine_maps import fine_maps_around
 from dense_reloc_ros.pose.loss_maps import LossMaps, category_count, loss_maps
 
 
@@ -52,16 +51,15 @@ class PoseProblem:
 
     def fine_maps(self, centres: Tensor, size: int) -> LossMaps:
         """High-resolution loss maps in windows of `size` cells around pixels (M, 2)."""
-        windows = local_log_maps(
-            self.fine_descriptors,
-            self.fine_level,
+        return fine_maps_around(
             centres,
             size,
+            self.fine_descriptors,
+            self.fine_level,
             self.fine_temperature,
-            image=self.images,
-        )
-        return fine_loss_maps(
-            windows, self.fine_level, self.log_coarse, self.coarse_level, self.images
+            self.log_coarse,
+            self.coarse_level,
+            self.images,
         )
 
     def select(self, points: Tensor) -> PoseProblem:

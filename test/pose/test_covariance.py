@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from pose.synthetic import INTRINSICS, View, random_view
@@ -11,21 +13,16 @@ from scipy.spatial.transform import Rotation
 from dense_reloc_ros.geometry.se3 import inverse, rigid
 from dense_reloc_ros.pose.covariance import pose_covariance, to_map_axes
 from dense_reloc_ros.pose.gnc import refine
-from dense_reloc_ros.pose.loss_maps import SparseLossMaps
+from dense_reloc_ros.pose.loss_maps import LossMaps
 
 STRIDE, GAIN, SIGMA = 4, 5.0, 0.8
 
 
-def single_cells(view: View, noise: float = 0.0, seed: int = 0) -> SparseLossMaps:
+def single_cells(view: View, noise: float = 0.0, seed: int = 0) -> LossMaps:
     """Maps with one cell each, off by noise in pixels."""
     shift = torch.randn(view.pixels.shape, generator=torch.Generator().manual_seed(seed))
-    return SparseLossMaps(
-        point=torch.arange(len(view.points)),
-        pixels=view.pixels + noise * shift,
-        gains=torch.full((len(view.points),), GAIN, dtype=view.pixels.dtype),
-        point_count=len(view.points),
-        stride=STRIDE,
-    )
+    gains = torch.full((len(view.points), 1, 1), GAIN)
+    return LossMaps(gains, (view.pixels + noise * shift) / STRIDE, STRIDE, 0.0, GAIN)
 
 
 def map_axes_error(T_camera_map: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -64,7 +61,7 @@ def test_poses_scatter_as_the_covariance_says_up_to_its_known_factor():
 def test_gains_count_as_observations():
     view = random_view(30, 1)
     maps = single_cells(view)
-    twice = SparseLossMaps(maps.point, maps.pixels, 2 * maps.gains, maps.point_count, STRIDE)
+    twice = replace(maps, gains=2 * maps.gains)
     one = pose_covariance(view.T_camera_map, view.points, INTRINSICS, maps, SIGMA)
     two = pose_covariance(view.T_camera_map, view.points, INTRINSICS, twice, SIGMA)
     assert one.dtype == torch.float64
@@ -76,7 +73,7 @@ def test_gains_count_as_observations():
 def test_nothing_seen_is_very_unsure_but_finite():
     view = random_view(10, 2)
     maps = single_cells(view)
-    nothing = SparseLossMaps(maps.point[:0], maps.pixels[:0], maps.gains[:0], 10, STRIDE)
+    nothing = replace(maps, gains=0 * maps.gains)
     covariance = pose_covariance(view.T_camera_map, view.points, INTRINSICS, nothing, SIGMA)
     assert torch.isfinite(covariance).all()
     assert (covariance.diagonal() > 1e6).all()

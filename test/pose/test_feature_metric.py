@@ -27,7 +27,12 @@ from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import exp
 from dense_reloc_ros.pose.feature_gradients import FeatureGradients
-from dense_reloc_ros.pose.feature_metric import feature_metric_cost, refine, refine_by_features
+from dense_reloc_ros.pose.feature_metric import (
+    feature_metric_cost,
+    refine,
+    refine_by_features,
+    refine_by_tensors,
+)
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel
 from dense_reloc_ros.pose.problem import fine_maps_of
 from dense_reloc_ros.pose.robust_losses import ROBUST_LOSSES
@@ -206,6 +211,24 @@ def test_points_gain_nothing_by_leaving_the_image():
     assert unseen.cost[0] == pytest.approx(2.0 * 40)
     assert not unseen.gradient.any()
     assert not unseen.hessian.any()
+
+
+@pytest.mark.parametrize("loss", ["squared", "huber", "cauchy", "geman_mcclure"])
+@pytest.mark.parametrize("gradient", ["central", "sobel", "sobel_normalized"])
+def test_the_compiled_refinement_is_that_of_tensors(loss, gradient):
+    """A part of the points match a wrong place, and some lie outside of the image."""
+    view = random_view(80, 11)
+    level = code_level(4, SMOOTH)
+    pixels = torch.where(torch.arange(80)[:, None] < 60, view.pixels, random_pixels(80, 12))
+    descriptors = level.sample(pixels)
+    start = view.moved(0.02, 0.3)
+    points = torch.cat([view.points, view.points[:5] + torch.tensor([30.0, 0.0, 0.0])])
+    descriptors = torch.cat([descriptors, descriptors[:5]])
+    options = FeatureMetricConfiguration(loss=loss, gradient=gradient, iterations=3)
+    problem = (start[None], points, INTRINSICS, descriptors, level, options)
+    compiled, by_tensors = refine(*problem), refine_by_tensors(*problem)
+    assert (compiled - start).abs().max() > 1e-3
+    torch.testing.assert_close(compiled, by_tensors, atol=1e-4, rtol=0)
 
 
 def test_without_any_point_poses_stay():

@@ -10,7 +10,7 @@ import torch
 from pose.synthetic import HEIGHT, WIDTH, problem_of, random_view
 
 from dense_reloc_ros.features.extractor import FeatureLevel
-from dense_reloc_ros.matching.windows import Windows
+from dense_reloc_ros.matching.windows import Windows, local_log_maps
 from dense_reloc_ros.pose.fine_maps import fine_loss_maps, window_mass
 
 
@@ -76,6 +76,23 @@ def test_fine_maps_lie_where_their_windows_do():
     pixels, gains = problem.fine_maps(centres, 16).best_pixels()
     assert (pixels - view.pixels)[inside].abs().max() < 0.5
     assert (gains[inside] > 0.5 * problem.fine_maps(centres, 16).outlier_loss).all()
+
+
+def test_the_compiled_maps_are_those_of_tensors():
+    """Some windows lie partly, some wholly outside of the image."""
+    view = random_view(60, 2)
+    problem = problem_of(view.points, (view.pixels, 1.0))
+    centres = view.pixels + torch.tensor([150.0, -90.0]) * torch.linspace(0, 2, 60)[:, None]
+    centres[7] = torch.nan
+    windows = local_log_maps(
+        problem.fine_descriptors, problem.fine_level, centres, 12, problem.fine_temperature
+    )
+    levels = (problem.fine_level, problem.log_coarse, problem.coarse_level)
+    expected, found = fine_loss_maps(windows, *levels), problem.fine_maps(centres, 12)
+    assert 0 < (expected.gains > 0).float().mean() < 1
+    torch.testing.assert_close(found.gains, expected.gains, atol=1e-3, rtol=1e-4)
+    torch.testing.assert_close(found.origins, expected.origins)
+    assert found.outlier_loss == expected.outlier_loss
 
 
 def test_where_the_coarse_map_excludes_the_window_the_fine_map_is_truncated():

@@ -13,8 +13,15 @@ from pose.test_loss_maps import OFFSET, STRIDE, random_maps
 from scipy.ndimage import gaussian_filter
 from torch import Tensor
 
-from dense_reloc_ros.pose.gnc import LEAST_CURVATURE, refine, sigma_schedule, smoothed_cost
-from dense_reloc_ros.pose.loss_maps import LossMaps, SparseLossMaps
+from dense_reloc_ros.pose.gnc import (
+    LEAST_CURVATURE,
+    refine,
+    refine_on_cells,
+    sigma_schedule,
+    smoothed_cost,
+    smoothed_hessian,
+)
+from dense_reloc_ros.pose.loss_maps import LossMaps
 
 SMALL = torch.tensor([50.0, 52.0, 27.0, 23.0], dtype=torch.float64)
 """Intrinsics of an image of 7 x 6 cells."""
@@ -143,14 +150,14 @@ def test_the_schedule_falls_by_the_same_ratio():
     assert sigma_schedule(2.0, 0.6, 1) == [2.0]
 
 
-def coarse_maps(view: View) -> SparseLossMaps:
+def coarse_maps(view: View) -> LossMaps:
     """Maps with their peaks where the view sees the points; a cell is 8 cm at 3 m."""
-    return problem_of(view.points, (view.pixels, 1.0)).coarse_maps.sparse()
+    return problem_of(view.points, (view.pixels, 1.0)).coarse_maps
 
 
-def fine_maps(view: View) -> SparseLossMaps:
+def fine_maps(view: View) -> LossMaps:
     """Local maps of the same; a cell is 4 cm at 3 m."""
-    return problem_of(view.points, (view.pixels, 1.0)).fine_maps(view.pixels, 24).sparse()
+    return problem_of(view.points, (view.pixels, 1.0)).fine_maps(view.pixels, 24)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -172,15 +179,40 @@ def test_refinement_finds_the_truth_from_a_pose_nearby(seed, maps_of, first_sigm
         )
 
 
+@pytest.mark.parametrize("least_share", [0.0, 0.1])
+@pytest.mark.parametrize(("maps_of", "first_sigma"), [(coarse_maps, 2.0), (fine_maps, 4.0)])
+def test_the_compiled_refinement_is_that_of_tensors(maps_of, first_sigma, least_share):
+    view = random_view(80, 7)
+    maps, sigmas = maps_of(view), sigma_schedule(first_sigma, 0.6, 3)
+    for seed in range(4):
+        starts = view.moved(0.12, 2.0, seed=seed)[None]
+        problem = (starts, view.points, INTRINSICS)
+        compiled = refine(*problem, maps, sigmas, 4, least_share=least_share)
+        by_tensors = refine_on_cells(*problem, maps.sparse(least_share), sigmas, 4, 1e-3)
+        assert (compiled - starts).abs().max() > 1e-3
+        torch.testing.assert_close(compiled, by_tensors, atol=2e-4, rtol=0)
+
+
+@pytest.mark.parametrize("sigma", [0.6, 2.0])
+def test_the_compiled_hessian_is_that_of_tensors(sigma):
+    view = random_view(80, 7)
+    maps = fine_maps(view)
+    pose = view.moved(0.02, 0.3, seed=1)
+    problem = (pose[None].double(), view.points.double(), INTRINSICS.double())
+    expected = smoothed_cost(*problem, maps.double().sparse(), sigma).hessian[0]
+    found = smoothed_hessian(pose, view.points, INTRINSICS, maps, sigma)
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
+
+
 def test_refinement_never_raises_the_cost_of_the_problem_it_solves():
     view = random_view(60, 5)
     maps = coarse_maps(view)
     poses = torch.stack([view.moved(0.1 * k, 2.0 * k, seed=k) for k in range(5)])
     for sigma in sigma_schedule(2.0, 0.6, 4):
-        cost = smoothed_cost(poses, view.points, INTRINSICS, maps, sigma).cost
+        cost = smoothed_cost(poses, view.points, INTRINSICS, maps.sparse(), sigma).cost
         for _ in range(4):
             poses = refine(poses, view.points, INTRINSICS, maps, [sigma], 1)
-            lower = smoothed_cost(poses, view.points, INTRINSICS, maps, sigma).cost
+            lower = smoothed_cost(poses, view.points, INTRINSICS, maps.sparse(), sigma).cost
             # Cells beyond the reach of the kernel are left out.
             assert (lower <= cost + 1e-3 * cost.abs() + 1e-6).all()
             cost = lower
@@ -188,7 +220,7 @@ def test_refinement_never_raises_the_cost_of_the_problem_it_solves():
 
 def test_smoothing_widens_the_basin():
     view = random_view(80, 0)
-    maps = with_outliers(view, 0.5, "wrong", seed=0).coarse_maps.sparse()
+    maps = with_outliers(view, 0.5, "wrong", seed=0).coarse_maps
     starts = torch.stack([view.moved(0.7, 10.0, seed=k) for k in range(8)])
 
     def found(sigmas: list[float]) -> int:
@@ -200,7 +232,7 @@ def test_smoothing_widens_the_basin():
 
 def test_poses_that_no_map_attracts_stay():
     view = random_view(20, 2)
-    empty = LossMaps(torch.zeros(20, 30, 40), torch.zeros(20, 2), 8, 3.5, 7.0).sparse()
+    empty = LossMaps(torch.zeros(20, 30, 40), torch.zeros(20, 2), 8, 3.5, 7.0)
     behind = view.T_camera_map.clone()
     behind[2] *= -1
     behind[0] *= -1
@@ -211,9 +243,7 @@ def test_poses_that_no_map_attracts_stay():
 
 @pytest.mark.parametrize("points", [0, 3])
 def test_maps_without_any_cell_leave_poses_where_they_are(points: int) -> None:
-    empty = SparseLossMaps(
-        torch.empty(0, dtype=torch.int64), torch.empty(0, 2), torch.empty(0), points, stride=4
-    )
+    empty = LossMaps(torch.zeros(points, 5, 5), torch.zeros(points, 2), 4, 1.5, 7.0)
     poses, intrinsics = torch.eye(4)[None], torch.tensor([100.0, 100.0, 50.0, 50.0])
     refined = refine(poses, torch.rand(points, 3), intrinsics, empty, [2.0, 0.6], iterations=3)
     assert torch.equal(refined, poses)

@@ -151,7 +151,7 @@ def test_reprojection_error_is_the_loss_map_of_one_hot_correspondence_maps():
     certain = torch.zeros(3, 6, 7)
     certain[torch.arange(3), cells[:, 1], cells[:, 0]] = 1.0
     generic = loss_maps(certain.log(), 43, STRIDE, OFFSET).sparse()
-    special = one_hot_loss_maps(cells * STRIDE + OFFSET, 43, STRIDE)
+    special = one_hot_loss_maps(cells * STRIDE + OFFSET, 43, STRIDE).sparse()
     torch.testing.assert_close(special.point, generic.point)
     torch.testing.assert_close(special.pixels, generic.pixels)
     torch.testing.assert_close(special.gains, generic.gains)

@@ -44,7 +44,7 @@ def found_in(problem: PoseProblem) -> FoundPose:
 def covariance_of(problem: PoseProblem, T_body_map: Tensor) -> Tensor:
     found = fine_maps_of(problem, T_body_map, DEFAULT.window)
     problem = problem.select(found.points)
-    maps = found.fine_maps.sparse()
+    maps = found.fine_maps
     return pose_covariance(T_body_map, problem.points, problem.intrinsics, maps, SIGMA)
 
 
