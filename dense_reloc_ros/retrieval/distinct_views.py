@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import Tensor
+import numpy as np
 
 from dense_reloc_ros.scene.scene_map import SceneMap
 
@@ -22,23 +21,27 @@ def distinct_views(
     the same way, to 5°, and its baseline is below `baseline_share` of the median depth. Where the
     distinct ones are fewer than `count`, near-duplicates fill up, best first.
     """
-    poses = scene_map.keyframe_poses
+    poses = scene_map.keyframe_poses.numpy()
     kept: list[int] = []
     left_out: list[int] = []
     for keyframe in ranked:
         if len(kept) == count:
             break
         others = poses[kept]
-        baseline = (others[:, :3, 3] - poses[keyframe, :3, 3]).norm(dim=-1)
+        baseline = np.linalg.norm(others[:, :3, 3] - poses[keyframe, :3, 3], axis=-1)
         same_way = others[:, :3, 2] @ poses[keyframe, :3, 2] > math.cos(SAME_TURN)
         near = baseline < baseline_share * median_depth(scene_map, keyframe)
-        (left_out if bool((same_way & near).any()) else kept).append(keyframe)
+        (left_out if (same_way & near).any() else kept).append(keyframe)
     return kept + left_out[: count - len(kept)]
 
 
-def median_depth(scene_map: SceneMap, keyframe: int) -> Tensor:
+def median_depth(scene_map: SceneMap, keyframe: int) -> float:
     """Median distance in metres along the optical axis of the points that a keyframe sees."""
-    pose = scene_map.keyframe_poses[keyframe]
-    seen = scene_map.points[scene_map.observation_points[scene_map.observations(keyframe)]]
-    depth = (seen.double() - pose[:3, 3]) @ pose[:3, 2]
-    return depth.median() if len(depth) else torch.zeros((), dtype=torch.float64)
+    pose = scene_map.keyframe_poses.numpy()[keyframe]
+    begin, end = scene_map.observation_offsets.numpy()[keyframe : keyframe + 2]
+    seen = scene_map.points.numpy()[scene_map.observation_points.numpy()[begin:end]]
+    depth = (seen.astype(np.float64) - pose[:3, 3]) @ pose[:3, 2]
+    if not len(depth):
+        return 0.0
+    middle = (len(depth) - 1) // 2  # the lower one of two
+    return float(np.partition(depth, middle)[middle])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import avg_pool2d, normalize
 
@@ -20,21 +22,30 @@ def rank_by_evidence(
     their descriptor in the query. Where a keyframe has fewer than `observations`, all are used.
     """
     query = query_places(features)
-    rows, owner = [], []
-    for position, keyframe in enumerate(keyframes.tolist()):
-        seen = scene_map.observations(keyframe)
-        count = seen.stop - seen.start
-        # Spread over the keyframe's list, the same ones every time.
-        chosen = torch.linspace(0, count - 1, min(count, observations)).round().long()
-        rows.append(seen.start + chosen)
-        owner.append(torch.full_like(chosen, position))
-    descriptors = scene_map.descriptors[LEVEL][torch.cat(rows)].to(query)
+    offsets = scene_map.observation_offsets.numpy()
+    chosen = keyframes.cpu().numpy()
+    starts, counts = offsets[chosen], offsets[chosen + 1] - offsets[chosen]
+    rows, used = spread_rows(starts, counts, observations)
+    descriptors = scene_map.descriptors[LEVEL][torch.from_numpy(rows)].to(query)
     best = (descriptors @ query).amax(1)
-    owners = torch.cat(owner).to(query.device)
+    owners = torch.from_numpy(np.repeat(np.arange(len(chosen)), used)).to(query.device)
     total = torch.zeros(len(keyframes), device=query.device).index_add_(0, owners, best)
-    scores = total / torch.bincount(owners, minlength=len(keyframes)).clamp(min=1)
+    scores = total / torch.from_numpy(used).to(query.device).clamp(min=1)
     order = scores.argsort(descending=True, stable=True)
     return keyframes.to(order.device)[order], scores[order]
+
+
+def spread_rows(
+    starts: NDArray[np.int64], counts: NDArray[np.int64], most: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows of up to `most` of each list's `counts` (N,) from `starts` (N,) on, and how many (N,).
+
+    They are spread evenly over each list, the same ones every time.
+    """
+    used = np.minimum(counts, most)
+    number = np.arange(used.sum()) - np.repeat(np.cumsum(used) - used, used)
+    step = (counts - 1).clip(0) / (used - 1).clip(1)
+    return np.repeat(starts, used) + np.rint(np.repeat(step, used) * number).astype(np.int64), used
 
 
 def distinctiveness(
