@@ -14,6 +14,7 @@ NETWORKS: Mapping[str, tuple[str, str]] = MappingProxyType(
         "compact": ("compact", "Compact"),
         "s2dhm": ("s2dhm", "S2dhm"),
         "s2dnet": ("s2dnet", "S2dNet"),
+        "s2dnet_lite": ("s2dnet_lite", "S2dNetLite"),
         "nre": ("nre_network", "NreNetwork"),
     }
 )

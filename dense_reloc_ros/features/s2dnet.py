@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor, nn
-from torch.nn.functional import avg_pool2d, normalize
+from torch.nn.functional import normalize
 
 from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
-from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel, LevelSignature
-from dense_reloc_ros.features.hypercolumn import Layer, resample
+from dense_reloc_ros.features.extractor import DenseFeatures, LevelSignature
+from dense_reloc_ros.features.level_stack import stacked_levels
 from dense_reloc_ros.features.network import FeatureNetwork
 from dense_reloc_ros.features.pooling import generalized_mean
 from dense_reloc_ros.features.precision import at_least_single
@@ -30,18 +29,8 @@ COARSE_CELLS = 4
 class S2dNet(FeatureNetwork):
     """Levels `coarse` (stride 8) and `fine` (stride 2) of 384 channels, and the three of eq. 3.3.
 
-    Eq. 3.3 correlates the levels conv1_2, conv3_3 and conv5_3 (128 channels each) one by one,
-    upsamples the maps bilinearly and adds them. All of this is linear in the query's descriptors,
-    so the sum is the correlation with the levels themselves, upsampled and stacked. `fine` is this
-    stack at the centres of 2 x 2 pixels; `coarse` is its mean over 8 x 8 pixels, so that its
-    correlation is the mean of eq. 3.3 there.
-
-    Both are L2-normalized as a whole, not level by level: a correlation of eq. 3.3 divided by the
-    norms of the two stacks. The levels keep their weights relative to each other, and the map
-    point's norm changes nothing in the order of the cells, but a cell with a large norm no longer
-    wins by it. No symmetric normalization could keep that, since a cell that is matched with itself
-    would have to be 1 whatever its norm. The scale that is lost with the norms is the temperature,
-    which is calibrated on the map. The three levels come as they are, for the loss of eq. 3.2.
+    `fine` lies at the centres of 2 x 2 pixels, `coarse` at those of 8 x 8; see
+    `level_stack.stacked_levels`. The three levels come as they are, for the loss of eq. 3.2.
 
     All three layers are read after their ReLU, as thesis and paper say; the code published with
     the weights has no ReLU after conv5_3.
@@ -89,27 +78,9 @@ class S2dNet(FeatureNetwork):
             )
             for name, layer in outputs.items()
         }
-        fine = stack(list(layers.values()), height, width)
-        coarse = avg_pool2d(fine, COARSE_CELLS)
-        coarse_offset = FINE_OFFSET + (COARSE_CELLS - 1) / 2 * FINE_STRIDE
-        levels = {
-            "coarse": FeatureLevel(
-                COARSE_CELLS * FINE_STRIDE, coarse_offset, normalize(coarse, dim=1)
-            ),
-            "fine": FeatureLevel(FINE_STRIDE, FINE_OFFSET, normalize(fine, dim=1)),
-        }
-        for name, layer in layers.items():
-            levels[name] = FeatureLevel(layer.stride, layer.offset, layer.values)
+        levels = stacked_levels(layers, FINE_STRIDE, FINE_OFFSET, COARSE_CELLS, height, width)
         pooled = generalized_mean(at_least_single(outputs[LAYERS[-1]].values).clamp(min=1e-6))
         return DenseFeatures(levels, normalize(pooled, dim=1))
-
-
-def stack(layers: Sequence[Layer], height: int, width: int) -> Tensor:
-    """Layers upsampled to the fine cells of an image and stacked (B, C, H // 2, W // 2)."""
-    rows, columns = height // FINE_STRIDE, width // FINE_STRIDE
-    return torch.cat(
-        [resample(layer, FINE_STRIDE, FINE_OFFSET, rows, columns) for layer in layers], dim=1
-    )
 
 
 def _adaptation(layer: str) -> nn.Sequential:
