@@ -96,6 +96,31 @@ class ReprojectionConfiguration(Block):
     )
 
 
+class MatchesConfiguration(Block):
+    """Which best cells of maps the methods s2dhm and s2dnet believe (thesis chapter 3)."""
+
+    ratio: float | None = Field(
+        None,
+        ge=0.0,
+        le=100.0,
+        description="How many times as high as the correlation at rank `rank_share` the highest "
+        "one of a map is at least; 0: any; unset: the method's own (s2dhm 1.11, s2dnet 0)",
+    )
+    rank_share: float = Field(
+        0.01, gt=0.0, le=1.0, description="Share of a map's cells before that rank"
+    )
+    least_probability: float = Field(
+        0.0, ge=0.0, le=1.0, description="Of a map's highest cell; 0: any"
+    )
+    cyclic_distance: float | None = Field(
+        None,
+        gt=0.0,
+        le=1000.0,
+        description="Pixels from a keypoint at most where its match leads back to; unset: any; "
+        "needs a map with its keyframes' images (--store-images)",
+    )
+
+
 class FeatureMetricConfiguration(Block):
     """Feature-PnP, the refinement of feature_pnp and nre_feature_pnp (Xue et al.)."""
 
@@ -216,6 +241,7 @@ class LocalizerConfiguration(Block):
     matching: MatchingConfiguration = MatchingConfiguration()
     nre: NreConfiguration = NreConfiguration()
     reprojection: ReprojectionConfiguration = ReprojectionConfiguration()
+    matches: MatchesConfiguration = MatchesConfiguration()
     feature_metric: FeatureMetricConfiguration = FeatureMetricConfiguration()
     dsm: DsmConfiguration = DsmConfiguration()
     deviloc: DevilocConfiguration = DevilocConfiguration()

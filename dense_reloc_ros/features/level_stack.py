@@ -1,4 +1,4 @@
-"""Levels of several depths as one descriptor a cell: what S2DNet's sum of maps comes to (eq. 3.3)."""
+"""Levels of several depths as one descriptor a cell: the sum of S2DNet's maps (eq. 3.3)."""
 
 from __future__ import annotations
 

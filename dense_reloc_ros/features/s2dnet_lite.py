@@ -52,7 +52,7 @@ class S2dNetLite(FeatureNetwork):
 
     @property
     def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
-        """The weights of `compact`, whose trunk and descriptor for retrieval training begins with."""
+        """Those of `compact`: trunk and descriptor for retrieval, to begin training with."""
         shared = [key for key in self.state_dict() if not key.startswith("adaptations.")]
         return (
             CheckpointFormat(

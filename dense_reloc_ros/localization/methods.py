@@ -10,6 +10,7 @@ from dense_reloc_ros.localization import (
     dense_scene_matching,
     semi_dense,
     sift_pnp,
+    single_matches,
     sparse_to_dense,
 )
 from dense_reloc_ros.localization.method import Method
@@ -19,6 +20,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         method.name: method
         for method in (
             *sparse_to_dense.METHODS,
+            *single_matches.METHODS,
             *dense_scene_matching.METHODS,
             *semi_dense.METHODS,
             *sift_pnp.METHODS,

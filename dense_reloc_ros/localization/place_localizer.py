@@ -44,7 +44,6 @@ class PlaceLocalizer(Localizer):
         extractor: FeatureExtractor | None = None,
     ) -> None:
         super().__init__(scene_map, configuration, device, method)
-        self._estimator = ESTIMATORS[method]
         self.extractor = extractor or extractor_of_map(scene_map, configuration, device)
         check_signature(scene_map, self.extractor.signature)
         calibrated = scene_map.information.calibration.temperatures
@@ -135,7 +134,7 @@ class PlaceLocalizer(Localizer):
         prior = None
         if prior_T_map_camera is not None:
             prior = torch.from_numpy(se3.inverse(prior_T_map_camera)).to(problem.points)
-        return self._estimator(problem, self.configuration, prior)
+        return ESTIMATORS[self.method](problem, self.configuration, prior)
 
     def verified(
         self,
