@@ -207,7 +207,7 @@ def _method(variant: Variant, network: str) -> Method:
         return DsmLocalizer(scene_map, configuration, device, variant)
 
     description = f"scene coordinates by dense scene matching (DSM), {network}, LO-RANSAC"
-    return Method(variant, "sparse_to_dense", "compact", description, create)
+    return Method(variant, "sparse_to_dense", "compact", description, create, "coordinates")
 
 
 METHODS = (_method("dsm_compact", "small network"), _method("dsm", "network of the paper"))

@@ -13,6 +13,8 @@ from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 MapKind = Literal["sparse_to_dense", "sparse_to_sparse"]
+Stored = Literal["points", "images", "coordinates"]
+"""What of its keyframes a map holds; coordinates come with images."""
 CreateLocalizer = Callable[[SceneMap, LocalizerConfiguration, torch.device], Localizer]
 
 
@@ -27,3 +29,5 @@ class Method:
     description: str
     create: CreateLocalizer
     """Makes its localizer on a loaded map of its kind."""
+    stored: Stored = "points"
+    """What it needs of a map."""

@@ -127,7 +127,7 @@ def run(arguments: argparse.Namespace) -> int:
     expand(arguments.degradations)
     configuration, device = _configuration(arguments), find_device(arguments.device)
     rows: list[FrameRow] = []
-    with _folder(arguments) as folder:
+    with map_folder(arguments) as folder:
         mapped = list(_mapped_scenes(arguments, configuration, device, folder))
         for scene, paths in mapped:
             systems = open_systems(paths, arguments.methods, configuration, device)
@@ -285,7 +285,7 @@ def _configuration(arguments: argparse.Namespace) -> LocalizerConfiguration:
 
 
 @contextmanager
-def _folder(arguments: argparse.Namespace) -> Iterator[Path]:
+def map_folder(arguments: argparse.Namespace) -> Iterator[Path]:
     """The folder of the maps: the given one, one in the output, or a temporary one."""
     if arguments.maps or arguments.output:
         folder = arguments.maps or arguments.output / "maps"

@@ -13,18 +13,21 @@ import torch
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.benchmarks.scene_list import Scene
-from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.method import Method, Stored
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD, find_method
 from dense_reloc_ros.mapping.coordinate_maps import with_coordinates
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
+from dense_reloc_ros.mapping.local_origin import from_origin
 from dense_reloc_ros.mapping.map_of_source import MapSource, describer_for, image_of, make_map
 from dense_reloc_ros.scene.map_target import claimed
 from dense_reloc_ros.scene.progress import Progress, silent
+from dense_reloc_ros.scene.reader import load_map
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_to
 
 KEY_FILE = "built_of.json"
 """Beside the maps: what each was built of."""
+PLAIN: Stored = "points"
 
 
 class SceneMaps:
@@ -57,26 +60,44 @@ class SceneMaps:
         self._folder = folder
         self._rebuild = rebuild
 
-    def of(self, scene: Scene, progress: Progress = silent) -> list[Path]:
+    def of(self, scene: Scene, progress: Progress = silent, stored: Stored = PLAIN) -> list[Path]:
         """The folders of the maps of a scene, named by scene and network.
 
+        Maps that hold more than points are made of those that do not, and lie beside them.
+
         Raises:
-            InputError: an image that cannot be read.
+            InputError: an image that cannot be read, or no depth where coordinates are asked for.
             MapError: a folder that cannot be written.
         """
         paths = []
         for describer in self._describers:
             path = self._folder / f"{scene.name}_{describer.signature.network}"
-            key, keys = _key(scene, describer), self._keys()
-            if self._rebuild or keys.get(path.name) != key or not path.is_dir():
-                source = scene.source
-                with claimed(path) as target:
-                    made = make_map(source, source.frames, describer, progress=progress)
-                    write_to(target, made)
-                content = json.dumps({**keys, path.name: key}, indent=2)
-                (self._folder / KEY_FILE).write_text(content + "\n")
-            paths.append(path)
+            key = _key(scene, describer)
+            if self._is_missing(path, key):
+                made = make_map(scene.source, scene.source.frames, describer, progress=progress)
+                self._write(path, key, made)
+            paths.append(path if stored == PLAIN else self._with_more(scene, path, key, stored))
         return paths
+
+    def _with_more(self, scene: Scene, plain: Path, key: str, stored: Stored) -> Path:
+        """A map beside a plain one that holds images, or images and coordinates, as well."""
+        path = plain.with_name(f"{plain.name}_{stored}")
+        if self._is_missing(path, key):
+            made = load_map(plain)
+            frames = from_origin(scene.source.frames, made.origin)
+            if stored == "coordinates":
+                made = with_coordinates(made, frames)
+            self._write(path, key, replace(made, images=image_of(made, frames)))
+        return path
+
+    def _is_missing(self, path: Path, key: str) -> bool:
+        return self._rebuild or self._keys().get(path.name) != key or not path.is_dir()
+
+    def _write(self, path: Path, key: str, made: SceneMap) -> None:
+        with claimed(path) as target:
+            write_to(target, made, made.images)
+        content = json.dumps({**self._keys(), path.name: key}, indent=2)
+        (self._folder / KEY_FILE).write_text(content + "\n")
 
     def _keys(self) -> dict[str, str]:
         path = self._folder / KEY_FILE
