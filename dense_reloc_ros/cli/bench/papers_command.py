@@ -30,10 +30,14 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "papers.md, and the table of all frames as papers.csv.",
     )
     parser.add_argument(
-        "list",
+        "systems", type=Path, metavar="YAML", help="the systems: config/bench/papers.yaml"
+    )
+    parser.add_argument(
+        "--scene-list",
         type=Path,
+        required=True,
         metavar="YAML",
-        help="systems and scenes: config/bench/papers.yaml; papers_small.yaml for a first look",
+        help="the scenes: config/bench/papers_scenes.yaml, or papers_small.yaml for a first look",
     )
     parser.add_argument(
         "--data",
@@ -68,7 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.devices import find_device
     from dense_reloc_ros.evaluation.benchmarks.condition_results import condition_results
     from dense_reloc_ros.evaluation.benchmarks.frame_table import write_frames
-    from dense_reloc_ros.evaluation.benchmarks.paper_list import load_papers
+    from dense_reloc_ros.evaluation.benchmarks.paper_list import load_paper_scenes, load_systems
     from dense_reloc_ros.evaluation.benchmarks.paper_table import (
         PaperSystems,
         markdown,
@@ -78,14 +82,15 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.benchmarks.scene_list import open_scene
 
     file = JsonFile(arguments.output, "papers.json")
-    papers = load_papers(arguments.list).chosen(arguments.methods, arguments.scenes)
+    papers = load_systems(arguments.systems, arguments.methods)
+    entries = load_paper_scenes(arguments.scene_list, arguments.scenes)
     configuration, device = localizer_configuration(arguments), find_device(arguments.device)
-    _print_systems(papers.systems)
+    _print_systems(papers)
     results: list[PaperResult] = []
     rows = []
     with map_folder(arguments) as folder:
-        systems = PaperSystems(papers.systems, configuration, folder, device, arguments.rebuild)
-        for entry in papers.scenes:
+        systems = PaperSystems(papers, configuration, folder, device, arguments.rebuild)
+        for entry in entries:
             scene = open_scene(entry, arguments.data, entry.every)
             with ExitStack() as bars:
                 opened = systems.on(scene, ProgressBars(bars))

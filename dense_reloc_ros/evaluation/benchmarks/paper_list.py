@@ -1,4 +1,4 @@
-"""Which systems of the papers are compared, and in which scenes: a YAML file."""
+"""Which systems of the papers are compared, and in which scenes: two YAML files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.evaluation.benchmarks.scene_list import SceneEntry
+from dense_reloc_ros.evaluation.benchmarks.scene_list import SceneEntry, chosen_scenes
 from dense_reloc_ros.localization.methods import METHODS
 from dense_reloc_ros.parameter_blocks import Block, load_block
 
@@ -51,21 +51,15 @@ class PaperScene(SceneEntry):
 
 
 class PaperList(Block):
-    """The content of the file."""
+    """The content of a file of systems."""
 
     systems: tuple[PaperSystem, ...] = Field(min_length=1)
+
+
+class PaperScenes(Block):
+    """The content of a file of scenes."""
+
     scenes: tuple[PaperScene, ...] = Field(min_length=1)
-
-    def chosen(self, systems: Sequence[str] | None, scenes: Sequence[str] | None) -> PaperList:
-        """Some of the systems, by their methods, and of the scenes; None are all.
-
-        Raises:
-            ConfigurationError: there is none of a name; lists those that are.
-        """
-        return PaperList(
-            systems=_of_names("system", self.systems, [s.method for s in self.systems], systems),
-            scenes=_of_names("scene", self.scenes, [s.name for s in self.scenes], scenes),
-        )
 
 
 class Training(Block):
@@ -80,13 +74,29 @@ class Training(Block):
     """Of the training runs here, one after the other; None without any."""
 
 
-def load_papers(path: Path) -> PaperList:
-    """The list in a file.
+def load_systems(path: Path, methods: Sequence[str] | None = None) -> list[PaperSystem]:
+    """The systems in a file, or those of some methods.
 
     Raises:
-        ConfigurationError: a file that cannot be read or is not valid.
+        ConfigurationError: a file that cannot be read or is not valid, or no system of a method.
     """
-    return load_block(PaperList, path)
+    systems = load_block(PaperList, path).systems
+    known = [system.method for system in systems]
+    for method in methods or ():
+        if method not in known:
+            raise ConfigurationError(f"no system of method '{method}' (known: {', '.join(known)})")
+    return [system for system in systems if methods is None or system.method in methods]
+
+
+def load_paper_scenes(path: Path, names: Sequence[str] | None = None) -> list[PaperScene]:
+    """The scenes in a file, or those of some names.
+
+    Raises:
+        ConfigurationError: a file that cannot be read or is not valid, or no scene of a name.
+    """
+    scenes = load_block(PaperScenes, path).scenes
+    chosen = {scene.name for scene in chosen_scenes(scenes, names)}
+    return [scene for scene in scenes if scene.name in chosen]
 
 
 def training_of(system: PaperSystem, folder: Path = WEIGHTS) -> Training:
@@ -119,10 +129,3 @@ def _description(path: Path) -> Mapping[str, Any]:
         return described
     except (OSError, ValueError) as error:
         raise ConfigurationError(f"{path}: does not describe weights ({error})") from None
-
-
-def _of_names(kind: str, items: Sequence[Any], own: list[str], wanted: Sequence[str] | None) -> Any:
-    for name in wanted or ():
-        if name not in own:
-            raise ConfigurationError(f"no {kind} '{name}' (known: {', '.join(own)})")
-    return [item for item, name in zip(items, own, strict=True) if wanted is None or name in wanted]
