@@ -14,6 +14,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration, RetrievalConfi
 from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.geometry.rig import cameras_of
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.match_filters import MatchFilters
 from dense_reloc_ros.localization.method import Method
@@ -22,8 +23,9 @@ from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView, magnified
 from dense_reloc_ros.localization.result import FeatureView
 from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
-from dense_reloc_ros.pose.reprojection import correspondences, robust_pose
+from dense_reloc_ros.pose.reprojection import correspondences
 from dense_reloc_ros.retrieval.index import nearest_keyframes
 from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
@@ -118,11 +120,12 @@ class SingleMatchLocalizer(PlaceLocalizer):
             )
         with stopwatch.stage("pose"):
             pixels, points = pixels[known], problem.points[known]
+            cameras = cameras_of(known, problem.intrinsics)
             threshold = configuration.reprojection.threshold
-            T_camera_map = robust_pose(pixels, points, problem.intrinsics, threshold)
+            T_camera_map = robust_rig_pose(pixels, points, cameras, threshold)
             if T_camera_map is None:
                 return None
-            projected, _ = project(T_camera_map[None], points, problem.intrinsics)
+            projected, _ = project(T_camera_map[None], points, cameras)
             inliers = int(((projected[0] - pixels).norm(dim=-1) <= threshold).sum())
         return _PlacePose(inliers, T_camera_map, problem, point_indices, keyframes)
 
@@ -152,5 +155,5 @@ def _method(recipe: Recipe, network: str, description: str) -> Method:
 
 METHODS = (
     _method(S2DHM, "effnet_lite0", "one match a point, ratio test, PnP for each neighbour (S2DHM)"),
-    _method(S2DNET, "s2dnet_lite", "one match a point, threshold, PnP for each place (S2DNet)"),
+    _method(S2DNET, "compact", "one match a point, threshold, PnP for each place (S2DNet)"),
 )

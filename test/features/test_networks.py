@@ -18,11 +18,11 @@ CPU = torch.device("cpu")
 HEIGHT, WIDTH = 192, 256
 TELLING = ("effnet_lite0", "dense_sift", "compact", "s2dhm")
 """Those that tell places apart with the weights they have here."""
-WITHOUT_WEIGHTS = ("s2dhm", "s2dnet", "nre")
+WITHOUT_WEIGHTS = ("s2dhm", "s2dnet", "s2dnet_lite", "nre")
 """Those that have random ones here, which tell places apart in s2dhm alone."""
 
 
-@pytest.fixture(scope="module", params=[*TELLING, "s2dnet", "nre"])
+@pytest.fixture(scope="module", params=[*TELLING, "s2dnet", "s2dnet_lite", "nre"])
 def any_extractor(request, tmp_path_factory) -> FeatureExtractor:
     return make_extractor(request.param, tmp_path_factory.mktemp("weights"))
 

@@ -15,6 +15,7 @@ from dense_reloc_ros.features.networks import NETWORKS, create_network
 SHAPES = {
     "s2dhm": {"coarse": (8, 2304), "fine": (4, 256)},
     "s2dnet": {"coarse": (8, 384), "fine": (2, 384), "conv1_2": (1, 128), "conv5_3": (16, 128)},
+    "s2dnet_lite": {"coarse": (8, 192), "fine": (4, 192), "middle": (16, 64), "large": (32, 64)},
     "nre": {"coarse": (16, 1280), "fine": (2, 288)},
     "compact": {"coarse": (16, 128), "fine": (4, 64)},
 }

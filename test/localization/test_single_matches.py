@@ -22,10 +22,12 @@ from dense_reloc_ros.localization.single_matches import S2DHM, S2DNET, SingleMat
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.matching.correlation import correlate
+from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.scene.writer import write_map
 from dense_reloc_ros.stopwatch import Stopwatch
 
 CPU = torch.device("cpu")
+FEW = block_from_mapping(LocalizerConfiguration, {"retrieval": {"keyframes": 3}})
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +41,7 @@ def map_path(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 @pytest.fixture(scope="module", params=[S2DHM.name, S2DNET.name])
 def localizer(request, map_path: Path) -> SingleMatchLocalizer:
-    return open_localizer(map_path, LocalizerConfiguration(), request.param, "cpu")
+    return open_localizer(map_path, FEW, request.param, "cpu")
 
 
 @pytest.mark.parametrize("yaw", [15, 200])
@@ -58,7 +60,7 @@ def test_what_is_no_picture_of_the_room_is_not(localizer):
 
 
 def test_every_neighbour_is_a_place_of_its_own(gallery, map_path):
-    localizer = open_localizer(map_path, LocalizerConfiguration(), S2DHM.name, "cpu")
+    localizer = open_localizer(map_path, FEW, S2DHM.name, "cpu")
     found = localizer.localize(gallery.render(looking(110, 0.3)).image, CAMERA)
     assert len(found.estimate.keyframes) == 1
 
@@ -66,7 +68,7 @@ def test_every_neighbour_is_a_place_of_its_own(gallery, map_path):
 def test_the_neighbour_with_the_most_inliers_wins(gallery, map_path):
     """Whatever retrieval put first: each neighbour alone has no more than the chosen one."""
     image = gallery.render(looking(110, 0.3)).image
-    localizer = open_localizer(map_path, LocalizerConfiguration(), S2DHM.name, "cpu")
+    localizer = open_localizer(map_path, FEW, S2DHM.name, "cpu")
     chosen = localizer.localize(image, CAMERA).estimate.keyframes
     features = localizer.extractor(image_to_tensor(image))
     inliers = {}
@@ -88,7 +90,7 @@ def count_inliers(localizer: SingleMatchLocalizer, image: np.ndarray) -> int:
 
 @pytest.fixture(scope="module")
 def matched(gallery, map_path):
-    localizer = open_localizer(map_path, LocalizerConfiguration(), S2DHM.name, "cpu")
+    localizer = open_localizer(map_path, FEW, S2DHM.name, "cpu")
     scene_map = localizer.scene_map
     features = localizer.extractor(image_to_tensor(scene_map.images(3)))
     seen = scene_map.observations(3)

@@ -6,6 +6,7 @@ import argparse
 
 from dense_reloc_ros.cli.bench import (
     accuracy_commands,
+    basin_command,
     dsm_command,
     estimators_command,
     loop_closure_command,
@@ -27,6 +28,7 @@ COMMANDS = (
     speed_command,
     operations_command,
     estimators_command,
+    basin_command,
     dsm_command,
     poor_maps_command,
     loop_closure_command,
