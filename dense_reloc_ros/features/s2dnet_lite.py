@@ -1,8 +1,9 @@
-"""S2DNet (thesis 3.5) on a small trunk."""
+"""S2DNet (thesis 3.5) on a small trunk, with weights that ship."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from torch import Tensor, nn
 from torch.nn.functional import normalize
@@ -61,6 +62,9 @@ class S2dNetLite(FeatureNetwork):
                 ignored=("coarse_", "fine_"),
             ),
         )
+
+    def default_weights(self) -> Path:
+        return Path(__file__).parents[1] / "weights" / "s2dnet_lite.safetensors"
 
     @property
     def level_signatures(self) -> Mapping[str, LevelSignature]:

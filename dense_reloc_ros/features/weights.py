@@ -53,7 +53,10 @@ def load_weights(network: TrainableNetwork, path: Path) -> LoadedWeights:
     own = CheckpointFormat(network.name, {key: key for key in network.state_dict()})
     kind = max(
         (own, *network.checkpoint_formats),
-        key=lambda one: (len(file.tensors.keys() & one.keys.values()), -len(one.keys)),
+        key=lambda one: (
+            file.metadata.get("network") == one.name,
+            len(file.tensors.keys() & one.keys.values()),
+        ),
     )
     try:
         _check_metadata(file, kind)

@@ -155,5 +155,5 @@ def _method(recipe: Recipe, network: str, description: str) -> Method:
 
 METHODS = (
     _method(S2DHM, "effnet_lite0", "one match a point, ratio test, PnP for each neighbour (S2DHM)"),
-    _method(S2DNET, "compact", "one match a point, threshold, PnP for each place (S2DNet)"),
+    _method(S2DNET, "s2dnet_lite", "one match a point, threshold, PnP for each place (S2DNet)"),
 )

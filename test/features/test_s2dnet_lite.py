@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
 from features.random_weights import random_state
@@ -15,6 +17,8 @@ from dense_reloc_ros.features.hypercolumn import Layer
 from dense_reloc_ros.features.level_stack import stacked_levels
 from dense_reloc_ros.features.s2dnet_lite import S2dNetLite
 from dense_reloc_ros.features.weights import load_weights
+from dense_reloc_ros.matching.correlation import correlate
+from dense_reloc_ros.matching.filters import best_matches
 from dense_reloc_ros.rendering.photographs import photograph
 
 CPU = torch.device("cpu")
@@ -76,6 +80,28 @@ def test_coarse_descriptors_are_the_mean_of_their_fine_cells_before_they_are_nor
     mean = values[0, :, 2:4, 4:6].mean((1, 2))
     torch.testing.assert_close(levels["coarse"].values[0, :, 1, 2], mean / mean.norm())
     assert (levels["coarse"].stride, levels["coarse"].offset) == (8, 3.5)
+
+
+def test_its_weights_are_those_that_were_exported_with_their_description():
+    weights = S2dNetLite().default_weights()
+    loaded = load_weights(S2dNetLite(), weights)
+    assert loaded.is_trained
+    description = json.loads(weights.with_suffix(".json").read_text())
+    assert description["weights_sha256"] == loaded.sha256
+
+
+@torch.inference_mode()
+def test_points_find_themselves_in_another_light():
+    extractor = create_extractor("s2dnet_lite", CPU)
+    image = image_to_tensor(photograph("coffee"), CPU)[..., :240, :320]
+    levels = [extractor(light).levels["fine"] for light in (image, 0.3 * image**1.5)]
+    columns, rows = torch.meshgrid(
+        torch.arange(40, 280, 16), torch.arange(40, 200, 16), indexing="ij"
+    )
+    pixels = torch.stack([columns, rows], dim=-1).reshape(-1, 2).float()
+    maps = correlate(levels[0].sample(pixels), levels[1])
+    found = best_matches(maps, levels[1])
+    assert ((found - pixels).norm(dim=-1) <= 8).float().mean() > 0.8
 
 
 def test_training_begins_with_the_trunk_of_compact():
