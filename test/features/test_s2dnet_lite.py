@@ -95,10 +95,7 @@ def test_points_find_themselves_in_another_light():
     extractor = create_extractor("s2dnet_lite", CPU)
     image = image_to_tensor(photograph("coffee"), CPU)[..., :240, :320]
     levels = [extractor(light).levels["fine"] for light in (image, 0.3 * image**1.5)]
-    columns, rows = torch.meshgrid(
-        torch.arange(40, 280, 16), torch.arange(40, 200, 16), indexing="ij"
-    )
-    pixels = torch.stack([columns, rows], dim=-1).reshape(-1, 2).float()
+    pixels = torch.cartesian_prod(torch.arange(40.0, 280, 16), torch.arange(40.0, 200, 16))
     maps = correlate(levels[0].sample(pixels), levels[1])
     found = best_matches(maps, levels[1])
     assert ((found - pixels).norm(dim=-1) <= 8).float().mean() > 0.8

@@ -45,7 +45,7 @@ def test_small_offsets_converge_and_large_ones_do_not(gallery, localizer):
     assert basin.optimum_translation_m < 0.05
     assert basin.optimum_rotation_deg < 1.0
     assert basin.converged["0.25"] > 0.8
-    assert basin.converged["8"] < 0.2
+    assert basin.converged["8"] < 0.5
     again = convergence_basin(localizer, "gallery", [frame(gallery, yaw) for yaw in (15, 200)])
     assert again == basin
 
