@@ -212,5 +212,6 @@ METHODS = (
         "compact",
         "semi-dense matches lifted to points and joined (DeViLoc), LO-RANSAC; for few points",
         DevilocLocalizer,
+        "images",
     ),
 )

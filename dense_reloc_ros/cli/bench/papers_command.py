@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dense_reloc_ros.cli.bench.options import add_device
+from dense_reloc_ros.cli.bench.options import add_device, positive
 from dense_reloc_ros.cli.bench.scenes_command import map_folder
 from dense_reloc_ros.cli.configuration_options import add_configuration, localizer_configuration
 
@@ -47,6 +47,9 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="folder that the paths of the list begin in (default: the current one)",
     )
     parser.add_argument("--scenes", nargs="+", metavar="NAME", help="only these scenes")
+    parser.add_argument(
+        "--every", type=positive, metavar="N", help="take every Nth query, whatever the list says"
+    )
     parser.add_argument("--methods", nargs="+", metavar="M", help="only the systems with these")
     parser.add_argument(
         "--maps",
@@ -91,7 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
     with map_folder(arguments) as folder:
         systems = PaperSystems(papers, configuration, folder, device, arguments.rebuild)
         for entry in entries:
-            scene = open_scene(entry, arguments.data, entry.every)
+            scene = open_scene(entry, arguments.data, arguments.every or entry.every)
             with ExitStack() as bars:
                 opened = systems.on(scene, ProgressBars(bars))
             found = run_benchmark([o.system for o in opened], scene.queries, entry.degradations)
