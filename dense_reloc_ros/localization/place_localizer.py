@@ -14,6 +14,7 @@ from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.rig import cameras_of
 from dense_reloc_ros.localization.estimators import ESTIMATORS
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.point_choice import DISTINCTIVE, PointChoice
@@ -77,22 +78,30 @@ class PlaceLocalizer(Localizer):
         keyframes: list[int],
         camera: Camera,
         choice: PointChoice = DISTINCTIVE,
+        most_points: int | None = None,
     ) -> tuple[Tensor, PoseProblem]:
         """Correspondence maps of chosen points of some keyframes; the points' indices."""
-        observations = self.select(features, keyframes, choice)
+        observations = self.select(features, keyframes, choice, most_points)
         point_indices = self.scene_map.observation_points[observations]
         descriptors = self.descriptors(observations)
         return point_indices, self.problem(features, camera, point_indices, descriptors)
 
     def select(
-        self, features: DenseFeatures, keyframes: list[int], choice: PointChoice = DISTINCTIVE
+        self,
+        features: DenseFeatures,
+        keyframes: list[int],
+        choice: PointChoice = DISTINCTIVE,
+        most_points: int | None = None,
     ) -> Tensor:
-        """The observations (M,) of the keyframes' chosen points, one for each point."""
+        """The observations (M,) of the keyframes' chosen points, one for each point.
+
+        As many as are configured, or else `most_points`.
+        """
         observations = choice.among(all_observations(self.scene_map, keyframes))
         quality = choice.quality(
             features, self.scene_map, observations, self.temperatures["coarse"]
         )
-        points = self.configuration.matching.points
+        points = most_points or self.configuration.matching.points
         return best_observations(self.scene_map, observations, quality, points)
 
     def descriptors(self, observations: Tensor) -> dict[str, Tensor]:
@@ -146,22 +155,32 @@ class PlaceLocalizer(Localizer):
     ) -> PoseEstimate:
         """The pose with its covariance, its score and the evidence for it."""
         verification = verify(problem, found, [(camera.width, camera.height)])
+        T_map_camera = pose_of(found)
+        depth = verification.median_depth
+        view_change = self.view_change(T_map_camera, keyframes, depth)
+        return self.supported(problem, found, verification, point_indices, keyframes, view_change)
+
+    def supported(
+        self,
+        problem: PoseProblem,
+        found: FoundPose,
+        verification: Verification,
+        point_indices: Tensor,
+        keyframes: list[int],
+        view_change: float,
+    ) -> PoseEstimate:
+        """A verified pose, whose view differs by so much from that of the keyframes."""
         covariance = pose_covariance(
             found.T_camera_map,
             problem.points[found.points],
-            problem.intrinsics,
+            cameras_of(found.points, problem.intrinsics),
             found.fine_maps,
             self.configuration.nre.last_sigma,
         )
-        T_camera_map = found.T_camera_map.double().cpu().numpy()
-        T_map_camera = se3.inverse(
-            se3.rigid(se3.project_to_so3(T_camera_map[:3, :3]), T_camera_map[:3, 3])
-        )
-        view_change = self._view_change(T_map_camera, keyframes, verification.median_depth)
         common = covariance.cpu().numpy() * inflation(verification.spread_share, view_change)
         calibration = self.scene_map.information.calibration
         return PoseEstimate(
-            T_map_camera=T_map_camera,
+            T_map_camera=pose_of(found),
             covariance=common * calibration.covariance_factor,
             score=verification.score,
             supporting_points=point_indices[verification.supporting.cpu()].numpy(),
@@ -171,12 +190,19 @@ class PlaceLocalizer(Localizer):
             losses=losses_of(verification, point_indices),
         )
 
-    def _view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
+    def view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
         """How much a pose's view differs from that of the nearest of some keyframes."""
         if depth <= 0:
             return float("inf")
         poses = self.scene_map.keyframe_poses[keyframes]
         return float(view_distances(poses, torch.from_numpy(T_map_camera), depth).min())
+
+
+def pose_of(found: FoundPose) -> FloatArray:
+    """T_map_camera (4, 4) of a found pose."""
+    T_camera_map = found.T_camera_map.double().cpu().numpy()
+    rotation = se3.project_to_so3(T_camera_map[:3, :3])
+    return se3.inverse(se3.rigid(rotation, T_camera_map[:3, 3]))
 
 
 def losses_of(verification: Verification, point_indices: Tensor) -> PointLosses:

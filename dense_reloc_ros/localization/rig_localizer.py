@@ -1,0 +1,277 @@
+"""Localizes rigs: several images with one pose, of several cameras or of one at several times."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.errors import RelocError, TimeLimitError
+from dense_reloc_ros.geometry import se3
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.base_pose import base_pose
+from dense_reloc_ros.images.pixels import as_rgb
+from dense_reloc_ros.localization.decision import with_rival
+from dense_reloc_ros.localization.localizer import PoseCandidates
+from dense_reloc_ros.localization.place_localizer import pose_of
+from dense_reloc_ros.localization.point_choice import DISTINCTIVE
+from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
+from dense_reloc_ros.localization.relative_view import quarters_at
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.rig_images import RigImage, SeenImage, features_of
+from dense_reloc_ros.localization.rig_places import (
+    RigPlace,
+    joint_evidence,
+    keyframes_in_sight,
+    rig_places,
+)
+from dense_reloc_ros.localization.sparse_to_dense import CLEAR_SCORE, SparseToDenseLocalizer
+from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+from dense_reloc_ros.pose.rig_problem import joined
+from dense_reloc_ros.pose.verification import Verification, verify
+from dense_reloc_ros.retrieval.look_alikes import SIMILAR
+from dense_reloc_ros.retrieval.places import rank_keyframes
+from dense_reloc_ros.stopwatch import Stopwatch
+
+MOST_POINTS = 2.0
+"""Of all images together, relative to those of a single one: they bound the time of a frame."""
+
+
+class RigLocalizer:
+    """Finds the one pose of a body by all of its images; with a localizer of single ones."""
+
+    def __init__(self, localizer: SparseToDenseLocalizer) -> None:
+        self.localizer = localizer
+
+    def localize(self, images: Sequence[RigImage]) -> Localization:
+        """Where the body was; `T_map_camera` of the result is T_map_body.
+
+        What is wrong with an image is the reason of the result, not an exception.
+        """
+        localizer = self.localizer
+        stopwatch = Stopwatch(localizer.device, localizer.max_frame_seconds)
+        try:
+            with torch.inference_mode():
+                seen = self.see(images, stopwatch)
+                estimates = self.estimate(seen, stopwatch)
+                if not any(map(self._is_sure, estimates)):
+                    estimates += self._by_one_image(images, seen, stopwatch)
+        except TimeLimitError as error:
+            return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
+        except RelocError as error:
+            return Localization(Status.INVALID_INPUT, str(error))
+        found = localizer.decide(PoseCandidates(estimates), stopwatch)
+        return found.shifted(localizer.scene_map.origin)
+
+    def see(
+        self,
+        images: Sequence[RigImage],
+        stopwatch: Stopwatch,
+        quarters: Sequence[int] | None = None,
+    ) -> list[SeenImage]:
+        """Each image at the scale of the keyframes, with its features and what looks like it.
+
+        Those that hang turned in the map are turned back by `quarters`, one number for each.
+
+        Raises:
+            InputError: an image that does not fit its camera, or is too small.
+        """
+        localizer, views = self.localizer, []
+        sizes = [camera.width * camera.height for camera in localizer.scene_map.cameras]
+        for number, image in enumerate(images):
+            with stopwatch.stage("undistort"):
+                pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
+                view = QueryView.of(camera.undistort(pixels), camera.pinhole())
+            scale = map_magnification(localizer.scene_map, view.camera)
+            view = magnified(view, scale, round(MOST_PIXELS * max(sizes)))
+            views.append(turned(view, quarters[number] if quarters else 0))
+        with stopwatch.stage("features"):
+            features = features_of(localizer.extractor, views)
+        options = localizer.configuration.retrieval
+        with stopwatch.stage("retrieval"):
+            return [
+                SeenImage(
+                    view.camera,
+                    image.T_body_camera @ view.T_camera_view,
+                    of_view,
+                    rank_keyframes(of_view, localizer.scene_map, options),
+                    image.name,
+                    image.odometry_covariance,
+                )
+                for image, view, of_view in zip(images, views, features, strict=True)
+            ]
+
+    def estimate(self, images: Sequence[SeenImage], stopwatch: Stopwatch) -> list[PoseEstimate]:
+        """The best pose in each place that the images may show, and elsewhere if it looks alike."""
+        localizer, options = self.localizer, self.localizer.configuration.retrieval
+        with stopwatch.stage("retrieval"):
+            places = rig_places(images, localizer.scene_map, options)
+        tried = places[: options.clusters]
+        estimates = self.estimate_in(images, tried, stopwatch)
+        if not any(map(self._is_sure, estimates)):
+            more = places[options.clusters : 2 * options.clusters]
+            estimates += self.estimate_in(images, more, stopwatch)
+        estimates += self._guided(images, estimates, stopwatch)
+        return estimates + self._rivals(images, places[options.clusters :], estimates, stopwatch)
+
+    def estimate_in(
+        self,
+        images: Sequence[SeenImage],
+        places: Sequence[RigPlace],
+        stopwatch: Stopwatch,
+        prior_T_map_body: FloatArray | None = None,
+    ) -> list[PoseEstimate]:
+        """The best pose in each place."""
+        estimates = []
+        for place in places:
+            with stopwatch.stage("matching"):
+                matched = self._match(images, place.keyframes)
+            if matched is None:
+                continue
+            used, keyframes, point_indices, problem = matched
+            with stopwatch.stage("pose"):
+                found = self.localizer.find_pose(problem, prior_T_map_body)
+            if found is not None:
+                with stopwatch.stage("verification"):
+                    estimates.append(self._verified(problem, found, point_indices, used, keyframes))
+        return estimates
+
+    def _match(
+        self, images: Sequence[SeenImage], keyframes: Sequence[list[int]]
+    ) -> tuple[list[SeenImage], list[list[int]], Tensor, PoseProblem] | None:
+        """The images that the map shows something of, their keyframes, points and problem."""
+        seen = [pair for pair in zip(images, keyframes, strict=True) if pair[1]]
+        if not seen:
+            return None
+        points = self.localizer.configuration.matching.points
+        points = round(points * min(1.0, MOST_POINTS / len(seen)))
+        matches = [
+            self.localizer.match(image.features, of_image, image.camera, DISTINCTIVE, points)
+            for image, of_image in seen
+        ]
+        used = [image for image, _ in seen]
+        mounting = torch.from_numpy(np.stack([image.T_view_body for image in used]))
+        problem = joined([problem for _, problem in matches], mounting)
+        point_indices = torch.cat([indices for indices, _ in matches])
+        return used, [of_image for _, of_image in seen], point_indices, problem
+
+    def _verified(
+        self,
+        problem: PoseProblem,
+        found: FoundPose,
+        point_indices: Tensor,
+        images: Sequence[SeenImage],
+        keyframes: Sequence[list[int]],
+    ) -> PoseEstimate:
+        """The pose with its covariance and what speaks for it in all images together."""
+        sizes = [(image.camera.width, image.camera.height) for image in images]
+        verification = verify(problem, found, sizes)
+        shares = _shares(problem, verification, len(images))
+        T_map_body = pose_of(found)
+        changes = [
+            self.localizer.view_change(
+                T_map_body @ image.T_body_view, of_image, verification.median_depth
+            )
+            for image, of_image in zip(images, keyframes, strict=True)
+        ]
+        view_change = float(np.dot(shares, changes))
+        known = list(dict.fromkeys(keyframe for of_image in keyframes for keyframe in of_image))
+        estimate = self.localizer.supported(
+            problem, found, verification, point_indices, known, view_change
+        )
+        drift = _drift(T_map_body, images, shares)
+        return replace(estimate, covariance=estimate.covariance + drift)
+
+    def _is_sure(self, estimate: PoseEstimate) -> bool:
+        return self.localizer.is_sure(estimate)
+
+    def _guided(
+        self,
+        images: Sequence[SeenImage],
+        estimates: Sequence[PoseEstimate],
+        stopwatch: Stopwatch,
+    ) -> list[PoseEstimate]:
+        """Once more from the best pose, with the keyframes that see the most of what it sees."""
+        best = max(estimates, key=lambda estimate: estimate.score, default=None)
+        threshold = self.localizer.score_threshold
+        if best is None or not threshold <= best.score < CLEAR_SCORE or self._is_sure(best):
+            return []
+        scene_map, options = self.localizer.scene_map, self.localizer.configuration.retrieval
+        with stopwatch.stage("retrieval"):
+            keyframes = keyframes_in_sight(images, scene_map, options, best.T_map_camera)
+        place = RigPlace(best.T_map_camera, 0.0, keyframes)
+        return self.estimate_in(images, [place], stopwatch, best.T_map_camera)
+
+    def _rivals(
+        self,
+        images: Sequence[SeenImage],
+        untried: Sequence[RigPlace],
+        estimates: Sequence[PoseEstimate],
+        stopwatch: Stopwatch,
+    ) -> list[PoseEstimate]:
+        """A pose in a place that was not tried, but looks as much like the images as a sure one."""
+        best = max(estimates, key=lambda estimate: estimate.score, default=None)
+        if best is None or not self._is_sure(with_rival(best, estimates)):
+            return []
+        scene_map, depth = self.localizer.scene_map, best.depth or 1.0
+        there = joint_evidence(images, scene_map, best.T_map_camera, depth)
+        similar = [place for place in untried if place.evidence >= SIMILAR * there]
+        return self.estimate_in(images, similar[:1], stopwatch)
+
+    def _by_one_image(
+        self, images: Sequence[RigImage], seen: Sequence[SeenImage], stopwatch: Stopwatch
+    ) -> list[PoseEstimate]:
+        """By the image that looks most like a keyframe, in all views; then by all from there.
+
+        So rigs are found that hang turned in the map, or that see things from much nearer.
+        """
+        best = max(range(len(seen)), key=lambda number: seen[number].ranked.best_evidence)
+        image, localizer = images[best], self.localizer
+        pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
+        alone = localizer.estimate(camera.undistort(pixels), camera.pinhole(), None, stopwatch)
+        moved = [_on_body(estimate, image.T_body_camera) for estimate in alone.estimates]
+        first = max(moved, key=lambda estimate: estimate.score, default=None)
+        if first is None or first.score < localizer.score_threshold:
+            return moved
+        T_map_body = first.T_map_camera
+        turns = [
+            quarters_at(localizer.scene_map, T_map_body @ image.T_body_camera) for image in images
+        ]
+        again = self.see(images, stopwatch, turns) if any(turns) else list(seen)
+        scene_map, options = localizer.scene_map, localizer.configuration.retrieval
+        place = RigPlace(T_map_body, 0.0, keyframes_in_sight(again, scene_map, options, T_map_body))
+        return moved + self.estimate_in(again, [place], stopwatch, T_map_body)
+
+
+def _shares(problem: PoseProblem, verification: Verification, images: int) -> FloatArray:
+    """The share (C,) of the points that support a pose which each image has; even without any."""
+    assert problem.images is not None
+    counts = torch.bincount(problem.images[verification.supporting], minlength=images)
+    total = max(int(counts.sum()), 1)
+    shares: FloatArray = counts.double().cpu().numpy() / total
+    return shares if counts.any() else np.full(images, 1 / images)
+
+
+def _drift(T_map_body: FloatArray, images: Sequence[SeenImage], shares: FloatArray) -> FloatArray:
+    """What the covariance (6, 6) of T_map_body is larger by as odometry errs.
+
+    A pose by one image of before would be as far off as the odometry since; all images together
+    err by the mean, as odometry errs in one direction, each by its share of the support.
+    """
+    turn = np.kron(np.eye(2), T_map_body[:3, :3])
+    total = np.zeros((6, 6))
+    for image, share in zip(images, shares, strict=True):
+        if image.odometry_covariance is not None:
+            total += share * turn @ image.odometry_covariance @ turn.T
+    return total
+
+
+def _on_body(estimate: PoseEstimate, T_body_camera: FloatArray) -> PoseEstimate:
+    """The estimate of a camera's pose as one of the body's."""
+    T_camera_body = se3.inverse(T_body_camera)
+    pose, covariance = base_pose(estimate.T_map_camera, estimate.covariance, T_camera_body)
+    return replace(estimate, T_map_camera=pose, covariance=covariance)
