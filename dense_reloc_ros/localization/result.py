@@ -86,6 +86,13 @@ class PoseEstimate:
     """Of the points in the image, where the method has them: for people who look on."""
     coordinates: SceneCoordinates | None = field(default=None, repr=False, compare=False)
     """That the pose was found from, where the method predicts them (DSM)."""
+    mounting_errors: Mapping[str, FloatArray] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+    """Of a rig, how some of its cameras, by name, are moved (6,) against their extrinsics: metres
+    and radians along and about the axes of the body."""
+    first_share: float = field(default=1.0, compare=False)
+    """Of a rig, the share of the supporting points that the first image sees."""
 
 
 @dataclass(frozen=True)

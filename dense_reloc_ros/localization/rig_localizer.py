@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import torch
@@ -30,6 +32,7 @@ from dense_reloc_ros.localization.rig_places import (
 )
 from dense_reloc_ros.localization.sparse_to_dense import CLEAR_SCORE, SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.pose.mounting import mounting_error
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.rig_problem import joined
 from dense_reloc_ros.pose.verification import Verification, verify
@@ -37,6 +40,10 @@ from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
+LEAST_SHARE = 0.2
+"""Of the support that an image would have if all had the same, where the pose must be its own."""
+LEAST_SUPPORT = 30
+"""Points by which a camera's mount is checked."""
 MOST_POINTS = 2.0
 """Of all images together, relative to those of a single one: they bound the time of a frame."""
 
@@ -46,6 +53,7 @@ class RigLocalizer:
 
     def __init__(self, localizer: SparseToDenseLocalizer) -> None:
         self.localizer = localizer
+        self._turns = count()
 
     def localize(self, images: Sequence[RigImage]) -> Localization:
         """Where the body was; `T_map_camera` of the result is T_map_body.
@@ -105,13 +113,39 @@ class RigLocalizer:
                 for image, view, of_view in zip(images, views, features, strict=True)
             ]
 
-    def estimate(self, images: Sequence[SeenImage], stopwatch: Stopwatch) -> list[PoseEstimate]:
-        """The best pose in each place that the images may show, and elsewhere if it looks alike."""
+    def localize_seen(
+        self, images: Sequence[SeenImage], predicted_T_map_body: FloatArray | None = None
+    ) -> Localization:
+        """Where the body was, from the map's `origin` on, by images that are known already.
+
+        The first of them is the newest. It must support the pose, too: the others alone would tell
+        where a robot is by odometry that was carried away since.
+        """
+        stopwatch = Stopwatch(self.localizer.device)
+        found = self.estimate(images, stopwatch, predicted_T_map_body)
+        best = max(found, key=lambda one: one.score, default=None)
+        if best is None or best.first_share < LEAST_SHARE / len(images):
+            found = []
+        return self.localizer.decide(PoseCandidates(found), stopwatch)
+
+    def estimate(
+        self,
+        images: Sequence[SeenImage],
+        stopwatch: Stopwatch,
+        predicted_T_map_body: FloatArray | None = None,
+    ) -> list[PoseEstimate]:
+        """The best pose in each place that the images may show, and elsewhere if it looks alike.
+
+        First in the place of a predicted pose (4, 4), if there is one.
+        """
         localizer, options = self.localizer, self.localizer.configuration.retrieval
         with stopwatch.stage("retrieval"):
             places = rig_places(images, localizer.scene_map, options)
+        estimates = []
+        if predicted_T_map_body is not None:
+            estimates = self._near(images, predicted_T_map_body, stopwatch)
         tried = places[: options.clusters]
-        estimates = self.estimate_in(images, tried, stopwatch)
+        estimates += self.estimate_in(images, tried, stopwatch)
         if not any(map(self._is_sure, estimates)):
             more = places[options.clusters : 2 * options.clusters]
             estimates += self.estimate_in(images, more, stopwatch)
@@ -183,8 +217,30 @@ class RigLocalizer:
         estimate = self.localizer.supported(
             problem, found, verification, point_indices, known, view_change
         )
+        estimate = _with_points_counted_once(estimate)
         drift = _drift(T_map_body, images, shares)
-        return replace(estimate, covariance=estimate.covariance + drift)
+        estimate = replace(estimate, covariance=estimate.covariance + drift)
+        errors = self._mounting_errors(problem, found, images, verification, estimate)
+        return replace(estimate, mounting_errors=errors, first_share=float(shares[0]))
+
+    def _mounting_errors(
+        self,
+        problem: PoseProblem,
+        found: FoundPose,
+        images: Sequence[SeenImage],
+        verification: Verification,
+        estimate: PoseEstimate,
+    ) -> dict[str, FloatArray]:
+        """Of one camera, each time of the next one, where the pose is sure and it supports it."""
+        camera = next(self._turns) % len(images)
+        assert problem.images is not None
+        supporting = problem.images[verification.supporting]
+        fewest = min(int((supporting == camera).sum()), int((supporting != camera).sum()))
+        is_mounted = all(image.odometry_covariance is None for image in images)
+        if fewest < LEAST_SUPPORT or not is_mounted or not self._is_sure(estimate):
+            return {}
+        error = mounting_error(problem, found, camera, self.localizer.configuration.nre)
+        return {} if error is None else {images[camera].name: error}
 
     def _is_sure(self, estimate: PoseEstimate) -> bool:
         return self.localizer.is_sure(estimate)
@@ -200,11 +256,17 @@ class RigLocalizer:
         threshold = self.localizer.score_threshold
         if best is None or not threshold <= best.score < CLEAR_SCORE or self._is_sure(best):
             return []
+        return self._near(images, best.T_map_camera, stopwatch)
+
+    def _near(
+        self, images: Sequence[SeenImage], T_map_body: FloatArray, stopwatch: Stopwatch
+    ) -> list[PoseEstimate]:
+        """The best pose with the keyframes that see the most of what there is to see at a pose."""
         scene_map, options = self.localizer.scene_map, self.localizer.configuration.retrieval
         with stopwatch.stage("retrieval"):
-            keyframes = keyframes_in_sight(images, scene_map, options, best.T_map_camera)
-        place = RigPlace(best.T_map_camera, 0.0, keyframes)
-        return self.estimate_in(images, [place], stopwatch, best.T_map_camera)
+            keyframes = keyframes_in_sight(images, scene_map, options, T_map_body)
+        place = RigPlace(T_map_body, 0.0, keyframes)
+        return self.estimate_in(images, [place], stopwatch, T_map_body)
 
     def _rivals(
         self,
@@ -242,9 +304,7 @@ class RigLocalizer:
             quarters_at(localizer.scene_map, T_map_body @ image.T_body_camera) for image in images
         ]
         again = self.see(images, stopwatch, turns) if any(turns) else list(seen)
-        scene_map, options = localizer.scene_map, localizer.configuration.retrieval
-        place = RigPlace(T_map_body, 0.0, keyframes_in_sight(again, scene_map, options, T_map_body))
-        return moved + self.estimate_in(again, [place], stopwatch, T_map_body)
+        return moved + self._near(again, T_map_body, stopwatch)
 
 
 def _shares(problem: PoseProblem, verification: Verification, images: int) -> FloatArray:
@@ -254,6 +314,26 @@ def _shares(problem: PoseProblem, verification: Verification, images: int) -> Fl
     total = max(int(counts.sum()), 1)
     shares: FloatArray = counts.double().cpu().numpy() / total
     return shares if counts.any() else np.full(images, 1 / images)
+
+
+def _with_points_counted_once(estimate: PoseEstimate) -> PoseEstimate:
+    """The estimate where points that support it in several images are no more than one each.
+
+    They err alike in all of them.
+    """
+    points, evidence = np.unique(estimate.supporting_points), estimate.evidence
+    times = len(estimate.supporting_points) / max(len(points), 1)
+    if evidence is None or times <= 1:
+        return estimate
+    evidence = replace(
+        evidence,
+        supporting=len(points),
+        visible=round(evidence.visible / times),
+        translation_deviation=math.sqrt(times) * evidence.translation_deviation,
+        rotation_deviation=math.sqrt(times) * evidence.rotation_deviation,
+    )
+    covariance = times * estimate.covariance
+    return replace(estimate, covariance=covariance, supporting_points=points, evidence=evidence)
 
 
 def _drift(T_map_body: FloatArray, images: Sequence[SeenImage], shares: FloatArray) -> FloatArray:

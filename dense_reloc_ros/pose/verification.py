@@ -12,6 +12,7 @@ from torch import Tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.geometry.rig import PointCameras
 from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 
@@ -83,26 +84,54 @@ def verify(
     """
     pixels, in_camera = project(found.T_camera_map[None], problem.points, problem.intrinsics)
     pixels, depth = pixels[0], in_camera[0, :, 2]
-    size = pixels.new_tensor(sizes)[0 if problem.images is None else problem.images]
+    every_size = pixels.new_tensor(sizes)
+    size = every_size[0 if problem.images is None else problem.images]
     inside = ((pixels >= 0) & (pixels <= size - 1)).all(-1)
     gains = found.gains(problem) / found.fine_maps.outlier_loss
     supporting = inside & (gains > SUPPORT_SHARE)
-    grid = pixels.new_tensor(GRID)
-    cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
-    index = cells[:, 1] * GRID[0] + cells[:, 0]
-    if problem.images is not None:
-        index = index + problem.images * (GRID[0] * GRID[1])
+    if problem.images is None:
+        index = _cells(pixels[supporting], size)
+    else:
+        index = _cells_of_rig(problem, found.T_camera_map, supporting, every_size)
     in_front = depth[supporting] if bool(supporting.any()) else depth[depth > MINIMUM_DEPTH]
     return Verification(
         supporting=supporting,
         inside=inside,
         gains=gains,
         mean_gain=float(gains[inside].mean()) if bool(inside.any()) else 0.0,
-        spread=int(torch.unique(index[supporting]).numel()),
+        spread=int(torch.unique(index).numel()),
         agreement=_agreement(problem, pixels),
         depth_spread=float(in_front.log().std(correction=0)) if len(in_front) else 0.0,
         median_depth=float(in_front.median()) if len(in_front) else 0.0,
     )
+
+
+def _cells(pixels: Tensor, size: Tensor) -> Tensor:
+    """The cells (...) of the grid over an image of a size that pixels (..., 2) lie in."""
+    grid = pixels.new_tensor(GRID)
+    cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
+    return cells[..., 1] * GRID[0] + cells[..., 0]
+
+
+def _cells_of_rig(
+    problem: PoseProblem, T_body_map: Tensor, supporting: Tensor, sizes: Tensor
+) -> Tensor:
+    """The cells of the supporting points among those of all images, (N,).
+
+    What lies in several images counts as in the first of them: images of before, and overlapping
+    ones, are no further directions in which something supports the pose.
+    """
+    cameras = problem.intrinsics
+    assert isinstance(cameras, PointCameras)
+    T_camera_map = cameras.T_camera_body @ T_body_map
+    intrinsics = cameras.intrinsics[:, None]
+    pixels, _ = project(T_camera_map, problem.points[supporting], intrinsics)
+    inside = ((pixels >= 0) & (pixels <= sizes[:, None] - 1)).all(-1)
+    first = inside.int().argmax(0)
+    cells = _cells(pixels, sizes[:, None]) + torch.arange(len(sizes), device=pixels.device)[
+        :, None
+    ] * (GRID[0] * GRID[1])
+    return cells.gather(0, first[None])[0]
 
 
 def evidence_of(

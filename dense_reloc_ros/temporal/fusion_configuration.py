@@ -105,8 +105,32 @@ class BeliefConfiguration(Block):
     )
 
 
+class TogetherConfiguration(Block):
+    """The last images that are localized together, as those of a rig, where odometry is there."""
+
+    frames: int = Field(
+        5,
+        ge=1,
+        le=12,
+        description="Images that are localized together where odometry is there and the last one "
+        "alone is unsure; 1: none are",
+    )
+    spacing: float = Field(
+        0.1, ge=0.0, le=100.0, description="Metres of way from one of these images to the next"
+    )
+    spacing_turn: float = Field(
+        0.1, ge=0.0, le=3.2, description="Radians of turn that do instead of the way"
+    )
+    largest_way: float = Field(
+        3.0,
+        gt=0.0,
+        le=1000.0,
+        description="Metres of way, after which odometry has drifted too far for an image to help",
+    )
+
+
 class TemporalConfiguration(Block):
-    """Correlation with the previous frame (DSM 3.3)."""
+    """Correlation with the previous frame (DSM 3.3), and images that are localized together."""
 
     max_age: float = Field(
         0.5, gt=0.0, le=10.0, description="Seconds for which a localized frame helps later ones"
@@ -136,4 +160,5 @@ class TemporalConfiguration(Block):
         description="Score that a predicted pose needs by the map alone, as a share of the "
         "threshold of single frames",
     )
+    together: TogetherConfiguration = TogetherConfiguration()
     filter: FilterConfiguration = FilterConfiguration()

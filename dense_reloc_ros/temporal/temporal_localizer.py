@@ -15,8 +15,12 @@ from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.decision import confidence_of_score
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.rig_images import SeenImage
+from dense_reloc_ros.localization.rig_localizer import RigLocalizer
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.retrieval.distinct_views import median_depth
+from dense_reloc_ros.retrieval.places import rank_keyframes
+from dense_reloc_ros.stopwatch import Stopwatch
 from dense_reloc_ros.temporal.fused_frames import (
     AcceptedFrame,
     FusedLocalization,
@@ -28,6 +32,7 @@ from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.history import History
 from dense_reloc_ros.temporal.mixed_correlation import map_share
 from dense_reloc_ros.temporal.pose_filter import FilteredPose, PoseFilter
+from dense_reloc_ros.temporal.recent_images import RecentImages
 
 logger = logging.getLogger(__name__)
 
@@ -53,8 +58,11 @@ class TemporalLocalizer:
         self._history: History[AcceptedFrame] = History()
         self._filter = PoseFilter(configuration.filter)
         self._fusion: CorrelationFusion | None = None
+        self._rig: RigLocalizer | None = None
+        self._recent = RecentImages(configuration)
         if isinstance(localizer, SparseToDenseLocalizer):
             self._fusion = CorrelationFusion(localizer, configuration)
+            self._rig = RigLocalizer(localizer)
 
     def localize(self, image: RgbImage, camera: Camera, stamp: int) -> Localization:
         """Where `image` (H, W, 3) RGB of `camera` was taken at `stamp`, in nanoseconds."""
@@ -72,6 +80,7 @@ class TemporalLocalizer:
         """Forgets all frames."""
         self._history.clear()
         self._filter.reset()
+        self._recent.clear()
 
     @torch.inference_mode()
     def fuse(self, frame: LocalizedFrame) -> FusedLocalization:
@@ -103,8 +112,11 @@ class TemporalLocalizer:
                 published = _on_floor(frame, self._moved(single, predicted))
                 return FusedLocalization(published, single, confidence, False, is_new)
             fused = self._correlated(frame, predicted, confidence)
+            together = self._together(frame, fused or single, predicted)
+            known = confidence if together is None else self._confidence(together.estimate)
+            fused = together or fused
             raw = _on_floor(frame, fused or single)
-            published = _on_floor(frame, self._filtered(frame, raw, predicted, confidence))
+            published = _on_floor(frame, self._filtered(frame, raw, predicted, known))
         except InputError as error:
             logger.warning("%s; the frame is taken by itself", error)
             self.reset()
@@ -135,6 +147,31 @@ class TemporalLocalizer:
         if single.is_localized and not fused.is_localized:
             return None
         return replace(fused, estimate=moved(fused.estimate, inverse(T_camera_view)))
+
+    def _together(
+        self, frame: LocalizedFrame, found: Localization, predicted: FilteredPose | None
+    ) -> Localization | None:
+        """The frame by its image and the last ones, where it is not found otherwise."""
+        here = self._recent.reach(frame.stamp, frame.T_odom_camera)
+        if self._rig is None or frame.features is None or here is None:
+            return None
+        stopwatch = Stopwatch(self.localizer.device)
+        with stopwatch.stage("images together"):
+            view, options = frame.view, self.localizer.configuration.retrieval
+            ranked = rank_keyframes(frame.features, self.localizer.scene_map, options)
+            image = SeenImage(view.camera, view.T_camera_view, frame.features, ranked)
+            before = self._recent.seen_from(here)
+            self._recent.add(image, here)
+            if found.is_localized or not before:
+                return None
+            T_map_camera = None if predicted is None else predicted.T_map_body
+            together = self._rig.localize_seen([image, *before], T_map_camera)
+        if not together.is_localized:
+            return None
+        milliseconds = {**found.stage_milliseconds, **stopwatch.milliseconds}
+        return replace(
+            together, stage_milliseconds=milliseconds, features=frame.features, view=found.view
+        )
 
     def _filtered(
         self,
