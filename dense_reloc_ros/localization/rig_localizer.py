@@ -18,11 +18,17 @@ from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import with_rival
 from dense_reloc_ros.localization.localizer import PoseCandidates
-from dense_reloc_ros.localization.place_localizer import pose_of
+from dense_reloc_ros.localization.place_localizer import losses_of, pose_of
 from dense_reloc_ros.localization.point_choice import DISTINCTIVE
+from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at
-from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.localization.result import (
+    FeatureView,
+    Localization,
+    PoseEstimate,
+    Status,
+)
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage, features_of
 from dense_reloc_ros.localization.rig_places import (
     RigPlace,
@@ -55,24 +61,42 @@ class RigLocalizer:
         self.localizer = localizer
         self._turns = count()
 
-    def localize(self, images: Sequence[RigImage]) -> Localization:
+    def localize(
+        self,
+        images: Sequence[RigImage],
+        prior_T_map_body: FloatArray | None = None,
+        prior_covariance: FloatArray | None = None,
+    ) -> Localization:
         """Where the body was; `T_map_camera` of the result is T_map_body.
 
-        What is wrong with an image is the reason of the result, not an exception.
+        A prior pose (4, 4) is looked at first, and with its covariance (6, 6) other poses count
+        only where none is sure that it has room for. What is wrong with an image is the reason of
+        the result, not an exception.
         """
         localizer = self.localizer
         stopwatch = Stopwatch(localizer.device, localizer.max_frame_seconds)
         try:
+            prior = None
+            if prior_T_map_body is not None:
+                origin = localizer.scene_map.origin
+                prior = PosePrior.checked(prior_T_map_body, prior_covariance, origin)
             with torch.inference_mode():
                 seen = self.see(images, stopwatch)
-                estimates = self.estimate(seen, stopwatch)
+                estimates = self.estimate(
+                    seen, stopwatch, None if prior is None else prior.T_map_camera
+                )
                 if not any(map(self._is_sure, estimates)):
                     estimates += self._by_one_image(images, seen, stopwatch)
+            if prior is not None:
+                expected = [one for one in estimates if prior.allows(one.T_map_camera)]
+                estimates = expected if any(map(self._is_sure, expected)) else estimates
         except TimeLimitError as error:
             return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
         except RelocError as error:
             return Localization(Status.INVALID_INPUT, str(error))
-        found = localizer.decide(PoseCandidates(estimates), stopwatch)
+        first = seen[0]
+        view = FeatureView(first.camera, se3.inverse(images[0].T_body_camera) @ first.T_body_view)
+        found = localizer.decide(PoseCandidates(estimates, first.features, view), stopwatch)
         return found.shifted(localizer.scene_map.origin)
 
     def see(
@@ -221,7 +245,13 @@ class RigLocalizer:
         drift = _drift(T_map_body, images, shares)
         estimate = replace(estimate, covariance=estimate.covariance + drift)
         errors = self._mounting_errors(problem, found, images, verification, estimate)
-        return replace(estimate, mounting_errors=errors, first_share=float(shares[0]))
+        in_first = verification.inside & (problem.images == 0)
+        return replace(
+            estimate,
+            mounting_errors=errors,
+            first_share=float(shares[0]),
+            losses=losses_of(replace(verification, inside=in_first), point_indices),
+        )
 
     def _mounting_errors(
         self,

@@ -72,6 +72,8 @@ class CameraInput:
         on_frame: Callable[[Frame], None],
         on_time_jump: Callable[[], None],
         reporter: ChangeReporter,
+        image_topic: str = "image",
+        camera_info_topic: str = "camera_info",
     ) -> None:
         self.recent: RecentFrames[Frame] = RecentFrames()
         """The last images that came, also where they were not handed on."""
@@ -97,7 +99,7 @@ class CameraInput:
         self._newest_stamp: int | None = None
         self._last_stamp: int | None = None
         # As image_transport does: the compressed topic lies under the image's, also when remapped.
-        self.image_topic = node.resolve_topic_name("image")
+        self.image_topic = node.resolve_topic_name(image_topic)
         message_type = Image
         if image_transport == "compressed":
             self.image_topic += "/compressed"
@@ -114,7 +116,7 @@ class CameraInput:
             )
             for kind, topic, take in (
                 (message_type, self.image_topic, self._take_image),
-                (CameraInfo, "camera_info", self._take_camera_info),
+                (CameraInfo, camera_info_topic, self._take_camera_info),
             )
         ]
         self.camera_info_topic = self._subscriptions[1].topic_name
@@ -128,7 +130,7 @@ class CameraInput:
         self._subscriptions.append(
             node.create_subscription(
                 CameraInfo,
-                "camera_info",
+                camera_info_topic,
                 self._take_camera_info,
                 LATCHED,
                 callback_group=group,

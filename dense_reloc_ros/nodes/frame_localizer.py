@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Sequence
 from threading import Lock
 
 import numpy as np
@@ -15,7 +16,11 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.mounting_monitor import MountingMonitor
 from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.localization.rig_images import RigImage
+from dense_reloc_ros.localization.rig_localizer import RigLocalizer
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
@@ -28,6 +33,8 @@ from dense_reloc_ros.nodes.robot_frames import FrameHeader, RobotFrames
 
 CameraPrior = tuple[FloatArray, FloatArray | None]
 """`T_map_camera` (4, 4) and its covariance (6, 6), where that is known."""
+MAIN_CAMERA = "image"
+"""What the camera is called that all are measured from, by the name of its topic."""
 BUSY_SECONDS = 10.0
 """For the frame that is in work when another one comes, as ~/relocalize may bring."""
 
@@ -50,6 +57,9 @@ class FrameLocalizer:
         self._robot = robot
         self._reporter = reporter
         self._lock = Lock()
+        self._rig: RigLocalizer | None = None
+        self.mounting = MountingMonitor()
+        """Watches whether the cameras hang where TF says."""
 
     @property
     def identity(self) -> MapIdentity:
@@ -69,8 +79,16 @@ class FrameLocalizer:
         """Changes the localizer's parameters from the next frame on."""
         self._configuration = configuration
 
-    def localize(self, frame: Frame, prior: PoseWithCovarianceStamped | None = None) -> FrameResult:
-        """Localizes a frame; never raises for what is wrong with it, but says so."""
+    def localize(
+        self,
+        frame: Frame,
+        prior: PoseWithCovarianceStamped | None = None,
+        others: Sequence[Frame] = (),
+    ) -> FrameResult:
+        """Localizes a frame, together with `others` that other cameras took with it.
+
+        Never raises for what is wrong with it, but says so.
+        """
         localizer, image, camera, header = self._localizer, None, None, frame.header
         identity, camera_info = self._identify(localizer), frame.camera_info
         try:
@@ -78,7 +96,8 @@ class FrameLocalizer:
             camera_prior = None
             if prior is not None:
                 camera_prior = self._camera_prior(header, prior, identity.frame_id)
-            localization = self._localize(localizer, image, camera, camera_prior)
+            beside = self._mounted(others, header)
+            localization = self._localize(localizer, image, camera, camera_prior, beside)
             localization = self._robot.on_floor(localization, header)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
@@ -103,6 +122,7 @@ class FrameLocalizer:
         image: NDArray[np.uint8],
         camera: Camera,
         prior: CameraPrior | None,
+        beside: Sequence[RigImage] = (),
     ) -> Localization:
         if localizer is None:
             return Localization(Status.INVALID_INPUT, "no map is loaded")
@@ -113,11 +133,49 @@ class FrameLocalizer:
             if self._configuration is not None:
                 localizer.configuration = self._configuration
             localizer.max_frame_seconds = self.settings.max_frame_seconds or None
-            localization = localizer.localize(image, camera, *(prior or ()))
+            rig = self._rig_of(localizer) if beside else None
+            if rig is None:
+                localization = localizer.localize(image, camera, *(prior or ()))
+            else:
+                main = RigImage(image, camera, np.eye(4), MAIN_CAMERA)
+                localization = rig.localize([main, *beside], *(prior or ()))
+                if localization.is_localized and localization.estimate is not None:
+                    self.mounting.add(localization.estimate.mounting_errors)
         finally:
             self._lock.release()
         self._reporter.resolved("localizer")
         return localization
+
+    def _rig_of(self, localizer: Localizer) -> RigLocalizer | None:
+        """What localizes several images with a localizer; None where its method takes only one."""
+        if not isinstance(localizer, SparseToDenseLocalizer):
+            self._reporter.problem(
+                "method",
+                f"method {localizer.method} localizes single images: other_cameras are not used",
+                "unused",
+            )
+            return None
+        if self._rig is None or self._rig.localizer is not localizer:
+            self._rig = RigLocalizer(localizer)
+            self.mounting.clear()
+        return self._rig
+
+    def _mounted(self, others: Sequence[Frame], header: FrameHeader) -> list[RigImage]:
+        """The images of other cameras that can be used; what is wrong with one is reported."""
+        found = []
+        for frame in others:
+            name = frame.header.frame_id
+            T_camera_other = self._robot.camera_in_camera(frame.header, header)
+            if T_camera_other is None:
+                continue
+            try:
+                image, camera, _ = view_of(frame, rectified=self.takes_rectified)
+            except RelocError as error:
+                self._reporter.problem(f"camera {name}", str(error), "unusable")
+                continue
+            self._reporter.resolved(f"camera {name}")
+            found.append(RigImage(image, camera, T_camera_other, name))
+        return found
 
     def _camera_prior(
         self, header: FrameHeader, prior: PoseWithCovarianceStamped, map_frame: str

@@ -5,7 +5,7 @@ The functions are asked once a second: looking at the graph of nodes is not free
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rclpy.node import Node
 
@@ -32,6 +32,13 @@ def info_problem(node: Node, camera: CameraInput) -> str:
     """Why no camera_info comes."""
     topic = camera.camera_info_topic
     return f"no camera_info on {topic}: {silence(node, topic, INFO_TYPE, 'camera_info')}"
+
+
+def silence_of(topics: Sequence[str]) -> str:
+    """What is said of other cameras that do not send; empty without any."""
+    if not topics:
+        return ""
+    return f"no images on {_named(topics)}: the robot is localized by its other cameras alone"
 
 
 def loss_problem(camera: CameraInput) -> str:

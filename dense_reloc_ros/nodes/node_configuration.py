@@ -107,6 +107,19 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         description="Folder of maps (floors, buildings) from which ~/choose_map chooses, also as "
         "`map` may be given",
     )
+    other_cameras: tuple[str, ...] = Field(
+        (),
+        max_length=5,
+        description="Topics of the images of further cameras on the robot, whose images are "
+        "localized together with those of `image`; camera_info is taken from beside each",
+    )
+    camera_tolerance: float = Field(
+        0.05,
+        gt=0.0,
+        le=1.0,
+        description="Seconds by which images of several cameras may be apart to count as one "
+        "moment; what odometry knows of the motion between them is made up for",
+    )
     max_rate: float = Field(
         3.0,
         ge=0,
@@ -155,5 +168,5 @@ ALL_MODELS = (
     TemporalConfiguration,
 )
 """What any node of this package declares."""
-NEEDS_CONFIGURE = frozenset({*MapConfiguration.model_fields, "image_transport"})
+NEEDS_CONFIGURE = frozenset({*MapConfiguration.model_fields, "image_transport", "other_cameras"})
 """Parameters that are read when a node is configured, and change only while it is not."""

@@ -22,10 +22,16 @@ from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
 from dense_reloc_ros.nodes.feature_messages import LOCALIZED_FRAME_QOS, localized_frame_message
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
 from dense_reloc_ros.nodes.frame_result import FrameResult
-from dense_reloc_ros.nodes.health import image_problem, info_problem, loss_problem
+from dense_reloc_ros.nodes.health import (
+    image_problem,
+    info_problem,
+    loss_problem,
+    silence_of,
+)
 from dense_reloc_ros.nodes.initial_pose import InitialPose
 from dense_reloc_ros.nodes.map_topics import MapTopics
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
+from dense_reloc_ros.nodes.other_cameras import OtherCameras
 from dense_reloc_ros.nodes.pipeline import Pipeline
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.results import MapIdentity
@@ -74,6 +80,16 @@ class RelocalizerPipeline(Pipeline[Frame]):
             self._on_time_jump,
             reporter,
         )
+        self._others = OtherCameras(
+            node,
+            settings.other_cameras,
+            settings.image_transport,
+            self._camera,
+            lambda: self._search.is_on,
+            self._worker.submit,
+            lambda: self.frames.settings.max_rate,
+            reporter,
+        )
 
     def reconfigure(
         self, settings: RelocalizerConfiguration, configuration: LocalizerConfiguration
@@ -101,6 +117,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
         """Stops and takes all publishers and subscriptions away."""
         self.stop()
         self._camera.close()
+        self._others.close()
         self._search.close()
         self._map_topics.close()
         self._node.destroy_lifecycle_publisher(self._localized_frame)
@@ -146,7 +163,15 @@ class RelocalizerPipeline(Pipeline[Frame]):
         frame = self._frame_of(request)
         if isinstance(frame, str):
             return RelocResult(status=Status.INVALID_INPUT.value, reason=frame)
-        return self.frames.localize(frame, request.prior if request.use_prior else None).message
+        prior = request.prior if request.use_prior else None
+        others = [] if request.image.data else self._beside(frame)
+        return self.frames.localize(frame, prior, others).message
+
+    def _beside(self, frame: Frame) -> list[Frame]:
+        """What the other cameras took with a frame."""
+        if not len(self._others):
+            return []
+        return self._others.beside(frame, self.frames.settings.camera_tolerance)
 
     def _frame_of(self, request: Relocalize.Request) -> Frame | str:
         """What a request is about, or the reason why there is nothing to answer with."""
@@ -218,7 +243,8 @@ class RelocalizerPipeline(Pipeline[Frame]):
     @property
     def complaint(self) -> str:
         """What keeps frames from coming, empty when nothing does."""
-        if self.is_silent_since(self._camera.last_received):
+        received = max(self._camera.last_received, self._others.last_received)
+        if self.is_silent_since(received):
             return image_problem(self._node, self._camera, self.frames.settings.image_transport)
         if self._camera.received and self._camera.pairing.newest is None:
             return info_problem(self._node, self._camera)
@@ -228,6 +254,9 @@ class RelocalizerPipeline(Pipeline[Frame]):
         """As all pipelines, and says where images get lost, which may be meant so."""
         super().look_after()
         self._reporter.lasting("images", loss_problem(self._camera))
+        self._reporter.lasting("extrinsics", self.frames.mounting.complaint, "off")
+        silent = self._others.silent if self._camera.received else []
+        self._reporter.lasting("other cameras", silence_of(silent))
 
     @property
     def counts(self) -> dict[str, int]:
@@ -246,7 +275,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
             self._unneeded += 1
             return None
         prior = self._initial_pose.prior_for(item.header, self.frames.identity.frame_id)
-        result = self.frames.localize(item, prior)
+        result = self.frames.localize(item, prior, self._beside(item))
         self._initial_pose.follow(result)
         return result
 

@@ -32,7 +32,7 @@ class ChangeReporter:
         self._problems[subject] = state
         return is_new
 
-    def lasting(self, subject: str, message: str) -> None:
+    def lasting(self, subject: str, message: str, state: str | None = None) -> None:
         """As `problem`, for what somebody must put right: says it again now and then.
 
         An empty message is none: then the subject is fine.
@@ -46,7 +46,7 @@ class ChangeReporter:
             self._problems.pop(subject, None)
             self._reminders.pop(subject)
         self._reminders.setdefault(subject, now)
-        self.problem(subject, message)
+        self.problem(subject, message, state)
 
     def present(self, subject: str) -> str:
         """What is wrong with a subject, as it was said last; empty where nothing is."""

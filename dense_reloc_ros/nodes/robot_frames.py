@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.floor import FloorConstraint
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.nodes.node_configuration import NodeConfiguration
@@ -15,7 +16,7 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.transform_buffer import TransformError
 from dense_reloc_ros.nodes.transforms import Transforms
 
-BASE, ODOMETRY = "pose of the base", "odometry"
+BASE, ODOMETRY, MOUNT = "pose of the base", "odometry", "mount"
 """Subjects of what is reported about transforms."""
 
 
@@ -101,6 +102,26 @@ class RobotFrames:
             return self._transforms.lookup(header.frame_id, self.base_frame(header), header.stamp)
         except TransformError:
             return None
+
+    def camera_in_camera(self, other: FrameHeader, header: FrameHeader) -> FloatArray | None:
+        """`T_camera_other` (4, 4) of another camera whose image was taken about then.
+
+        With what odometry knows of the robot's motion from one image to the other; None where TF
+        does not connect the cameras, which is reported.
+        """
+        mounted = self._known_transform(
+            header.frame_id, other.frame_id, header, f"{MOUNT} of {other.frame_id}"
+        )
+        if mounted is None or other.stamp == header.stamp or not self.settings.odom_frame:
+            return mounted
+        try:
+            T_odom_camera, T_odom_later = (
+                self._transforms.lookup(self.settings.odom_frame, header.frame_id, stamp)
+                for stamp in (header.stamp, other.stamp)
+            )
+        except TransformError:
+            return mounted
+        return inverse(T_odom_camera) @ T_odom_later @ mounted
 
     def camera_in_odometry(self, header: FrameHeader) -> FloatArray | None:
         """`T_odom_camera` (4, 4), None where there is no odometry or TF does not know it."""

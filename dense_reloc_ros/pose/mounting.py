@@ -9,8 +9,6 @@ from torch import Tensor
 
 from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.geometry.rig import cameras_of
-from dense_reloc_ros.pose.gnc import smoothed_cost
 from dense_reloc_ros.pose.nre import refine_fine
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 
@@ -20,38 +18,23 @@ def mounting_error(
 ) -> FloatArray | None:
     """How a camera is moved (6,) against where the others say that it is; None if nobody knows.
 
-    Metres and radians along and about the axes of the body. The camera's own points give a pose of
-    the body near the one of all. The latter is where the pulls of the camera and of the others, by
-    their Hessians, are in balance, which tells where the others alone would have it.
+    Metres and radians along and about the axes of the body. From the pose of all, both the camera
+    by itself and the others are led to a pose of their own.
     """
     images = problem.images
     assert images is not None
-    own = (images == camera).nonzero()[:, 0]
-    alone = refine_fine(problem.select(own), found.T_camera_map[None], configuration)
-    if alone is None or not len(alone.points):
+    own = _pose_of_some(problem, found, images == camera, configuration)
+    others = _pose_of_some(problem, found, images != camera, configuration)
+    if own is None or others is None:
         return None
-    kept = images[found.points] == camera
-    of_camera = _hessian(problem, found, kept, configuration.last_sigma)
-    of_others = _hessian(problem, found, ~kept, configuration.last_sigma)
-    offset = (alone.T_camera_map @ torch.linalg.inv(found.T_camera_map)).double().cpu().numpy()
-    turn = Rotation.from_matrix(offset[:3, :3]).as_rotvec()
-    try:
-        others = np.linalg.solve(of_others, of_camera @ np.concatenate([offset[:3, 3], turn]))
-    except np.linalg.LinAlgError:
-        return None
-    error: FloatArray = np.concatenate([offset[:3, 3], turn]) + others
-    return error if np.isfinite(error).all() else None
+    offset = (own @ torch.linalg.inv(others)).cpu().numpy()
+    return np.concatenate([offset[:3, 3], Rotation.from_matrix(offset[:3, :3]).as_rotvec()])
 
 
-def _hessian(problem: PoseProblem, found: FoundPose, kept: Tensor, sigma: float) -> FloatArray:
-    """The curvature (6, 6) of the cost of some of the points that a pose was found with."""
-    points = found.points[kept]
-    model = smoothed_cost(
-        found.T_camera_map[None].double(),
-        problem.points[points].double(),
-        cameras_of(points, problem.intrinsics).double(),
-        found.fine_maps.select(kept.nonzero()[:, 0]).sparse(),
-        sigma,
-    )
-    hessian: FloatArray = model.hessian[0].cpu().numpy()
-    return hessian
+def _pose_of_some(
+    problem: PoseProblem, found: FoundPose, chosen: Tensor, configuration: NreConfiguration
+) -> Tensor | None:
+    """T_body_map (4, 4), float64, that the chosen (M,) of the points have near the one found."""
+    some = problem.select(chosen.nonzero()[:, 0])
+    alone = refine_fine(some, found.T_camera_map[None], configuration)
+    return None if alone is None or not len(alone.points) else alone.T_camera_map.double()

@@ -14,6 +14,7 @@ from dense_reloc_ros.cli.bench import (
     operations_command,
     papers_command,
     poor_maps_command,
+    rigs_command,
     scenes_command,
     speed_command,
     video_command,
@@ -22,6 +23,7 @@ from dense_reloc_ros.cli.bench import (
 COMMANDS = (
     accuracy_commands,
     video_command,
+    rigs_command,
     scenes_command,
     papers_command,
     matching_command,
