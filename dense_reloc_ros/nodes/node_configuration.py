@@ -107,11 +107,13 @@ class RelocalizerConfiguration(NodeConfiguration, MapConfiguration):
         description="Folder of maps (floors, buildings) from which ~/choose_map chooses, also as "
         "`map` may be given",
     )
+    # rclpy takes an empty list for one of bytes.
     other_cameras: tuple[str, ...] = Field(
-        (),
+        ("",),
         max_length=5,
         description="Topics of the images of further cameras on the robot, whose images are "
-        "localized together with those of `image`; camera_info is taken from beside each",
+        "localized together with those of `image`; camera_info is taken from beside each. An empty "
+        "name is none",
     )
     camera_tolerance: float = Field(
         0.05,

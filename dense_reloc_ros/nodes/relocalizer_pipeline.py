@@ -82,7 +82,7 @@ class RelocalizerPipeline(Pipeline[Frame]):
         )
         self._others = OtherCameras(
             node,
-            settings.other_cameras,
+            [topic for topic in settings.other_cameras if topic],
             settings.image_transport,
             self._camera,
             lambda: self._search.is_on,
