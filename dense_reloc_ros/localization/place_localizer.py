@@ -20,6 +20,7 @@ from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.point_choice import DISTINCTIVE, PointChoice
 from dense_reloc_ros.localization.result import PointLosses, PoseEstimate
 from dense_reloc_ros.matching.correlation import match_all
+from dense_reloc_ros.pose.compilation import compile_steps
 from dense_reloc_ros.pose.covariance import inflation, pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import Verification, evidence_of, verify
@@ -47,6 +48,8 @@ class PlaceLocalizer(Localizer):
         super().__init__(scene_map, configuration, device, method)
         self.extractor = extractor or extractor_of_map(scene_map, configuration, device)
         check_signature(scene_map, self.extractor.signature)
+        if device.type == "cpu":
+            compile_steps()
         calibrated = scene_map.information.calibration.temperatures
         self.temperatures = DEFAULT_TEMPERATURES | calibrated
 
