@@ -27,7 +27,8 @@ def test_the_first_pose_needs_nothing_that_was_not_compiled_before():
     compile_steps()
     before = versions()
     entries = [name for name, count in before.items() if count]
-    assert len(entries) >= 4  # fine maps, GNC, Feature-PnP, covariance; what they call may be inside
+    # Fine maps, GNC, Feature-PnP and the covariance; what they call may be part of them.
+    assert len(entries) >= 4
     options = LocalizerConfiguration()
     problem = with_outliers(random_view(250, 0), 0.5, "uniform", 0)
     found = ESTIMATORS["nre_feature_pnp"](problem, options, None)
