@@ -1,6 +1,7 @@
 """The records that training data comes as.
 
-Pairs for features, queries with their scene for DSM, pixels with and without depth for DeViLoc.
+Pairs for features, queries with their scene for DSM, pixels with and without depth for DeViLoc,
+pairs that overlap little for NeurHal.
 """
 
 from __future__ import annotations
@@ -109,3 +110,33 @@ class DepthPixels(Example):
     """(M,) in metres, as wrong as maps are."""
     observed: Tensor
     """(M,) bool: False for those that only fill the record."""
+
+
+@dataclass(frozen=True)
+class HallucinationPair(Example):
+    """Points of a source image, and where the plane around a target image has them."""
+
+    source: Tensor
+    """(3, H, W) in [0, 1], RGB, or what the frozen part of a network makes of it."""
+    target: Tensor
+    """The same of the target."""
+    source_pixels: Tensor
+    """(N, 2)."""
+    source_depths: Tensor
+    """(N,) in the scene's unit, 0 where unknown."""
+    target_pixels: Tensor
+    """(N, 2) of the correspondents, in the image or outside of it."""
+    tasks: Tensor
+    """(N,) int64: `neurhal.tasks.Task`, for evaluation only."""
+    counted: Tensor
+    """(N,) bool: false for those that only fill up."""
+    source_intrinsics: Tensor
+    """(4,) fx, fy, cx, cy."""
+    target_intrinsics: Tensor
+    """(4,)."""
+    T_target_source: Tensor
+    """(4, 4)."""
+
+
+HallucinationBatch: TypeAlias = HallucinationPair
+"""Several pairs of one size: all fields have a leading dimension B."""

@@ -65,8 +65,10 @@ class Trainer:
         self._checkpoints = checkpoints
         self._device = device
         self._optimizer = create_optimizer(configuration.optimizer, self.network, self._objective)
-        # Half precision pays on GPUs; float16 alone needs its gradients scaled.
-        name = configuration.precision if device.type == "cuda" else "float32"
+        # Half precision pays on GPUs, on few CPUs; float16 alone needs its gradients scaled.
+        name = configuration.precision
+        if device.type != "cuda" and not (name == "bfloat16" and has_fast_bfloat16()):
+            name = "float32"
         self._precision: torch.dtype = getattr(torch, name)
         self._scaler = torch.amp.GradScaler(device.type, enabled=name == "float16")
 
@@ -214,6 +216,11 @@ class Trainer:
         if isinstance(schedule, CosineSchedule) and schedule.follow == "time" and run.minutes:
             return self.progress.seconds / (60 * run.minutes)
         return self.progress.step / run.steps
+
+
+def has_fast_bfloat16() -> bool:
+    """Whether this CPU has AMX."""
+    return bool(torch.cpu._is_amx_tile_supported())
 
 
 def _not_finite(step: int, numbers: Sequence[int], what: str) -> TrainingError:

@@ -19,10 +19,14 @@ from dense_reloc_ros.dsm.variants import Variant
 from dense_reloc_ros.features.network import FeatureNetwork, TrainableNetwork
 from dense_reloc_ros.features.networks import create_network
 from dense_reloc_ros.features.weights import load_weights
+from dense_reloc_ros.neurhal.hallucinator import NeurHal, create_hallucinator
+from dense_reloc_ros.neurhal.variants import NeurHalVariant
 from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.data.sources import MixedSource, create_source
+from dense_reloc_ros.training.data.overlap_views import Frozen
 from dense_reloc_ros.training.feature_matching import Matches, features_of_pairs
+from dense_reloc_ros.training.hallucination import Hallucinations, maps_of_pairs
 from dense_reloc_ros.training.loop import Trainer
 from dense_reloc_ros.training.losses.registry import create_loss
 from dense_reloc_ros.training.objective import Objective, Outputs
@@ -58,6 +62,11 @@ TASKS: Mapping[Task, TaskParts] = MappingProxyType(
             Localizations,
         ),
         "points": TaskParts(lambda _: _point_inference(), inferred_depths, Liftings),
+        "hallucinations": TaskParts(
+            lambda name: create_hallucinator(cast(NeurHalVariant, name)),
+            maps_of_pairs,
+            Hallucinations,
+        ),
     }
 )
 
@@ -77,11 +86,14 @@ def create_trainer(
         InputError: training data or a checkpoint that is missing or cannot be used.
         TrainingError: a checkpoint of another run.
     """
-    source = _mixed(configuration.data, configuration)
-    validator = _validator(configuration)
     torch.manual_seed(configuration.seed)
     task = TASKS[configuration.task]
     network = task.create_network(configuration.network)
+    frozen = None
+    if isinstance(network, NeurHal):
+        frozen = _frozen_part(network.to(device), configuration)
+    source = _mixed(configuration.data, configuration, frozen)
+    validator = _validator(configuration, frozen)
     objective = Objective(
         [create_loss(weighted.loss) for weighted in configuration.losses],
         [weighted.weight for weighted in configuration.losses],
@@ -95,12 +107,24 @@ def create_trainer(
     return trainer
 
 
-def _validator(configuration: TrainingConfiguration) -> Validator | None:
+def _frozen_part(
+    network: NeurHal, configuration: TrainingConfiguration
+) -> tuple[str, Frozen] | None:
+    """What of a network does not learn, with its initial weights, after a name for these."""
+    if configuration.initial_weights is not None:
+        load_weights(network, configuration.initial_weights)
+    version = network.backbone.frozen_version()
+    return None if version is None else (version, network.backbone.frozen)
+
+
+def _validator(
+    configuration: TrainingConfiguration, frozen: tuple[str, Frozen] | None
+) -> Validator | None:
     validation = configuration.validation
     if validation is None:
         return None
     return Validator(
-        _mixed(validation.data, configuration),
+        _mixed(validation.data, configuration, frozen),
         validation.pairs,
         configuration.batch_size,
         configuration.run.workers,
@@ -132,7 +156,11 @@ def _point_inference() -> PointInference:
     return PointInference(hashlib.sha256(weights.read_bytes()).hexdigest())
 
 
-def _mixed(data: Sequence[WeightedData], configuration: TrainingConfiguration) -> Source:
+def _mixed(
+    data: Sequence[WeightedData],
+    configuration: TrainingConfiguration,
+    frozen: tuple[str, Frozen] | None,
+) -> Source:
     size, points = configuration.image_size, configuration.points
-    sources = [create_source(weighted.source, size, points) for weighted in data]
+    sources = [create_source(weighted.source, size, points, frozen) for weighted in data]
     return MixedSource(sources, [weighted.weight for weighted in data])

@@ -13,8 +13,13 @@ from pydantic import Field, model_validator
 
 from dense_reloc_ros.dsm.variants import VARIANTS
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.neurhal.variants import NEURHAL_VARIANTS
 from dense_reloc_ros.parameter_blocks import Block, block_from_mapping, read_yaml
 from dense_reloc_ros.training.batches import LARGEST_SEED
+from dense_reloc_ros.training.data.overlap_places import (
+    OverlapPhotographsConfiguration,
+    OverlapRoomsConfiguration,
+)
 from dense_reloc_ros.training.data.sources import (
     DataConfiguration,
     RgbdDepthsConfiguration,
@@ -22,6 +27,7 @@ from dense_reloc_ros.training.data.sources import (
     RoomDepthsConfiguration,
     RoomScenesConfiguration,
 )
+from dense_reloc_ros.training.losses.hallucination_loss import HallucinationLossConfiguration
 from dense_reloc_ros.training.losses.point_inference_loss import PointInferenceLossConfiguration
 from dense_reloc_ros.training.losses.registry import LossConfiguration
 from dense_reloc_ros.training.losses.scene_coordinate_loss import SceneCoordinateLossConfiguration
@@ -33,7 +39,7 @@ from dense_reloc_ros.training.optimization import (
 )
 
 PLACEHOLDER = re.compile(r"\$\{(\w+)\}")
-Task = Literal["features", "scenes", "points"]
+Task = Literal["features", "scenes", "points", "hallucinations"]
 DEVILOC = "deviloc"
 """The network of the method of this name; apart from it, as it takes long to import."""
 ImageSide = Annotated[int, Field(ge=32)]
@@ -91,16 +97,20 @@ class TrainingConfiguration(Block):
     accumulation: int = Field(1, ge=1, description="Batches whose gradients make one step")
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     precision: Literal["float32", "bfloat16", "float16"] = Field(
-        "float32", description="Of the network on CUDA; losses, and all on a CPU, are float32"
+        "float32",
+        description="Of the network on CUDA, and bfloat16 on CPUs that multiply matrices in it "
+        "(AMX); losses, and all on other CPUs, are float32",
     )
     validation: ValidationConfiguration | None = None
     run: RunConfiguration
 
     @property
     def task(self) -> Task:
-        """What the network does: features of images, DSM's scene coordinates, DeViLoc's points."""
+        """What the network does: features, DSM's coordinates, DeViLoc's points, NeurHal's maps."""
         if self.network in VARIANTS:
             return "scenes"
+        if self.network in NEURHAL_VARIANTS:
+            return "hallucinations"
         return "points" if self.network == DEVILOC else "features"
 
     @model_validator(mode="after")
@@ -112,7 +122,8 @@ class TrainingConfiguration(Block):
             raise ValueError(
                 f"network {self.network}: DSM learns from room_scenes and rgbd_scenes with the "
                 "loss scene_coordinates, deviloc from room_depths and rgbd_depths with the loss "
-                "point_inference, networks of features from the other kinds and losses"
+                "point_inference, NeurHal from overlap_rooms and overlap_photographs with the loss "
+                "hallucination, networks of features from the other kinds and losses"
             )
         return self
 
@@ -127,6 +138,8 @@ class TrainingConfiguration(Block):
 def _task_of_data(source: DataConfiguration) -> Task:
     if isinstance(source, RgbdScenesConfiguration | RoomScenesConfiguration):
         return "scenes"
+    if isinstance(source, OverlapRoomsConfiguration | OverlapPhotographsConfiguration):
+        return "hallucinations"
     is_depths = isinstance(source, RgbdDepthsConfiguration | RoomDepthsConfiguration)
     return "points" if is_depths else "features"
 
@@ -134,6 +147,8 @@ def _task_of_data(source: DataConfiguration) -> Task:
 def _task_of_loss(loss: LossConfiguration) -> Task:
     if isinstance(loss, SceneCoordinateLossConfiguration):
         return "scenes"
+    if isinstance(loss, HallucinationLossConfiguration):
+        return "hallucinations"
     return "points" if isinstance(loss, PointInferenceLossConfiguration) else "features"
 
 

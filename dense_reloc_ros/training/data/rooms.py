@@ -19,11 +19,13 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.mapping.sources.camera_info_file import load_camera_info
 from dense_reloc_ros.mapping.sources.seven_scenes import read_seven_scenes
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.parameter_blocks import Block
 from dense_reloc_ros.rendering.paths import mapping_motion, query_motion
 from dense_reloc_ros.rendering.random_room import random_room, relit
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.rendering.recording import CAMERA_INFO_FILE, write_mapping
 from dense_reloc_ros.rendering.room import Walkway
+from dense_reloc_ros.rendering.standpoints import random_lens, standpoints
 from dense_reloc_ros.training.data.depth_source import DepthDataConfiguration, Recording
 
 logger = logging.getLogger(__name__)
@@ -36,22 +38,32 @@ OWN_LIGHT, OTHER_LIGHT = "own", "other"
 """Folders in that of a room."""
 
 
-class RoomsConfiguration(DepthDataConfiguration):
-    """Rooms that the project renders itself; a place is a room."""
+class RenderedRooms(Block):
+    """Which rooms are rendered, how, and where the frames are kept."""
 
-    kind: Literal["rooms"] = "rooms"
     cache: Path = Field(description="Folder for the rendered frames; made on first use")
     rooms: int = Field(6, ge=1, description="Number of rooms")
     first_seed: int = Field(1000, ge=0, description="Seed of the first room; those after it follow")
     frames: int = Field(60, ge=4, description="Frames of a room")
     width: int = Field(640, ge=32, description="Width of the rendered frames in pixels")
     height: int = Field(480, ge=32, description="Height of the rendered frames in pixels")
+    anywhere: bool = Field(
+        False,
+        description="Cameras stand and look anywhere, each room's with another lens, instead of "
+        "walking around",
+    )
+
+
+class RoomsConfiguration(RenderedRooms, DepthDataConfiguration):
+    """Rooms that the project renders itself; a place is a room."""
+
+    kind: Literal["rooms"] = "rooms"
     tolerance: float = Field(
         0.01, gt=0, lt=1, description="Share by which depths of one point may differ"
     )
 
 
-def room_recordings(configuration: RoomsConfiguration) -> list[Recording]:
+def room_recordings(configuration: RenderedRooms) -> list[Recording]:
     """The rooms, the mapping walk's frames before the visitor's; renders what is not there yet.
 
     Raises:
@@ -61,9 +73,10 @@ def room_recordings(configuration: RoomsConfiguration) -> list[Recording]:
     return [_recording(configuration, seed) for seed in seeds]
 
 
-def _recording(configuration: RoomsConfiguration, seed: int) -> Recording:
+def _recording(configuration: RenderedRooms, seed: int) -> Recording:
     c = configuration
-    folder = c.cache / f"room-{seed:06d}-{c.frames}x{c.width}x{c.height}"
+    kind = "-anywhere" if c.anywhere else ""
+    folder = c.cache / f"room-{seed:06d}-{c.frames}x{c.width}x{c.height}{kind}"
     if not folder.is_dir():
         _render(c, seed, folder)
     return Recording(str(folder), _read(folder / OWN_LIGHT), _read(folder / OTHER_LIGHT))
@@ -73,14 +86,18 @@ def _read(folder: Path) -> list[SourceFrame]:
     return read_seven_scenes(folder, load_camera_info(folder / CAMERA_INFO_FILE))
 
 
-def _render(configuration: RoomsConfiguration, seed: int, folder: Path) -> None:
+def _render(configuration: RenderedRooms, seed: int, folder: Path) -> None:
     """Renders a room to a folder whose name appears only once it is whole."""
     logger.info("rendering %s", folder)
     width, height = configuration.width, configuration.height
-    focal = FOCAL_LENGTH * width
-    camera = Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
     room = random_room(seed)
-    poses = _poses(room.walkway, configuration.frames, seed)
+    if configuration.anywhere:
+        camera = random_lens(width, height, np.random.default_rng([seed, 7]))
+        poses = standpoints(room.walkway, configuration.frames, seed)
+    else:
+        focal = FOCAL_LENGTH * width
+        camera = Camera(width, height, focal, focal, (width - 1) / 2, (height - 1) / 2)
+        poses = _poses(room.walkway, configuration.frames, seed)
     try:
         configuration.cache.mkdir(parents=True, exist_ok=True)
         part = Path(tempfile.mkdtemp(prefix=".room-", dir=configuration.cache))

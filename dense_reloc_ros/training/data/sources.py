@@ -19,6 +19,12 @@ from dense_reloc_ros.training.data.depth_pixels import (
     DepthPixelsSource,
 )
 from dense_reloc_ros.training.data.depth_source import DepthSource
+from dense_reloc_ros.training.data.overlap_places import (
+    OverlapPhotographsConfiguration,
+    OverlapRoomsConfiguration,
+    overlap_source,
+)
+from dense_reloc_ros.training.data.overlap_views import Frozen
 from dense_reloc_ros.training.data.rgbd import RgbdConfiguration, rgbd_recordings
 from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
 from dense_reloc_ros.training.data.scene_source import (
@@ -64,7 +70,9 @@ DataConfiguration = Annotated[
     | RgbdScenesConfiguration
     | RoomScenesConfiguration
     | RgbdDepthsConfiguration
-    | RoomDepthsConfiguration,
+    | RoomDepthsConfiguration
+    | OverlapRoomsConfiguration
+    | OverlapPhotographsConfiguration,
     Field(discriminator="kind"),
 ]
 
@@ -79,9 +87,15 @@ class PlacedSource(Source, Protocol):
 
 
 def create_source(
-    configuration: DataConfiguration, size: tuple[int, int], points: int
+    configuration: DataConfiguration,
+    size: tuple[int, int],
+    points: int,
+    frozen: tuple[str, Frozen] | None = None,
 ) -> PlacedSource:
     """The source of a configuration: images of `size` (height, width), pairs with `points` points.
+
+    `frozen` is the part of a network that does not learn, after a name that changes with its
+    weights: sources for NeurHal keep what it gives.
 
     Raises:
         InputError: data that is missing or cannot be used; names the file.
@@ -93,6 +107,8 @@ def create_source(
         return create_scene_source(configuration, size)
     if isinstance(configuration, RgbdDepthsConfiguration | RoomDepthsConfiguration):
         return create_depth_pixels_source(configuration, size, points)
+    if isinstance(configuration, OverlapRoomsConfiguration | OverlapPhotographsConfiguration):
+        return overlap_source(configuration, size, points, frozen)
     if isinstance(configuration, RgbdConfiguration):
         return DepthSource(rgbd_recordings(configuration), configuration, size, points)
     if isinstance(configuration, RoomsConfiguration):

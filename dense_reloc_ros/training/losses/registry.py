@@ -20,6 +20,10 @@ from dense_reloc_ros.training.losses.global_descriptor_loss import (
     GlobalDescriptorLoss,
     GlobalDescriptorLossConfiguration,
 )
+from dense_reloc_ros.training.losses.hallucination_loss import (
+    HallucinationLoss,
+    HallucinationLossConfiguration,
+)
 from dense_reloc_ros.training.losses.nre_loss import NreLoss, NreLossConfiguration
 from dense_reloc_ros.training.losses.point_inference_loss import (
     PointInferenceLoss,
@@ -38,7 +42,8 @@ LossConfiguration = Annotated[
     | DoubleMarginLossConfiguration
     | GaussNewtonLossConfiguration
     | SceneCoordinateLossConfiguration
-    | PointInferenceLossConfiguration,
+    | PointInferenceLossConfiguration
+    | HallucinationLossConfiguration,
     Field(discriminator="name"),
 ]
 
@@ -50,6 +55,7 @@ LOSSES: dict[str, Callable[[Any], nn.Module]] = {
     "gauss_newton": GaussNewtonLoss,
     "scene_coordinates": SceneCoordinateLoss,
     "point_inference": PointInferenceLoss,
+    "hallucination": HallucinationLoss,
 }
 
 
