@@ -196,6 +196,22 @@ class DevilocConfiguration(Block):
     )
 
 
+class NeurHalConfiguration(Block):
+    """Hallucinated correspondences (NeurHal)."""
+
+    weights: str = Field(
+        "",
+        description="File of the network's weights, read when a map is loaded; empty: those that "
+        "it brings along",
+    )
+    keyframes: int = Field(
+        3, ge=1, le=20, description="Keyframes of a place whose points are looked for at most"
+    )
+    points: int = Field(
+        160, ge=8, le=1000, description="Points of a keyframe that are looked for at most"
+    )
+
+
 class VerificationConfiguration(Block):
     """Whether a pose is published.
 
@@ -245,6 +261,7 @@ class LocalizerConfiguration(Block):
     feature_metric: FeatureMetricConfiguration = FeatureMetricConfiguration()
     dsm: DsmConfiguration = DsmConfiguration()
     deviloc: DevilocConfiguration = DevilocConfiguration()
+    neurhal: NeurHalConfiguration = NeurHalConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 
     @property

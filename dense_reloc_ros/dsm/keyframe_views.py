@@ -11,11 +11,11 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.dsm.coordinate_pyramid import coordinate_pyramid
-from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher
 from dense_reloc_ros.dsm.scene_views import Pyramid, SceneViews
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.se3 import inverse_tensor
+from dense_reloc_ros.images.network_image import network_image, network_intrinsics
 from dense_reloc_ros.scene.coordinate_grid import cell_points
 from dense_reloc_ros.scene.scene_map import SceneMap
 

@@ -14,7 +14,6 @@ from torch import Tensor
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.dsm.keyframe_views import KeyframeViews
 from dense_reloc_ros.dsm.matcher_weights import open_scene_matcher
-from dense_reloc_ros.dsm.network_image import network_image, network_intrinsics
 from dense_reloc_ros.dsm.place_match import PlaceMatch, match_place
 from dense_reloc_ros.dsm.pose import supporting_points
 from dense_reloc_ros.dsm.scene_matcher import SceneMatcher, Variant
@@ -24,6 +23,7 @@ from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.images.network_image import network_image, network_intrinsics
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method

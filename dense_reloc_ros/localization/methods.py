@@ -8,6 +8,7 @@ from types import MappingProxyType
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.localization import (
     dense_scene_matching,
+    hallucination,
     semi_dense,
     sift_pnp,
     single_matches,
@@ -23,6 +24,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             *single_matches.METHODS,
             *dense_scene_matching.METHODS,
             *semi_dense.METHODS,
+            *hallucination.METHODS,
             *sift_pnp.METHODS,
         )
     }

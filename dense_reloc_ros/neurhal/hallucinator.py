@@ -56,6 +56,16 @@ class HallucinatedMaps:
     """ln of correspondence maps (B, N, h, w), each of which sums to one."""
     plane: CorrespondencePlane
 
+    def within(self, share: float) -> HallucinatedMaps:
+        """The same on the smaller plane with γ = `share`, where they sum to one again."""
+        plane = self.plane
+        x, y = plane.padding
+        size = (plane.height - 2 * y, plane.width - 2 * x)
+        smaller = CorrespondencePlane.around(size, plane.stride, plane.offset, share)
+        x, y = x - smaller.padding[0], y - smaller.padding[1]
+        kept = self.log_maps[..., y : plane.height - y, x : plane.width - x]
+        return HallucinatedMaps(kept - kept.flatten(2).logsumexp(-1)[..., None, None], smaller)
+
 
 class NeurHal(TrainableNetwork):
     """Siamese backbone, padding, positions, attention and correlation.
@@ -128,8 +138,8 @@ class NeurHal(TrainableNetwork):
             points = layer(points, context)
         correlation = points @ grid.flatten(1, 2).mT / points.shape[-1] ** 0.5
         log_maps = torch.log_softmax(correlation.float(), dim=-1)
-        size = (target.plane.height, target.plane.width)
-        return HallucinatedMaps(log_maps.unflatten(-1, size), target.plane)
+        shape = (*log_maps.shape[:2], target.plane.height, target.plane.width)
+        return HallucinatedMaps(log_maps.reshape(shape), target.plane)
 
     def _with_positions(
         self, values: Tensor, plane: CorrespondencePlane, intrinsics: Tensor
@@ -141,7 +151,8 @@ class NeurHal(TrainableNetwork):
             if self.depths is None
             else tangents(pixels, intrinsics)
         )
-        return values.permute(0, 2, 3, 1) + self.positions(positions)
+        encoded: Tensor = self.positions(positions)
+        return values.permute(0, 2, 3, 1) + encoded
 
 
 def sampled(source: SourceView, pixels: Tensor) -> Tensor:
@@ -153,7 +164,7 @@ def sampled(source: SourceView, pixels: Tensor) -> Tensor:
     found: Tensor = torch.nn.functional.grid_sample(
         values, grid[:, None].to(values.dtype), padding_mode="border", align_corners=False
     )
-    return found[:, :, 0].mT
+    return found[:, :, 0].transpose(1, 2)
 
 
 def relative_depths(depths: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.msac import best_distinct, cheapest, sample_poses, score
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
+from dense_reloc_ros.pose.problem import CoarseProblem, FoundPose, PoseProblem, fine_maps_of
 from dense_reloc_ros.pose.reprojection import correspondences
 
 SAMPLING_SEED = 0
@@ -75,7 +75,7 @@ def _exact_guesses(
     return _stacked(problem, pose, prior_T_camera_map)
 
 
-def _stacked(problem: PoseProblem, *poses: Tensor | None) -> Tensor:
+def _stacked(problem: CoarseProblem, *poses: Tensor | None) -> Tensor:
     """Those poses (4, 4) that exist, (B, 4, 4)."""
     existing = [pose.to(problem.points) for pose in poses if pose is not None]
     return torch.stack(existing) if existing else problem.points.new_zeros(0, 4, 4)
@@ -100,7 +100,7 @@ def estimate_nre_coarse(
 
 
 def coarse_poses(
-    problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None
+    problem: CoarseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None
 ) -> Tensor:
     """The cheapest distinct poses (B, 4, 4) on the coarse maps, the cheapest first."""
     maps = problem.coarse_maps
@@ -109,7 +109,7 @@ def coarse_poses(
 
 
 def initial_poses(
-    problem: PoseProblem,
+    problem: CoarseProblem,
     maps: LossMaps,
     configuration: NreConfiguration,
     prior_T_camera_map: Tensor | None,
@@ -152,7 +152,7 @@ def samples_needed(support: float, most: int) -> int:
     return min(most, math.ceil(math.log(MISSED) / math.log1p(-of_three)))
 
 
-def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | None) -> Tensor:
+def _guesses(problem: CoarseProblem, maps: LossMaps, prior_T_camera_map: Tensor | None) -> Tensor:
     """RE's pose and the prior, those that exist, (B, 4, 4)."""
     pixels, gains = maps.best_pixels()
     surest = gains.topk(min(GUESSING_MAPS, len(gains))).indices
@@ -164,7 +164,7 @@ def _guesses(problem: PoseProblem, maps: LossMaps, prior_T_camera_map: Tensor | 
     return _stacked(problem, by_reprojection, prior_T_camera_map)
 
 
-def _support(problem: PoseProblem, maps: LossMaps, poses: Tensor, costs: Tensor) -> float:
+def _support(problem: CoarseProblem, maps: LossMaps, poses: Tensor, costs: Tensor) -> float:
     """The share of the maps that know anything which gain at the best of poses (B, 4, 4)."""
     if not len(poses):
         return 0.0
@@ -174,7 +174,7 @@ def _support(problem: PoseProblem, maps: LossMaps, poses: Tensor, costs: Tensor)
 
 
 def refine_coarse(
-    problem: PoseProblem, maps: LossMaps, starts: Tensor, configuration: NreConfiguration
+    problem: CoarseProblem, maps: LossMaps, starts: Tensor, configuration: NreConfiguration
 ) -> Tensor:
     """The cheapest distinct poses (B, 4, 4) after GNC on the coarse maps (4.4.2)."""
     sigmas = sigma_schedule(
@@ -196,7 +196,7 @@ def refine_coarse(
     return refined[best]
 
 
-def _points_distance(problem: PoseProblem, poses: Tensor) -> float:
+def _points_distance(problem: CoarseProblem, poses: Tensor) -> float:
     """The median distance of the points from the first of some cameras (B, 4, 4); 0 without any."""
     if not len(poses):
         return 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -13,6 +14,25 @@ from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import Cameras, PointCameras, cameras_of
 from dense_reloc_ros.pose.fine_maps import fine_maps_around
 from dense_reloc_ros.pose.loss_maps import LossMaps, category_count, loss_maps
+
+
+class CoarseProblem(Protocol):
+    """Points with loss maps: all that coarse poses are found from."""
+
+    @property
+    def points(self) -> Tensor:
+        """(M, 3), metres in the map frame."""
+        ...
+
+    @property
+    def intrinsics(self) -> Cameras:
+        """Of the image that the maps belong to."""
+        ...
+
+    @property
+    def coarse_maps(self) -> LossMaps:
+        """One for each point."""
+        ...
 
 
 @dataclass(frozen=True)

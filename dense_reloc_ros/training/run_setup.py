@@ -23,8 +23,8 @@ from dense_reloc_ros.neurhal.hallucinator import NeurHal, create_hallucinator
 from dense_reloc_ros.neurhal.variants import NeurHalVariant
 from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints
-from dense_reloc_ros.training.data.sources import MixedSource, create_source
 from dense_reloc_ros.training.data.overlap_views import Frozen
+from dense_reloc_ros.training.data.sources import MixedSource, create_source
 from dense_reloc_ros.training.feature_matching import Matches, features_of_pairs
 from dense_reloc_ros.training.hallucination import Hallucinations, maps_of_pairs
 from dense_reloc_ros.training.loop import Trainer

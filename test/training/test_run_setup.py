@@ -13,9 +13,11 @@ from training.scenes import small_scenes
 from dense_reloc_ros.dsm.scene_matcher import create_scene_matcher
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.features.s2dhm import S2dhm
+from dense_reloc_ros.neurhal.hallucinator import create_hallucinator
 from dense_reloc_ros.training import run_setup
 from dense_reloc_ros.training.checkpoints import Checkpoints
 from dense_reloc_ros.training.data import rooms
+from dense_reloc_ros.training.data.overlap_places import OverlapRoomsConfiguration
 from dense_reloc_ros.training.data.sources import RoomDepthsConfiguration
 from dense_reloc_ros.training.data.warps import WarpsConfiguration
 from dense_reloc_ros.training.logs import TrainingLog
@@ -36,7 +38,10 @@ CPU = torch.device("cpu")
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.yaml"))
 SCENES = [name for name in NAMES if name.startswith("dsm")]
-FEATURES = [name for name in NAMES if name not in (*SCENES, "deviloc")]
+
+
+HALLUCINATIONS = [name for name in NAMES if name.startswith("neurhal")]
+FEATURES = [name for name in NAMES if name not in (*SCENES, *HALLUCINATIONS, "deviloc")]
 
 
 def small(name: str, **changes) -> TrainingConfiguration:
@@ -77,6 +82,57 @@ def test_point_inference_trains_and_remembers_its_features(tmp_path, scenes):
     assert_trains(configuration, tmp_path)
     network = create_trainer(configuration, Checkpoints(tmp_path), CPU).network
     assert network.knows(create_extractor("compact", CPU).signature)
+
+
+@pytest.mark.parametrize("name", HALLUCINATIONS)
+def test_configurations_of_neurhal_that_ship_train(name, tmp_path, overlaps):
+    assert_trains(small(name, data=overlaps, image_size=(96, 128), batch_size=2), tmp_path)
+
+
+@pytest.fixture
+def overlaps(tmp_path, scenes) -> tuple[WeightedData, ...]:
+    """Views of the same small room that overlap little."""
+    few = {"rooms": 1, "frames": 12, "width": 96, "height": 72}
+    return (WeightedData(source=OverlapRoomsConfiguration(cache=tmp_path / "rooms", **few)),)
+
+
+def test_runs_of_neurhal_go_on_bit_by_bit_and_leave_the_frozen_part_alone(tmp_path, overlaps):
+    states = []
+    for parts in ((3,), (1, 3)):
+        folder = tmp_path / str(len(parts))
+        folder.mkdir()
+        for number, steps in enumerate(parts):
+            configuration = small(
+                "neurhal_compact",
+                data=overlaps,
+                image_size=(96, 128),
+                batch_size=2,
+                schedule=ConstantSchedule(),
+                validation=None,
+                run=RunConfiguration(steps=steps, workers=0),
+            )
+            trainer = create_trainer(configuration, Checkpoints(folder), CPU, resume=number > 0)
+            with TrainingLog(folder, trainer.progress.step, steps) as log:
+                assert trainer.run(log, lambda: False) is Ending.STEPS
+            torch.manual_seed(number)
+        states.append(trainer.network.state_dict())
+    for name, value in states[0].items():
+        assert torch.equal(value, states[1][name]), name
+    torch.manual_seed(configuration.seed)
+    begun = create_hallucinator("neurhal_compact").state_dict()
+    changed = {name for name, value in begun.items() if not torch.equal(value, states[0][name])}
+    assert "padding.vector" in changed
+    assert not any(name.startswith("backbone.compact.") for name in changed)
+
+
+def test_neurhal_validates_by_task(tmp_path, overlaps):
+    configuration = small("neurhal_compact", data=overlaps, image_size=(96, 128), batch_size=2)
+    trainer = create_trainer(configuration, Checkpoints(tmp_path), CPU)
+    with TrainingLog(tmp_path, 0, 1) as log:
+        trainer.run(log, lambda: False)
+    metrics = trainer.progress.curve[0].metrics
+    assert {"loss", "nre/outpaint", "error_px/outpaint"} <= metrics.keys()
+    assert metrics["uniform"] == pytest.approx(math.log(12 * 16))
 
 
 @pytest.fixture
@@ -140,6 +196,18 @@ def test_scene_matchers_validate_how_well_they_localize(tmp_path, scenes):
 @pytest.mark.parametrize("name", ["compact", "dsm_compact", "deviloc"])
 def test_data_of_another_kind_is_refused(name):
     other = {"compact": "dsm_compact", "dsm_compact": "deviloc", "deviloc": "compact"}[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "other"),
+    [
+        ("compact", "dsm_compact"),
+        ("dsm_compact", "compact"),
+        ("neurhal_compact", "dsm_compact"),
+        ("compact", "neurhal_compact"),
+    ],
+)
+def test_data_of_the_other_kind_is_refused(name, other):
     values = yaml.safe_load((FOLDER / f"{name}.yaml").read_text())
     data = yaml.safe_load((FOLDER / f"{other}.yaml").read_text())["data"]
     with pytest.raises(ValueError, match="room_scenes"):

@@ -9,6 +9,7 @@ from dense_reloc_ros.cli.bench import (
     basin_command,
     dsm_command,
     estimators_command,
+    hallucination_command,
     loop_closure_command,
     matching_command,
     operations_command,
@@ -34,6 +35,7 @@ COMMANDS = (
     dsm_command,
     poor_maps_command,
     loop_closure_command,
+    hallucination_command,
 )
 
 

@@ -141,6 +141,9 @@ def turned_views(
     view = Camera(size[1], size[0], view_focal, view_focal, (size[1] - 1) / 2, (size[0] - 1) / 2)
     reduced, scale = _reduced(photograph, view_focal / focal)
     shrink = np.array([[scale, 0, (scale - 1) / 2], [0, scale, (scale - 1) / 2], [0, 0, 1]])
+    rays = np.stack(np.meshgrid(np.arange(size[1]), np.arange(size[0])), axis=-1)
+    rays = (rays - (view.cx, view.cy)) / view_focal
+    depth = (1 / np.sqrt(1 + (rays**2).sum(axis=-1))).astype(np.float32)
     frames: list[DepthFrame] = []
     for _ in range(count * ATTEMPTS):
         if len(frames) == count:
@@ -153,7 +156,6 @@ def turned_views(
         image = cv2.warpPerspective(
             reduced, shrink @ H, size[::-1], flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         )
-        depth = np.ones(size, dtype=np.float32)
         pose = rigid(R, np.zeros(3))
         frames.append(DepthFrame(np.asarray(image, np.uint8), depth, depth > 0, view, pose))
     return frames

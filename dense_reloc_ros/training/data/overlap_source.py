@@ -101,7 +101,7 @@ class OverlapSource:
             counted=torch.from_numpy(counted),
             source_intrinsics=_tensor(views.intrinsics[source]),
             target_intrinsics=_tensor(views.intrinsics[target]),
-            T_target_source=_tensor(_relative(views, source, target)),
+            T_target_source=_tensor(relative_pose(views, source, target)),
             place=torch.tensor(place, dtype=torch.int64),
         )
 
@@ -122,13 +122,9 @@ def pair_points(
     """
     c = configuration
     height, width = views.depth.shape[1:]
-    pixels = grid_pixels(height, width, c.cell)
-    columns, rows = pixels.T
-    depth = views.depth[source][rows, columns].astype(np.float64)
-    pixels, depth = pixels[depth > 0].astype(np.float64), depth[depth > 0]
-    fx, fy, cx, cy = views.intrinsics[source]
-    rays = np.column_stack([(pixels - (cx, cy)) / (fx, fy), np.ones(len(pixels))])
-    in_target = transformed(_relative(views, source, target), rays * depth[:, None])
+    pixels, in_source = source_points(views, source, c.cell)
+    depth = in_source[:, 2]
+    in_target = transformed(relative_pose(views, source, target), in_source)
     fx, fy, cx, cy = views.intrinsics[target]
     z = in_target[:, 2]
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -152,6 +148,18 @@ def pair_points(
     )
 
 
+def source_points(views: OverlapViews, source: int, cell: int) -> tuple[FloatArray, FloatArray]:
+    """Keypoints (N, 2) of a view's grid with known depth, and (N, 3) in its camera."""
+    height, width = views.depth.shape[1:]
+    pixels = grid_pixels(height, width, cell)
+    columns, rows = pixels.T
+    depth = views.depth[source][rows, columns].astype(np.float64)
+    pixels, depth = pixels[depth > 0], depth[depth > 0]
+    fx, fy, cx, cy = views.intrinsics[source]
+    rays = np.column_stack([(pixels - (cx, cy)) / (fx, fy), np.ones(len(pixels))])
+    return pixels.astype(np.float64), rays * depth[:, None]
+
+
 def grid_pixels(height: int, width: int, cell: int) -> NDArray[np.int64]:
     """Whole pixels (N, 2) in the middle of cells, as C.3.2 samples keypoints."""
     rows, columns = (np.arange(cell // 2, side, cell) for side in (height, width))
@@ -173,7 +181,8 @@ def tasks_of(
     return np.where(inside, found, Task.OUTPAINT).astype(np.int64)
 
 
-def _relative(views: OverlapViews, source: int, target: int) -> FloatArray:
+def relative_pose(views: OverlapViews, source: int, target: int) -> FloatArray:
+    """T_target_source (4, 4)."""
     return np.asarray(inverse(views.T_map_camera[target]) @ views.T_map_camera[source])
 
 

@@ -20,13 +20,20 @@ from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.geometry.se3 import inverse, transformed
 from dense_reloc_ros.training.data.crops import Crop
-from dense_reloc_ros.training.data.depth_frames import NEAREST, DepthFrame, check_depth
+from dense_reloc_ros.training.data.depth_frames import (
+    NEAREST,
+    DepthFrame,
+    check_depth,
+    thinned,
+)
 from dense_reloc_ros.training.data.scene_source import resampled_depth
 
 Frozen = Callable[[Tensor], Tensor]
 """What does not learn of a network: images (B, 3, H, W) to what it keeps of them."""
 OVERLAP_GRID = 16
 """Columns of the points that overlaps are counted among; C.3.2 counts keypoints."""
+OVERLAP_STEP = 2
+"""Rows and columns from one that is asked whether it sees a point to the next."""
 FIELDS = ("inputs", "depth", "T_map_camera", "intrinsics", "overlaps")
 
 
@@ -68,7 +75,7 @@ def prepared_views(
         InputError: the folder cannot be written to, or what is in it cannot be read.
     """
     if not folder.is_dir():
-        _write(folder, _made(frames(), exposures, size, frozen))
+        _write(folder, views_of(frames(), exposures, size, frozen))
     try:
         # The inputs are large: only what is asked for is read.
         arrays = [np.load(folder / f"{name}.npy", mmap_mode="r") for name in FIELDS]
@@ -77,12 +84,13 @@ def prepared_views(
     return OverlapViews(*arrays[:2], *(np.array(array) for array in arrays[2:]))
 
 
-def _made(
+def views_of(
     frames: Sequence[DepthFrame],
     exposures: Callable[[RgbImage, int], Sequence[RgbImage]],
     size: tuple[int, int],
     frozen: Frozen | None,
 ) -> OverlapViews:
+    """The views in memory; as `prepared_views`."""
     inputs, depth, intrinsics = [], [], []
     for index, frame in enumerate(frames):
         crop = Crop(0, 0, frame.camera.width, frame.camera.height, size)
@@ -95,7 +103,7 @@ def _made(
         np.stack(depth),
         np.stack([frame.T_map_camera for frame in frames]),
         np.stack(intrinsics),
-        mutual_overlaps(frames),
+        mutual_overlaps([thinned(frame, OVERLAP_STEP) for frame in frames]),
     )
 
 

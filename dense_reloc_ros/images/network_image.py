@@ -1,4 +1,4 @@
-"""Images as dense scene matching sees them: of one size, whatever the camera."""
+"""Images as some networks see them: of one size, whatever the camera."""
 
 from __future__ import annotations
 

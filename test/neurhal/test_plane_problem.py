@@ -1,0 +1,80 @@
+"""Poses by points that lie outside of the image, with maps that know where."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from dense_reloc_ros.configuration import NreConfiguration
+from dense_reloc_ros.geometry.se3 import inverse, pose_error, rigid
+from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
+from dense_reloc_ros.neurhal.padding import CorrespondencePlane
+from dense_reloc_ros.neurhal.plane_problem import PlaneProblem
+from dense_reloc_ros.pose.nre import coarse_poses
+
+PLANE = CorrespondencePlane.around((12, 16), 16, 7.5, 0.5)
+INTRINSICS = torch.tensor([210.0, 210.0, 127.5, 95.5])
+
+
+def knowing_maps(pixels: torch.Tensor, sigma: float = 0.8) -> HallucinatedMaps:
+    """Gaussians of `sigma` cells around pixels (N, 2)."""
+    offsets = PLANE.cells(PLANE.centres())[None] - PLANE.cells(pixels)[:, None, None]
+    log_maps = -offsets.square().sum(-1) / (2 * sigma**2)
+    log_maps = log_maps - log_maps.flatten(1).logsumexp(1)[:, None, None]
+    return HallucinatedMaps(log_maps[None], PLANE)
+
+
+def test_the_pose_is_found_by_points_none_of_which_is_in_the_image():
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.rand(300, 2, generator=generator) * torch.tensor([500.0, 370.0])
+    pixels = pixels - torch.tensor([120.0, 88.0])
+    outside = ~((pixels >= 0) & (pixels <= torch.tensor([255.0, 191.0]))).all(-1)
+    pixels = pixels[outside]
+    depths = torch.rand(len(pixels), 1, generator=generator) * 2 + 1.5
+    rays = (pixels - INTRINSICS[2:]) / INTRINSICS[:2]
+    in_camera = torch.cat([rays, torch.ones(len(rays), 1)], 1) * depths
+    angle = math.radians(70)
+    turn = np.array(
+        [[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]]
+    )
+    T_map_camera = rigid(turn, np.array([0.5, -0.2, 1.0]))
+    points = in_camera @ torch.from_numpy(T_map_camera[:3, :3]).float().T
+    points = points + torch.from_numpy(T_map_camera[:3, 3]).float()
+    half = len(points) // 2
+    problem = PlaneProblem.joined(
+        [knowing_maps(pixels[:half]), knowing_maps(pixels[half:])],
+        [points[:half], points[half:]],
+        INTRINSICS,
+    )
+    poses = coarse_poses(problem, NreConfiguration(), None)
+    error = pose_error(T_map_camera, inverse(poses[0].double().numpy()))
+    # A hundredth of the depth, and a tenth of a cell.
+    assert error.translation < 0.05
+    assert math.degrees(error.rotation) < 0.5
+
+
+def test_best_pixels_are_counted_from_the_image_and_a_uniform_map_gains_next_to_nothing():
+    pixels = torch.tensor([[-56.5, 119.5], [263.5, -40.5]])
+    problem = PlaneProblem.joined([knowing_maps(pixels)], [torch.zeros(2, 3)], INTRINSICS)
+    best, _ = problem.coarse_maps.best_pixels()
+    torch.testing.assert_close(best, pixels, atol=0.5, rtol=0)
+    uniform = torch.full((1, 2, PLANE.height, PLANE.width), -math.log(PLANE.cell_count))
+    maps = HallucinatedMaps(uniform, PLANE)
+    problem = PlaneProblem.joined([maps], [torch.zeros(2, 3)], INTRINSICS)
+    gained = float(problem.coarse_maps.gains.max())
+    assert gained == pytest.approx(math.log1p(1 / PLANE.cell_count), abs=1e-5)
+
+
+def test_maps_within_a_smaller_plane_sum_to_one_and_keep_their_proportions():
+    maps = knowing_maps(torch.tensor([[40.0, 50.0], [-100.0, 20.0]]), sigma=5.0)
+    for share, size in ((0.0, (12, 16)), (0.25, (18, 24)), (0.5, (24, 32))):
+        smaller = maps.within(share)
+        assert (smaller.plane.height, smaller.plane.width) == size
+        torch.testing.assert_close(smaller.log_maps.exp().sum((-1, -2)), torch.ones(1, 2))
+        x, y = smaller.plane.padding
+        difference = smaller.log_maps[..., y, x] - maps.log_maps[..., 6, 8]
+        other = smaller.log_maps[..., y + 3, x + 5] - maps.log_maps[..., 9, 13]
+        torch.testing.assert_close(difference, other)
