@@ -15,7 +15,7 @@ from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
 
 POINTS = 8
 CHANNELS = 4
-COARSE, FINE = 16.0, 4.0
+COARSE, FINE = 16, 4
 """Strides, in pixels."""
 WINDOW = 8
 
