@@ -57,6 +57,7 @@ class FrameFuser:
         self._localizer: Localizer | None = None
         self._revision = ""
         self._newest_stamp: int | None = None
+        self._camera_frame = ""
         self._loss = ""
 
     def reconfigure(self, configuration: TemporalConfiguration) -> None:
@@ -77,6 +78,7 @@ class FrameFuser:
         self._apply_what_was_asked_for()
         if not self._is_next(single):
             return None
+        self._follow_camera(single)
         self._follow_map(single)
         localization = self._robot.on_floor(single.localization, single.header)
         as_it_is = FusedLocalization(localization, localization, 0.0, is_fused=False)
@@ -123,6 +125,13 @@ class FrameFuser:
             self._forget(f"time jumped back by {(newest - stamp) * 1e-9:.3f} s")
         self._newest_stamp = stamp
         return True
+
+    def _follow_camera(self, single: FrameResult) -> None:
+        """Begins anew where another camera stands in for the one that was followed."""
+        stamp, frame_id = self._newest_stamp, single.header.frame_id
+        if self._camera_frame not in ("", frame_id):
+            self._forget(f"images come from another camera, {frame_id}")
+        self._newest_stamp, self._camera_frame = stamp, frame_id
 
     def _follow_map(self, single: FrameResult) -> None:
         """Begins anew where the frame was localized in another map, or by another localizer."""

@@ -169,6 +169,17 @@ def test_another_localizer_begins_a_new_video(video: Followed, revision: str, li
     assert video.log.lines == [f"{line}: forgetting earlier frames"]
 
 
+def test_another_camera_begins_a_new_video(video: Followed) -> None:
+    video.take(1.0)
+    for seconds in (1.1, 1.2):
+        single = make_result(seconds, SINGLE, video.localizer)
+        video.fuser.fuse(replace(single, header=replace(single.header, frame_id="rear_camera")))
+    assert video.fusion.stamps == [1.0, None, 1.1, 1.2]
+    assert video.log.lines[0] == (
+        "images come from another camera, rear_camera: forgetting earlier frames"
+    )
+
+
 def test_what_is_lost_from_outside_is_forgotten_once(video: Followed) -> None:
     video.fuser.forget("the relocalizer went away")
     video.take(1.0)
