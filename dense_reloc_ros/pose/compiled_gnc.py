@@ -17,7 +17,7 @@ from torch import Tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
-from dense_reloc_ros.geometry.compiled_projection import add_point, projected
+from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, projected
 
 Floats = NDArray[np.float32]
 LEAST_CURVATURE = 0.1
@@ -125,7 +125,7 @@ def hessian_on_windows(
     return torch.from_numpy(hessian)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _hessian(
     T_camera_map: FloatArray,
     points: FloatArray,
@@ -148,7 +148,7 @@ def _hessian(
     return hessian
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _refine(
     T_camera_map: FloatArray,
     points: FloatArray,
@@ -194,7 +194,7 @@ def _refine(
     return result
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _bound(pose, cameras, gains, origins, grid, radius, bounds):  # type: ignore[no-untyped-def]
     """The columns and rows (M, 4) of each window within some cells of the projection: from, to."""
     _, height, width = gains.shape
@@ -212,7 +212,7 @@ def _bound(pose, cameras, gains, origins, grid, radius, bounds):  # type: ignore
             bounds[n, 3] = min(height, math.floor(row + radius) + 1)
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _smoothed_cost(pose, problem, sigma, gradient, hessian):  # type: ignore[no-untyped-def]
     """`gnc.smoothed_cost` at one pose (4, 4); fills the gradient (6,) and the Hessian (6, 6).
 
@@ -266,7 +266,7 @@ def _smoothed_cost(pose, problem, sigma, gradient, hessian):  # type: ignore[no-
     return cost
 
 
-@njit(cache=True, nogil=True, fastmath=True)
+@njit(cache=True, nogil=True, fastmath=FAST)
 def _curvature(weight, xx, xy, yy):  # type: ignore[no-untyped-def]
     """The weight on the diagonal less the spread, eigenvalues below LEAST_CURVATURE raised."""
     xx, xy, yy = weight - xx, -xy, weight - yy
