@@ -163,6 +163,21 @@ def with_truth(frames: list[SourceFrame], file: Path | None) -> list[SourceFrame
     return [replace(frame, T_map_camera=truth.at(frame.stamp)) for frame in frames]
 
 
+def add_kept_maps(parser: argparse.ArgumentParser) -> None:
+    """Where the maps that a benchmark builds are kept."""
+    parser.add_argument(
+        "--maps",
+        type=Path,
+        metavar="DIR",
+        help="folder that keeps the maps for the next time (default: maps in --output)",
+    )
+    parser.add_argument(
+        "--rebuild",
+        action="store_true",
+        help="build the maps again; without it, a change of the code is not noticed",
+    )
+
+
 def positive(text: str) -> int:
     """A number above zero, for argparse."""
     number = int(text)

@@ -9,7 +9,7 @@ from operator import attrgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dense_reloc_ros.cli.bench.options import add_device, positive
+from dense_reloc_ros.cli.bench.options import add_device, add_kept_maps, positive
 from dense_reloc_ros.cli.bench.scenes_command import map_folder
 from dense_reloc_ros.cli.configuration_options import add_configuration, localizer_configuration
 
@@ -51,17 +51,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "--every", type=positive, metavar="N", help="take every Nth query, whatever the list says"
     )
     parser.add_argument("--methods", nargs="+", metavar="M", help="only the systems with these")
-    parser.add_argument(
-        "--maps",
-        type=Path,
-        metavar="DIR",
-        help="folder that keeps the maps for the next time (default: maps in --output)",
-    )
-    parser.add_argument(
-        "--rebuild",
-        action="store_true",
-        help="build the maps again; without it, a change of the code is not noticed",
-    )
+    add_kept_maps(parser)
     add_device(parser)
     add_configuration(parser)
     parser.add_argument("--output", type=Path, metavar="DIR", help="folder for the numbers")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dense_reloc_ros.cli.bench.options import (
     add_degradations,
     add_device,
+    add_kept_maps,
     add_names,
     add_run_options,
     positive,
@@ -65,17 +66,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     parser.add_argument(
         "--weights", type=Path, metavar="FILE", help="weights of the network, if not its own"
     )
-    parser.add_argument(
-        "--maps",
-        type=Path,
-        metavar="DIR",
-        help="folder that keeps the maps for the next time (default: maps in --output)",
-    )
-    parser.add_argument(
-        "--rebuild",
-        action="store_true",
-        help="build the maps again; without it, a change of the code is not noticed",
-    )
+    add_kept_maps(parser)
     add_device(parser)
     add_run_options(parser)
     parser.set_defaults(run=run)
