@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from dense_reloc_ros.errors import ConfigurationError
 
@@ -24,3 +25,10 @@ def find_device(name: str) -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         raise ConfigurationError(f"device '{name}' is not there; use cpu, or auto to find one")
     return device
+
+
+def to_processor(*tensors: Tensor) -> tuple[Tensor, ...]:
+    """The tensors in the processor's memory, after one wait for the device for all of them."""
+    *first, last = tensors
+    # Copies follow one after the other: when the last one is there, so are the others.
+    return (*(tensor.to("cpu", non_blocking=True) for tensor in first), last.cpu())

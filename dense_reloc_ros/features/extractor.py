@@ -51,7 +51,7 @@ class FeatureLevel:
         """Columns and rows, (2,); or (M, 2) of the image that each of M points is looked for in."""
         if image is None or self.sizes is None:
             height, width = self.values.shape[-2:]
-            return torch.tensor([width, height], device=self.values.device)
+            return self.values.new_tensor([width, height], dtype=torch.int64)
         return self.sizes[image]
 
     def sizes_of_all(self, image: Tensor | None) -> Tensor:

@@ -29,7 +29,7 @@ class PointCameras:
     @classmethod
     def single(cls, intrinsics: Tensor) -> PointCameras:
         """One camera with (4,) that is the body, for any number of points."""
-        identity = torch.eye(4, dtype=intrinsics.dtype, device=intrinsics.device)
+        identity = torch.eye(4, dtype=intrinsics.dtype).to(intrinsics)
         return cls(intrinsics[None], identity[None], None)
 
     @property
@@ -91,8 +91,8 @@ def cameras_of(points: Tensor, cameras: Cameras) -> Cameras:
 
 def cameras_by_point(cameras: Cameras, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Intrinsics (C, 4), T_camera_body (C, 4, 4), and each point's camera, (M,) int64."""
-    several = cameras if isinstance(cameras, PointCameras) else PointCameras.single(cameras)
-    index = several.index
-    if index is None:
-        index = torch.zeros(len(points), dtype=torch.int64, device=points.device)
-    return several.intrinsics, several.T_camera_body, index
+    of_first = points.new_zeros(len(points), dtype=torch.int64)
+    if not isinstance(cameras, PointCameras):
+        return cameras[None], torch.eye(4)[None].to(cameras), of_first
+    index = of_first if cameras.index is None else cameras.index
+    return cameras.intrinsics, cameras.T_camera_body, index

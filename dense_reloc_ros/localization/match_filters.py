@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
@@ -73,6 +75,7 @@ class MatchFilters:
             of_keyframe = keyframes == keyframe
             pixels = self._map.observation_pixels[observations[of_keyframe]].to(matches)
             reference = self._features(keyframe).levels["coarse"]
+            reference = replace(reference, values=reference.values.to(matches))
             chosen = of_keyframe.to(matches.device)
             kept[chosen] = cyclic_check(pixels, reference, matches[chosen], query, distance)
         return kept

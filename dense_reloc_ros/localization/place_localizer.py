@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.devices import to_processor
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry import se3
@@ -24,6 +26,7 @@ from dense_reloc_ros.pose.compilation import compile_steps
 from dense_reloc_ros.pose.covariance import inflation, pose_covariance
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import Verification, evidence_of, verify
+from dense_reloc_ros.retrieval.index import ready_to_search
 from dense_reloc_ros.retrieval.nearest_poses import view_distances
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations, best_observations
@@ -45,11 +48,12 @@ class PlaceLocalizer(Localizer):
         method: str,
         extractor: FeatureExtractor | None = None,
     ) -> None:
+        searched = ready_to_search(scene_map.retrieval, device)
+        scene_map = replace(scene_map, retrieval=searched)
         super().__init__(scene_map, configuration, device, method)
         self.extractor = extractor or extractor_of_map(scene_map, configuration, device)
         check_signature(scene_map, self.extractor.signature)
-        if device.type == "cpu":
-            compile_steps()
+        compile_steps()
         calibrated = scene_map.information.calibration.temperatures
         self.temperatures = DEFAULT_TEMPERATURES | calibrated
 
@@ -108,11 +112,9 @@ class PlaceLocalizer(Localizer):
         return best_observations(self.scene_map, observations, quality, points)
 
     def descriptors(self, observations: Tensor) -> dict[str, Tensor]:
-        """The descriptors (M, C) of observations (M,) at each level."""
-        return {
-            name: values[observations].to(self.device, torch.float32)
-            for name, values in self.scene_map.descriptors.items()
-        }
+        """The descriptors (M, C) of observations (M,) at each level, on the processor."""
+        levels = self.scene_map.descriptors
+        return {name: values[observations].float() for name, values in levels.items()}
 
     def problem(
         self,
@@ -121,21 +123,26 @@ class PlaceLocalizer(Localizer):
         point_indices: Tensor,
         descriptors: Mapping[str, Tensor],
     ) -> PoseProblem:
-        """Map points (M,) correlated by descriptors (M, C) of each level with the image."""
+        """Map points (M,) correlated by descriptors (M, C) of each level with the image.
+
+        The problem is the processor's, where poses are found.
+        """
         coarse, fine = features.levels["coarse"], features.levels["fine"]
         memory = self.configuration.matching.memory_mb << 20
+        correspondences = descriptors["coarse"].to(self.device)
+        log_coarse, coarse_values, fine_values = to_processor(
+            match_all(correspondences, coarse, self.temperatures["coarse"], memory),
+            coarse.values,
+            fine.values,
+        )
         return PoseProblem(
-            points=self.scene_map.points[point_indices].to(self.device),
-            intrinsics=torch.tensor(
-                [camera.fx, camera.fy, camera.cx, camera.cy], device=self.device
-            ),
-            log_coarse=match_all(
-                descriptors["coarse"], coarse, self.temperatures["coarse"], memory
-            ),
+            points=self.scene_map.points[point_indices],
+            intrinsics=torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy]),
+            log_coarse=log_coarse,
             coarse_descriptors=descriptors["coarse"],
-            coarse_level=coarse,
+            coarse_level=replace(coarse, values=coarse_values),
             fine_descriptors=descriptors["fine"],
-            fine_level=fine,
+            fine_level=replace(fine, values=fine_values),
             fine_temperature=self.temperatures["fine"],
         )
 
@@ -186,7 +193,7 @@ class PlaceLocalizer(Localizer):
             T_map_camera=pose_of(found),
             covariance=common * calibration.covariance_factor,
             score=verification.score,
-            supporting_points=point_indices[verification.supporting.cpu()].numpy(),
+            supporting_points=point_indices[verification.supporting].numpy(),
             keyframes=tuple(keyframes),
             evidence=evidence_of(verification, common, view_change),
             depth=verification.median_depth,
@@ -210,8 +217,8 @@ def pose_of(found: FoundPose) -> FloatArray:
 
 def losses_of(verification: Verification, point_indices: Tensor) -> PointLosses:
     """The losses of those of the points (M,) that a pose puts into the image."""
-    inside = verification.inside.cpu()
-    losses = 1 - verification.gains.cpu()[inside].clamp(0, 1)
+    inside = verification.inside
+    losses = 1 - verification.gains[inside].clamp(0, 1)
     return PointLosses(point_indices[inside].numpy(), losses.numpy())
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import DenseFeatures
@@ -37,9 +38,10 @@ DISTINCTIVE = PointChoice()
 
 def out_of_sight(scene_map: SceneMap, T_map_camera: FloatArray, camera: Camera) -> PointChoice:
     """The most distinctive points that a camera at a pose (4, 4) does not have in its image."""
-    seen = in_sight(scene_map.points, T_map_camera, camera)
+    arrays = scene_map.arrays
 
     def among(observations: Tensor) -> Tensor:
-        return observations[~seen[scene_map.observation_points[observations]]]
+        points = arrays.points[arrays.observation_points[observations.numpy()]]
+        return observations[torch.from_numpy(~in_sight(points, T_map_camera, camera))]
 
     return PointChoice(among=among)

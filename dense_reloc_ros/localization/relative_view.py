@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch import Tensor
+from numpy.typing import NDArray
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
@@ -39,23 +39,19 @@ class RelativeView:
 
 def relative_view(scene_map: SceneMap, estimate: PoseEstimate, camera: Camera) -> RelativeView:
     """The mean over the keyframes and the points that support a pose `T_map_view` of a camera."""
-    pose = torch.from_numpy(estimate.T_map_camera)
-    is_supporting = torch.zeros(len(scene_map.points), dtype=torch.bool)
-    is_supporting[torch.from_numpy(estimate.supporting_points)] = True
+    arrays = scene_map.arrays
     sizes, counts = [], []
     for keyframe in estimate.keyframes:
-        seen = scene_map.observation_points[scene_map.observations(keyframe)].long()
-        points = scene_map.points[seen[is_supporting[seen]]].double()
-        size = focal_length(camera) / _depths(points, pose)
+        seen = arrays.seen(keyframe)
+        points = arrays.points[seen[np.isin(seen, estimate.supporting_points)]]
+        size = focal_length(camera) / _depths(points, estimate.T_map_camera)
         focal_length_there = focal_length(scene_map.cameras[keyframe])
-        sizes.append(
-            size * _depths(points, scene_map.keyframe_poses[keyframe]) / focal_length_there
-        )
+        sizes.append(size * _depths(points, arrays.poses[keyframe]) / focal_length_there)
         counts.append(len(points))
     if not sum(counts):
         return RelativeView(0.0, 1.0)
     roll = _mean_roll(scene_map, estimate.T_map_camera, estimate.keyframes, counts)
-    return RelativeView(roll, float(torch.cat(sizes).median()))
+    return RelativeView(roll, float(np.median(np.concatenate(sizes))))
 
 
 def quarters_at(scene_map: SceneMap, T_map_camera: FloatArray) -> int:
@@ -76,15 +72,14 @@ def _mean_roll(
     weights: Sequence[float],
 ) -> float:
     """What a camera must turn by about its axis to be like the keyframes, as the weights say."""
-    turns = np.swapaxes(T_map_camera[:3, :3], 0, 1) @ (
-        scene_map.keyframe_poses[list(keyframes), :3, :3].numpy()
+    turns = (
+        np.swapaxes(T_map_camera[:3, :3], 0, 1) @ (scene_map.arrays.poses[list(keyframes), :3, :3])
     )
     # The rotation about z that is nearest to a rotation in the Frobenius norm.
     rolls = np.arctan2(turns[:, 1, 0] - turns[:, 0, 1], turns[:, 0, 0] + turns[:, 1, 1])
     return float(np.angle(np.sum(np.array(weights) * np.exp(1j * rolls))))
 
 
-def _depths(points: Tensor, T_map_camera: Tensor) -> Tensor:
+def _depths(points: NDArray[np.float32], T_map_camera: FloatArray) -> FloatArray:
     """Along the optical axis, (N,), of points (N, 3)."""
-    depths = (points - T_map_camera[:3, 3]) @ T_map_camera[:3, 2]
-    return depths.clamp(min=1e-6)
+    return np.maximum((points - T_map_camera[:3, 3]) @ T_map_camera[:3, 2], 1e-6)

@@ -28,8 +28,8 @@ class PlaneProblem:
     ) -> PlaneProblem:
         """Of the maps (1, N, h, w) of several sources' points (N, 3) around one image."""
         plane = maps[0].plane
-        log_maps = torch.cat([one.log_maps[0] for one in maps])
+        log_maps = torch.cat([one.log_maps[0] for one in maps]).cpu()
         origins = log_maps.new_tensor(plane.padding).neg().expand(len(log_maps), 2)
         # One category more: what lies outside of the plane as well (4.2).
         losses = loss_maps(log_maps, 1 + plane.cell_count, plane.stride, plane.offset, origins)
-        return PlaneProblem(torch.cat(list(points)), intrinsics, losses)
+        return PlaneProblem(torch.cat(list(points)).cpu(), intrinsics.cpu(), losses)

@@ -31,7 +31,7 @@ def pose_covariance(
     hessian = smoothed_hessian(T_camera_map, points, intrinsics, maps, sigma)
     information = hessian * (2 * math.pi * sigma**2)
     weakest = 1e-12 * information.diagonal().amax().clamp(min=1e-6)
-    identity = torch.eye(6, dtype=information.dtype, device=information.device)
+    identity = torch.eye(6).to(information)
     covariance = torch.linalg.inv(information + weakest * identity)
     return to_map_axes(covariance, T_camera_map.double())
 

@@ -13,6 +13,8 @@ from dense_reloc_ros.geometry.rig import Cameras, PointCameras
 from dense_reloc_ros.geometry.se3 import to_quaternion
 
 RANSAC_ITERATIONS = 10_000
+LEAST_ITERATIONS = 100
+"""Of PoseLib's own 1000, most only confirm: it stops when a better pose is improbable (1e-4)."""
 RANSAC_SEED = 0
 
 
@@ -55,7 +57,7 @@ def refined_pose(
     )
     refined = torch.eye(4, dtype=T_camera_map.dtype)
     refined[:3] = torch.from_numpy(pose.Rt).to(refined)
-    return refined.to(T_camera_map.device)
+    return refined.to(T_camera_map)
 
 
 def robust_rig_pose(
@@ -95,6 +97,7 @@ def _options(threshold: float) -> dict[str, Any]:
         "max_reproj_error": threshold,
         "seed": RANSAC_SEED,
         "max_iterations": RANSAC_ITERATIONS,
+        "min_iterations": LEAST_ITERATIONS,
     }
 
 
@@ -115,4 +118,4 @@ def _pose_like(
         return None
     T_camera_map = torch.eye(4, dtype=points.dtype)
     T_camera_map[:3] = torch.from_numpy(pose.Rt).to(points.dtype)
-    return T_camera_map.to(points.device)
+    return T_camera_map.to(points)

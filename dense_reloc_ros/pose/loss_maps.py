@@ -8,8 +8,12 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from dense_reloc_ros.features.extractor import FeatureLevel
+
+FAR = 1e3
+"""Sizes of a map from its centre, where nothing gains."""
 
 
 @dataclass(frozen=True)
@@ -35,49 +39,41 @@ class LossMaps:
         """Pixels (..., M, 2) as cells (column, row) of each point's own map."""
         return (pixels - self.offset) / self.stride - self.origins
 
+    @cached_property
     def best_pixels(self) -> tuple[Tensor, Tensor]:
         """The pixel (M, 2) of each map's lowest loss, to a fraction of a cell, and its gain (M,).
 
         Parabolas through the neighbours refine the argmin of eq. 4.8; nan where a map is truncated
         everywhere.
         """
-        count, height, width = self.gains.shape
-        best, index = self.gains.flatten(1).max(dim=1)
-        row, column = index // width, index % width
-        number = torch.arange(count, device=self.gains.device)
-        shift = []
-        for axis, position, size in ((1, column, width), (0, row, height)):
-            low, high = (position - 1).clamp(min=0), (position + 1).clamp(max=size - 1)
-            at_low = self.gains[number, row, low] if axis else self.gains[number, low, column]
-            at_high = self.gains[number, row, high] if axis else self.gains[number, high, column]
-            curvature = (2 * best - at_low - at_high).clamp(min=1e-6)
-            inside = (position > 0) & (position < size - 1)
-            fraction = (0.5 * (at_high - at_low) / curvature).clamp(-0.5, 0.5)
-            shift.append(torch.where(inside, fraction, torch.zeros_like(fraction)))
-        cells = torch.stack([column + shift[0], row + shift[1]], dim=-1) + self.origins
-        pixels = cells * self.stride + self.offset
+        height, width = self.gains.shape[1:]
+        flat = self.gains.flatten(1)
+        best, index = flat.max(dim=1)
+        cell = torch.stack([index % width, index // width], dim=-1)
+        last, step = (index.new_tensor(pair) for pair in ((width - 1, height - 1), (1, width)))
+        inside = (cell > 0) & (cell < last)
+        neighbours = step * inside
+        at_low = flat.gather(1, index[:, None] - neighbours)
+        at_high = flat.gather(1, index[:, None] + neighbours)
+        curvature = (2 * best[:, None] - at_low - at_high).clamp(min=1e-6)
+        # Both are the best one itself where a neighbour is missing, so that the fraction is 0.
+        fraction = (0.5 * (at_high - at_low) / curvature).clamp(-0.5, 0.5)
+        pixels = (cell + fraction + self.origins) * self.stride + self.offset
         return torch.where(best[:, None] > 0, pixels, torch.nan), best
 
     def gains_at(self, pixels: Tensor) -> Tensor:
         """Bilinearly interpolated gains (B, M) at pixels (B, M, 2); 0 outside (eq. 4.3)."""
-        count, height, width = self.gains.shape
-        cells = self.cells(pixels).nan_to_num(-2.0)
-        cells = cells.clamp(min=-2.0).minimum(cells.new_tensor([width + 1.0, height + 1.0]))
-        corner = cells.floor()
-        fraction = cells - corner
-        column, row = corner.long().unbind(-1)
-        flat = self.gains.flatten()
-        first = torch.arange(count, device=flat.device) * (height * width)
-        total = torch.zeros_like(fraction[..., 0])
-        for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            x, y = column + dx, row + dy
-            inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-            index = first + (y * width + x) * inside
-            weight = (fraction[..., 0] if dx else 1 - fraction[..., 0]) * (
-                fraction[..., 1] if dy else 1 - fraction[..., 1]
-            )
-            total += torch.where(inside, flat[index] * weight, 0.0)
-        return total
+        height, width = self.gains.shape[1:]
+        size = pixels.new_tensor([width, height])
+        # From -1 at the outer edge of the first cell to 1 at that of the last one.
+        places = ((2 * self.cells(pixels) + 1) / size - 1).nan_to_num(FAR, FAR, FAR)
+        found = grid_sample(
+            self.gains[:, None],
+            places.clamp(-FAR, FAR).transpose(0, 1)[:, :, None].to(self.gains),
+            padding_mode="zeros",
+            align_corners=False,
+        )
+        return found[:, 0, :, 0].T
 
     @property
     def truncated_cost(self) -> float:

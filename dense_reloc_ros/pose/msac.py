@@ -7,9 +7,10 @@ import math
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.geometry.projection import project, to_bearings
+from dense_reloc_ros.geometry.projection import to_bearings
 from dense_reloc_ros.geometry.rig import Cameras, PointCameras, cameras_of
 from dense_reloc_ros.geometry.se3 import inverse_tensor
+from dense_reloc_ros.pose.gains import gains_at_poses
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.p3p import p3p
 
@@ -28,7 +29,7 @@ def sample_poses(
     pose. B is 0 where fewer than three maps know anything. Of a rig, a triplet is seen by one
     camera, and each camera gives its share of the samples.
     """
-    pixels, gains = maps.best_pixels()
+    pixels, gains = maps.best_pixels
     if not isinstance(intrinsics, PointCameras):
         intrinsics = PointCameras.single(intrinsics)
     triplets = _triplets(gains, intrinsics, samples, generator)
@@ -65,7 +66,10 @@ def _triplets(
 def score(maps: LossMaps, points: Tensor, intrinsics: Cameras, poses: Tensor) -> Tensor:
     """The NRE cost (B,) of poses T_camera_map (B, 4, 4) on the loss maps (eq. 4.6)."""
     chunks = poses.split(max(1, REPROJECTIONS_AT_ONCE // max(1, len(points))))
-    costs = [maps.cost(project(chunk, points, intrinsics)[0]) for chunk in chunks]
+    costs = [
+        maps.truncated_cost - gains_at_poses(maps, points, intrinsics, chunk).sum(-1)
+        for chunk in chunks
+    ]
     return torch.cat(costs) if costs else poses.new_zeros(0)
 
 
@@ -78,7 +82,7 @@ def cheapest(
     points choose the poses that all maps score.
     """
     if len(points) > SCREENING_POINTS and len(poses) > 4 * count:
-        some = torch.linspace(0, len(points) - 1, SCREENING_POINTS, device=points.device).long()
+        some = torch.linspace(0, len(points) - 1, SCREENING_POINTS).long()
         rough = score(maps.select(some), points[some], cameras_of(some, intrinsics), poses)
         poses = poses[rough.topk(4 * count, largest=False).indices]
     costs = score(maps, points, intrinsics, poses)

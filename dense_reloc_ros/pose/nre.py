@@ -10,6 +10,7 @@ from torch import Tensor
 from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import cameras_of
+from dense_reloc_ros.pose.gains import gains_at_poses
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.loss_maps import LossMaps
@@ -154,7 +155,7 @@ def samples_needed(support: float, most: int) -> int:
 
 def _guesses(problem: CoarseProblem, maps: LossMaps, prior_T_camera_map: Tensor | None) -> Tensor:
     """RE's pose and the prior, those that exist, (B, 4, 4)."""
-    pixels, gains = maps.best_pixels()
+    pixels, gains = maps.best_pixels
     surest = gains.topk(min(GUESSING_MAPS, len(gains))).indices
     surest = surest[gains[surest] > 0]
     cameras = cameras_of(surest, problem.intrinsics)
@@ -168,9 +169,9 @@ def _support(problem: CoarseProblem, maps: LossMaps, poses: Tensor, costs: Tenso
     """The share of the maps that know anything which gain at the best of poses (B, 4, 4)."""
     if not len(poses):
         return 0.0
-    pixels, _ = project(poses[costs.argmin()][None], problem.points, problem.intrinsics)
-    supporting = maps.gains_at(pixels)[0] > 0
-    return int(supporting.sum()) / max(1, int((maps.gains.flatten(1).amax(1) > 0).sum()))
+    best = poses[costs.argmin()][None]
+    supporting = gains_at_poses(maps, problem.points, problem.intrinsics, best)[0] > 0
+    return int(supporting.sum()) / max(1, int((maps.best_pixels[1] > 0).sum()))
 
 
 def refine_coarse(

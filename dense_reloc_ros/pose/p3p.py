@@ -28,7 +28,7 @@ def p3p(bearings: Tensor, points: Tensor) -> tuple[Tensor, Tensor]:
     in_camera = depths[..., None] * bearings[:, None]
     T_camera_map = _align(points[:, None].expand_as(in_camera), in_camera)
     exists &= torch.isfinite(T_camera_map).all(-1).all(-1)
-    identity = torch.eye(4, dtype=points.dtype, device=points.device)
+    identity = torch.eye(4).to(points)
     return torch.where(exists[..., None, None], T_camera_map, identity), exists
 
 
@@ -79,7 +79,7 @@ def _pencil_root(one: Tensor, two: Tensor) -> Tensor:
     single = u - torch.where(u == 0, torch.zeros_like(u), p / (3 * u))
     radius = 2 * (-p / 3).clamp(min=0).sqrt()
     angle = torch.arccos((3 * q / (p * radius)).clamp(-1, 1).nan_to_num()) / 3
-    thirds = torch.arange(3, dtype=one.dtype, device=one.device) * (2 * torch.pi / 3)
+    thirds = torch.arange(3).to(one) * (2 * torch.pi / 3)
     three = radius[:, None] * torch.cos(angle[:, None] - thirds)
     roots = torch.where(discriminant[:, None] > 0, single[:, None], three) - a[:, None] / 3
     c0, c1, c2, c3 = (x[:, None] for x in (c0, c1, c2, c3))
@@ -158,5 +158,5 @@ def _triangle_frame(triangle: Tensor) -> Tensor:
 def _finite(matrices: Tensor) -> Tensor:
     """Matrices with non-finite ones replaced by identities (eigh refuses them)."""
     bad = ~torch.isfinite(matrices).all(-1).all(-1)
-    identity = torch.eye(3, dtype=matrices.dtype, device=matrices.device)
+    identity = torch.eye(3).to(matrices)
     return torch.where(bad[..., None, None], identity, matrices)

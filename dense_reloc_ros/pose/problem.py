@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Protocol
 
-import torch
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import Cameras, PointCameras, cameras_of
 from dense_reloc_ros.pose.fine_maps import fine_maps_around
+from dense_reloc_ros.pose.gains import gains_at_poses
 from dense_reloc_ros.pose.loss_maps import LossMaps, category_count, loss_maps
 
 
@@ -109,10 +109,10 @@ class FoundPose:
 
     def gains(self, problem: PoseProblem) -> Tensor:
         """What each of all M points gains over an outlier at this pose, (M,)."""
-        cameras = cameras_of(self.points, problem.intrinsics)
-        pixels, _ = project(self.T_camera_map[None], problem.points[self.points], cameras)
-        gains = torch.zeros_like(problem.points[:, 0])
-        return gains.index_copy_(0, self.points, self.fine_maps.gains_at(pixels)[0])
+        cameras, points = cameras_of(self.points, problem.intrinsics), problem.points[self.points]
+        found = gains_at_poses(self.fine_maps, points, cameras, self.T_camera_map[None])[0]
+        gains = problem.points.new_zeros(len(problem.points))
+        return gains.index_copy_(0, self.points, found)
 
 
 def fine_maps_of(problem: PoseProblem, T_camera_map: Tensor, size: int) -> FoundPose:
@@ -122,6 +122,9 @@ def fine_maps_of(problem: PoseProblem, T_camera_map: Tensor, size: int) -> Found
     nothing and the fine map would be truncated everywhere.
     """
     pixels, _ = project(T_camera_map[None], problem.points, problem.intrinsics)
-    possible = (problem.coarse_maps.gains_at(pixels)[0] > 0).nonzero()[:, 0]
+    gains = gains_at_poses(
+        problem.coarse_maps, problem.points, problem.intrinsics, T_camera_map[None]
+    )
+    possible = (gains[0] > 0).nonzero()[:, 0]
     maps = problem.select(possible).fine_maps(pixels[0, possible], size)
     return FoundPose(T_camera_map, possible, maps)

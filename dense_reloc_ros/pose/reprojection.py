@@ -38,8 +38,8 @@ def reprojection_covariance(
 
 def correspondences(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:
     """Each point's best pixel (M, 2), coarse, then in a window around it, and which exist."""
-    coarse_pixels, _ = problem.coarse_maps.best_pixels()
-    pixels, gains = problem.fine_maps(coarse_pixels, window).best_pixels()
+    coarse_pixels, _ = problem.coarse_maps.best_pixels
+    pixels, gains = problem.fine_maps(coarse_pixels, window).best_pixels
     return pixels, gains > 0
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -15,6 +16,8 @@ from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import PointCameras
 from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+
+Floats = NDArray[np.float32]
 
 SUPPORT_SHARE = 0.35
 """A point supports a pose when its loss map gains this share of the most a map can gain."""
@@ -82,40 +85,41 @@ def verify(
 
     `sizes` are the width and height of the image, or of each image of a rig.
     """
-    pixels, in_camera = project(found.T_camera_map[None], problem.points, problem.intrinsics)
-    pixels, depth = pixels[0], in_camera[0, :, 2]
-    every_size = pixels.new_tensor(sizes)
-    size = every_size[0 if problem.images is None else problem.images]
+    projected, in_camera = project(found.T_camera_map[None], problem.points, problem.intrinsics)
+    pixels, depth = projected[0].cpu().numpy(), in_camera[0, :, 2].cpu().numpy()
+    every_size = np.array(sizes, np.float32)
+    size = every_size[0 if problem.images is None else problem.images.cpu().numpy()]
     inside = ((pixels >= 0) & (pixels <= size - 1)).all(-1)
-    gains = found.gains(problem) / found.fine_maps.outlier_loss
+    gains = found.gains(problem).cpu().numpy() / found.fine_maps.outlier_loss
     supporting = inside & (gains > SUPPORT_SHARE)
     if problem.images is None:
         index = _cells(pixels[supporting], size)
     else:
         index = _cells_of_rig(problem, found.T_camera_map, supporting, every_size)
-    in_front = depth[supporting] if bool(supporting.any()) else depth[depth > MINIMUM_DEPTH]
+    in_front = depth[supporting] if supporting.any() else depth[depth > MINIMUM_DEPTH]
     return Verification(
-        supporting=supporting,
-        inside=inside,
-        gains=gains,
-        mean_gain=float(gains[inside].mean()) if bool(inside.any()) else 0.0,
-        spread=int(torch.unique(index).numel()),
+        supporting=torch.from_numpy(supporting),
+        inside=torch.from_numpy(inside),
+        gains=torch.from_numpy(gains),
+        mean_gain=float(gains[inside].mean()) if inside.any() else 0.0,
+        spread=len(np.unique(index)),
         agreement=_agreement(problem, pixels),
-        depth_spread=float(in_front.log().std(correction=0)) if len(in_front) else 0.0,
-        median_depth=float(in_front.median()) if len(in_front) else 0.0,
+        depth_spread=float(np.log(in_front).std()) if len(in_front) else 0.0,
+        median_depth=float(np.median(in_front)) if len(in_front) else 0.0,
     )
 
 
-def _cells(pixels: Tensor, size: Tensor) -> Tensor:
+def _cells(pixels: Floats, size: Floats) -> NDArray[np.int64]:
     """The cells (...) of the grid over an image of a size that pixels (..., 2) lie in."""
-    grid = pixels.new_tensor(GRID)
-    cells = (pixels.nan_to_num(0.0) / size * grid).clamp(min=0).minimum(grid - 1).long()
-    return cells[..., 1] * GRID[0] + cells[..., 0]
+    grid = np.array(GRID)
+    cells = np.clip(np.nan_to_num(pixels) / size * grid, 0, grid - 1).astype(np.int64)
+    index: NDArray[np.int64] = cells[..., 1] * GRID[0] + cells[..., 0]
+    return index
 
 
 def _cells_of_rig(
-    problem: PoseProblem, T_body_map: Tensor, supporting: Tensor, sizes: Tensor
-) -> Tensor:
+    problem: PoseProblem, T_body_map: Tensor, supporting: NDArray[np.bool_], sizes: Floats
+) -> NDArray[np.int64]:
     """The cells of the supporting points among those of all images, (N,).
 
     What lies in several images counts as in the first of them: images of before, and overlapping
@@ -125,13 +129,11 @@ def _cells_of_rig(
     assert isinstance(cameras, PointCameras)
     T_camera_map = cameras.T_camera_body @ T_body_map
     intrinsics = cameras.intrinsics[:, None]
-    pixels, _ = project(T_camera_map, problem.points[supporting], intrinsics)
-    inside = ((pixels >= 0) & (pixels <= sizes[:, None] - 1)).all(-1)
-    first = inside.int().argmax(0)
-    cells = _cells(pixels, sizes[:, None]) + torch.arange(len(sizes), device=pixels.device)[
-        :, None
-    ] * (GRID[0] * GRID[1])
-    return cells.gather(0, first[None])[0]
+    chosen = torch.from_numpy(supporting).to(problem.points.device)
+    pixels = project(T_camera_map, problem.points[chosen], intrinsics)[0].cpu().numpy()
+    first = ((pixels >= 0) & (pixels <= sizes[:, None] - 1)).all(-1).argmax(0)
+    in_first = np.take_along_axis(pixels, first[None, :, None], 0)[0]
+    return _cells(in_first, sizes[first]) + first * (GRID[0] * GRID[1])
 
 
 def evidence_of(
@@ -159,12 +161,13 @@ def evidence_of(
     )
 
 
-def _agreement(problem: PoseProblem, pixels: Tensor) -> float:
+def _agreement(problem: PoseProblem, pixels: Floats) -> float:
     """Share of the surest maps whose best pixel is near where points (M,) are put, (M, 2)."""
-    best, gains = problem.coarse_maps.best_pixels()
-    surest = gains.topk(min(SUREST_MAPS, len(gains))).indices
+    best, gains = (tensor.cpu().numpy() for tensor in problem.coarse_maps.best_pixels)
+    surest = np.argsort(-gains, kind="stable")[:SUREST_MAPS]
     surest = surest[gains[surest] > 0]
     if not len(surest):
         return 0.0
-    off = (best[surest] - pixels[surest]).norm(dim=-1).nan_to_num(torch.inf)
-    return float((off <= NEAR_CELLS * problem.coarse_maps.stride).float().mean())
+    # Pixels of points behind the camera are nan, and near nothing.
+    off = np.linalg.norm(best[surest] - pixels[surest], axis=-1)
+    return float((off <= NEAR_CELLS * problem.coarse_maps.stride).mean())

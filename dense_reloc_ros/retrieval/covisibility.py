@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
@@ -19,9 +18,8 @@ def covisibility_clusters(
     Each group is one place to localize against, so that one wrong top keyframe does not decide
     (thesis A.2.1.3).
     """
-    seen = [scene_map.observation_points[scene_map.observations(k)] for k in keyframes]
-    rows = np.repeat(np.arange(len(keyframes)), [len(points) for points in seen])
-    points = torch.cat(seen).cpu().numpy()
+    rows = np.repeat(np.arange(len(keyframes)), scene_map.arrays.counts(keyframes))
+    points = scene_map.arrays.seen_by_all(keyframes)
     _, columns = np.unique(points, return_inverse=True)
     sees = coo_array((np.ones(len(rows), np.int32), (rows, columns))).tocsr()
     common = (sees @ sees.T).toarray() >= common_points

@@ -21,7 +21,7 @@ def distinct_views(
     the same way, to 5°, and its baseline is below `baseline_share` of the median depth. Where the
     distinct ones are fewer than `count`, near-duplicates fill up, best first.
     """
-    poses = scene_map.keyframe_poses.numpy()
+    poses = scene_map.arrays.poses
     kept: list[int] = []
     left_out: list[int] = []
     for keyframe in ranked:
@@ -37,9 +37,8 @@ def distinct_views(
 
 def median_depth(scene_map: SceneMap, keyframe: int) -> float:
     """Median distance in metres along the optical axis of the points that a keyframe sees."""
-    pose = scene_map.keyframe_poses.numpy()[keyframe]
-    begin, end = scene_map.observation_offsets.numpy()[keyframe : keyframe + 2]
-    seen = scene_map.points.numpy()[scene_map.observation_points.numpy()[begin:end]]
+    arrays = scene_map.arrays
+    pose, seen = arrays.poses[keyframe], arrays.points[arrays.seen(keyframe)]
     depth = (seen.astype(np.float64) - pose[:3, 3]) @ pose[:3, 2]
     if not len(depth):
         return 0.0

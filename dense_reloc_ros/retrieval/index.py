@@ -15,6 +15,8 @@ from dense_reloc_ros.features.vlad import vlad
 
 LEVEL = "coarse"
 """The dense level that VLAD describes and local evidence is looked for in."""
+VOCABULARY = "vocabulary."
+"""Begins the names of what is stored once for a map."""
 WORDS = 32
 SAMPLES_PER_IMAGE = 300
 
@@ -44,9 +46,21 @@ def local_descriptors(features: DenseFeatures) -> Tensor:
     return avg_pool2d(features.levels[LEVEL].values, 2)[0].flatten(1).T
 
 
+def ready_to_search(retrieval: Mapping[str, Tensor], device: torch.device) -> dict[str, Tensor]:
+    """What a map stores to find keyframes, on the device: it is looked at for every image.
+
+    Global descriptors are in half precision. That is half the memory, and the time of a search,
+    which is to read all of it.
+    """
+    return {
+        name: value.to(device) if name.startswith(VOCABULARY) else value.to(device, torch.float16)
+        for name, value in retrieval.items()
+    }
+
+
 def similarities(query: Tensor, keyframes: Tensor) -> Tensor:
     """Cosines (K,) between a query's global descriptor (D,) and all keyframes' (K, D)."""
-    return keyframes.to(query) @ query
+    return keyframes.to(query.device) @ query.to(keyframes.dtype)
 
 
 def nearest_keyframes(
@@ -64,9 +78,9 @@ def nearest_keyframes(
         ConfigurationError: the map has no such descriptor.
     """
     vocabulary = {
-        name.removeprefix("vocabulary."): value
+        name.removeprefix(VOCABULARY): value
         for name, value in retrieval.items()
-        if name.startswith("vocabulary.")
+        if name.startswith(VOCABULARY)
     }
     described = describe(features, vocabulary)
     if descriptor not in described or descriptor not in retrieval:

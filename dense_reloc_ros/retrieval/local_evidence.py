@@ -14,25 +14,24 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 
 
 def rank_by_evidence(
-    features: DenseFeatures, scene_map: SceneMap, keyframes: Tensor, observations: int
+    features: DenseFeatures, scene_map: SceneMap, keyframes: NDArray[np.int64], observations: int
 ) -> tuple[Tensor, Tensor]:
-    """Keyframes (N,) sorted by local evidence, best first, and their scores (N,).
+    """Keyframes (N,) sorted by local evidence, best first, and their scores (N,) float32.
 
     The score is the mean over some of a keyframe's observations of the highest correlation of
     their descriptor in the query. Where a keyframe has fewer than `observations`, all are used.
     """
+    if not len(keyframes):
+        return torch.zeros(0, dtype=torch.int64), torch.zeros(0)
     query = query_places(features)
-    offsets = scene_map.observation_offsets.numpy()
-    chosen = keyframes.cpu().numpy()
-    starts, counts = offsets[chosen], offsets[chosen + 1] - offsets[chosen]
-    rows, used = spread_rows(starts, counts, observations)
+    arrays = scene_map.arrays
+    rows, used = spread_rows(arrays.offsets[keyframes], arrays.counts(keyframes), observations)
     descriptors = scene_map.descriptors[LEVEL][torch.from_numpy(rows)].to(query)
-    best = (descriptors @ query).amax(1)
-    owners = torch.from_numpy(np.repeat(np.arange(len(chosen)), used)).to(query.device)
-    total = torch.zeros(len(keyframes), device=query.device).index_add_(0, owners, best)
-    scores = total / torch.from_numpy(used).to(query.device).clamp(min=1)
-    order = scores.argsort(descending=True, stable=True)
-    return keyframes.to(order.device)[order], scores[order]
+    best = (descriptors @ query).amax(1).cpu().numpy()
+    owners = np.repeat(np.arange(len(keyframes)), used)
+    scores = np.bincount(owners, best, len(keyframes)) / np.maximum(used, 1)
+    order = np.argsort(-scores, kind="stable")
+    return torch.from_numpy(keyframes[order]), torch.from_numpy(scores[order].astype(np.float32))
 
 
 def spread_rows(

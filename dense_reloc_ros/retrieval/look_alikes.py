@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -37,12 +37,14 @@ def look_alikes(
     None where the image is unlike all that a camera at the pose (4, 4) does not see. They belong to
     one place, as far as the map knows.
     """
-    similar = ranked.keyframes[ranked.evidence >= SIMILAR * ranked.best_evidence]
+    least = SIMILAR * ranked.best_evidence
+    similar = ranked.keyframes.numpy()[ranked.evidence.numpy() >= least].tolist()
+    arrays = scene_map.arrays
     elsewhere = [
         keyframe
-        for keyframe in similar.tolist()
-        if float(in_sight(_points_of(scene_map, keyframe), T_map_camera, camera).float().mean())
-        < SAME_VIEW
+        for keyframe in similar
+        if in_sight(arrays.points[arrays.seen(keyframe)], T_map_camera, camera).sum()
+        < SAME_VIEW * len(arrays.seen(keyframe))
     ]
     if not elsewhere:
         return []
@@ -50,17 +52,16 @@ def look_alikes(
     return covisibility_clusters(scene_map, best, options.common_points)[0]
 
 
-def in_sight(points: Tensor, T_map_camera: FloatArray, camera: Camera) -> Tensor:
+def in_sight(
+    points: NDArray[np.float32], T_map_camera: FloatArray, camera: Camera
+) -> NDArray[np.bool_]:
     """Which of the points (N, 3) a camera at a pose (4, 4) has in its image, (N,) bool.
 
     What hides what is not known.
     """
-    pose = torch.from_numpy(T_map_camera)
-    x, y, depth = ((points.double().cpu() - pose[:3, 3]) @ pose[:3, :3]).unbind(-1)
-    column, row = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy
+    x, y, depth = ((points - T_map_camera[:3, 3]) @ T_map_camera[:3, :3]).T
+    with np.errstate(divide="ignore", invalid="ignore"):
+        column, row = camera.fx * x / depth + camera.cx, camera.fy * y / depth + camera.cy
     inside = (depth > 0) & (column >= 0) & (row >= 0)
-    return inside & (column <= camera.width - 1) & (row <= camera.height - 1)
-
-
-def _points_of(scene_map: SceneMap, keyframe: int) -> Tensor:
-    return scene_map.points[scene_map.observation_points[scene_map.observations(keyframe)]]
+    seen: NDArray[np.bool_] = inside & (column <= camera.width - 1) & (row <= camera.height - 1)
+    return seen

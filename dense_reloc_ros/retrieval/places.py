@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+import numpy as np
 from torch import Tensor
 
 from dense_reloc_ros.configuration import RetrievalConfiguration
@@ -55,11 +55,9 @@ def rank_keyframes(
     candidates = nearest_keyframes(
         features, scene_map.retrieval, options.descriptor, options.candidates + len(excluded)
     )
-    candidates = candidates[[k not in excluded for k in candidates.tolist()]]
-    if not len(candidates):
-        return RankedKeyframes(candidates, torch.zeros(0))
+    chosen = [keyframe for keyframe in candidates.tolist() if keyframe not in excluded]
     return RankedKeyframes(
-        *rank_by_evidence(features, scene_map, candidates, options.evidence_points)
+        *rank_by_evidence(features, scene_map, np.array(chosen, np.int64), options.evidence_points)
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from torch import Tensor
 
 from dense_reloc_ros.features.extractor import FeatureSignature
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.scene.tensor_file import Rows
 from dense_reloc_ros.scene.verdict import MapVerdict
@@ -79,6 +81,37 @@ class MapInformation(BaseModel):
 
 
 @dataclass(frozen=True)
+class MapArrays:
+    """What a map knows without descriptors, as arrays that share its memory.
+
+    Small numbers of keyframes and points are looked at one by one, which tensors are slow at.
+    """
+
+    poses: FloatArray
+    """(K, 4, 4)."""
+    points: NDArray[np.float32]
+    """(P, 3)."""
+    offsets: NDArray[np.int64]
+    """(K + 1,)."""
+    observation_points: NDArray[np.int64]
+    """(O,)."""
+
+    def seen(self, keyframe: int) -> NDArray[np.int64]:
+        """The indices (N,) of the points that a keyframe sees."""
+        return self.observation_points[self.offsets[keyframe] : self.offsets[keyframe + 1]]
+
+    def counts(self, keyframes: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many points each of some keyframes sees."""
+        chosen = np.asarray(keyframes, dtype=np.int64)
+        return self.offsets[chosen + 1] - self.offsets[chosen]
+
+    def seen_by_all(self, keyframes: Sequence[int]) -> NDArray[np.int64]:
+        """The points of some keyframes, keyframe by keyframe."""
+        seen = [self.seen(keyframe) for keyframe in keyframes]
+        return np.concatenate(seen) if seen else np.zeros(0, np.int64)
+
+
+@dataclass(frozen=True)
 class SceneMap:
     """K keyframes, P points, O observations (a keyframe sees a point at a pixel).
 
@@ -128,7 +161,17 @@ class SceneMap:
     def keyframe_count(self) -> int:
         return self.keyframe_poses.shape[0]
 
+    @cached_property
+    def arrays(self) -> MapArrays:
+        """The same for the processor."""
+        return MapArrays(
+            self.keyframe_poses.numpy(),
+            self.points.numpy(),
+            self.observation_offsets.numpy(),
+            self.observation_points.numpy(),
+        )
+
     def observations(self, keyframe: int) -> slice:
         """Where the observations of one keyframe lie."""
-        begin, end = self.observation_offsets[keyframe : keyframe + 2].tolist()
-        return slice(int(begin), int(end))
+        begin, end = self.arrays.offsets[keyframe : keyframe + 2].tolist()
+        return slice(begin, end)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -11,7 +12,8 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 def all_observations(scene_map: SceneMap, keyframes: list[int]) -> Tensor:
     """The indices (N,) of all observations of some keyframes."""
     slices = [scene_map.observations(keyframe) for keyframe in keyframes]
-    return torch.cat([torch.arange(s.start, s.stop) for s in slices])
+    every = [np.arange(s.start, s.stop) for s in slices]
+    return torch.from_numpy(np.concatenate(every) if every else np.zeros(0, np.int64))
 
 
 def best_observations(
@@ -21,9 +23,8 @@ def best_observations(
 
     A point that several keyframes see is taken as the one saw it that the query resembles most.
     """
-    order = quality.cpu().argsort(descending=True, stable=True)
-    points = scene_map.observation_points[observations[order]].long()
-    first = torch.full((len(scene_map.points),), len(order))
-    first.scatter_reduce_(0, points, torch.arange(len(order)), "amin")
-    is_first = first[points] == torch.arange(len(order))
-    return observations[order[is_first][:count]].sort().values
+    order = np.argsort(-quality.cpu().numpy(), kind="stable")
+    sorted_observations = observations.numpy()[order]
+    points = scene_map.arrays.observation_points[sorted_observations]
+    _, first = np.unique(points, return_index=True)
+    return torch.from_numpy(np.sort(sorted_observations[np.sort(first)[:count]]))

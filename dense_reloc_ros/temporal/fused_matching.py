@@ -62,7 +62,7 @@ def match_with_previous(
     candidates = [
         *previous.estimate.keyframes,
         *(alone.keyframes if alone is not None else ()),
-        *nearest_poses(scene_map, torch.linalg.inv(predicted.double().cpu()), depth, count),
+        *nearest_poses(scene_map, torch.linalg.inv(predicted.double()), depth, count),
     ]
     keyframes = keyframes_in_view(scene_map, candidates, predicted, frame.camera, count)
     if not keyframes:
@@ -74,7 +74,7 @@ def match_with_previous(
     fused = by_map
     if share < 1:
         pixels, is_seen = visible_pixels(
-            tensor_of(previous.estimate.T_map_camera, localizer.device),
+            tensor_of(previous.estimate.T_map_camera),
             previous.camera,
             by_map.points,
             _points_of(localizer, keyframes),
@@ -85,13 +85,13 @@ def match_with_previous(
     return Matches(keyframes, point_indices, by_map, fused)
 
 
-def tensor_of(T_map_camera: FloatArray, device: torch.device) -> Tensor:
+def tensor_of(T_map_camera: FloatArray) -> Tensor:
     """T_camera_map (4, 4) float32 of T_map_camera."""
-    return torch.from_numpy(se3.inverse(T_map_camera)).to(device, torch.float32)
+    return torch.from_numpy(se3.inverse(T_map_camera)).float()
 
 
 def _points_of(localizer: SparseToDenseLocalizer, keyframes: list[int]) -> Tensor:
     """All points (N, 3) that some keyframes see."""
     scene_map = localizer.scene_map
     points = scene_map.observation_points[all_observations(scene_map, keyframes)]
-    return scene_map.points[torch.unique(points)].to(localizer.device)
+    return scene_map.points[torch.unique(points)]

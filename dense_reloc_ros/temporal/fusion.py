@@ -66,7 +66,7 @@ class CorrelationFusion:
         """
         localizer = self._localizer
         stopwatch = Stopwatch(localizer.device)
-        predicted = tensor_of(T_map_camera, localizer.device)
+        predicted = tensor_of(T_map_camera)
         with stopwatch.stage("temporal matching"):
             matches = match_with_previous(localizer, frame, previous, predicted, share)
         if matches is None:
@@ -119,7 +119,7 @@ class CorrelationFusion:
         """That of the single frame's pose on the map's own maps."""
         if single is None:
             return 0.0
-        T_camera_map: Tensor = tensor_of(single.T_map_camera, self._localizer.device)
+        T_camera_map: Tensor = tensor_of(single.T_map_camera)
         return gain_at(matches.by_map, T_camera_map, self._localizer.configuration.nre.window)
 
     def _estimate(self, tracked: TrackedPose, matches: Matches, camera: Camera) -> PoseEstimate:

@@ -47,9 +47,9 @@ def mix_correlations(
 
 
 def descriptors_in(features: DenseFeatures, pixels: Tensor) -> dict[str, Tensor]:
-    """Descriptors (M, C) of each level at pixels (M, 2), which may be nan."""
+    """Descriptors (M, C) of each level at pixels (M, 2), which may be nan; on the processor."""
     somewhere = pixels.nan_to_num(0.0)
-    return {name: level.sample(somewhere) for name, level in features.levels.items()}
+    return {name: level.sample(somewhere).cpu() for name, level in features.levels.items()}
 
 
 def visible_pixels(

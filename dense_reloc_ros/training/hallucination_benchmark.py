@@ -96,7 +96,7 @@ def measured(
             problem = PlaneProblem.joined([maps.within(share)], [points], intrinsics)
             coarse = coarse_poses(problem, options.nre, None)
             poses[f"NRE, γ {share:.0%}"] = error_of(coarse[0] if len(coarse) else None, truth)
-        best, gains = problem.coarse_maps.best_pixels()
+        best, gains = problem.coarse_maps.best_pixels
         known = gains > 0
         by_best = robust_pose(
             best[known], points[known], intrinsics, INLIER_CELLS * maps.plane.stride

@@ -151,5 +151,5 @@ def test_points_are_in_sight_where_they_project_into_the_image():
     away = WIDTH / 2
     edge = away * 159.5 / 260.0
     points = [[0, away, 1], [edge - 0.01, away, 1], [edge + 0.01, away, 1], [0, -away, 1]]
-    seen = in_sight(torch.tensor(points), T_map_camera, CAMERA)
+    seen = in_sight(np.array(points), T_map_camera, CAMERA)
     assert seen.tolist() == [True, True, False, False]

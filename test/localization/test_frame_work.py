@@ -19,6 +19,7 @@ from torch.utils._pytree import tree_leaves
 
 from dense_reloc_ros.configuration import LARGEST_WORK, LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError
+from dense_reloc_ros.evaluation.benchmarks.operations import operations_counted
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
@@ -32,6 +33,10 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_map
 
 CPU = torch.device("cpu")
+MOST_OPERATIONS = 750
+"""Of a frame with one place; 5100 to 7300 before solver and verification were counted."""
+MOST_WAITS = 4
+"""For the nearest keyframes, their evidence, the points to match, and their correspondence maps."""
 DEFAULTS = LocalizerConfiguration()
 
 
@@ -155,6 +160,20 @@ def test_legal_parameters_cost_no_more_than_a_few_times_the_default(gallery, loc
         costs.append(count.elements)
     # All steps together and all of them repeated for what is unsure (other turns, other places).
     assert max(costs) < 3 * LARGEST_WORK * costs[0], costs
+
+
+def test_a_frame_with_one_place_takes_few_operations_and_waits_four_times(gallery):
+    describer = DenseDescriber(create_extractor("compact", CPU), 200)
+    scene_map = build_from_depth(gallery.keyframes(), describer)
+    localizer = SparseToDenseLocalizer(scene_map, DEFAULTS, CPU, "nre_feature_pnp")
+    image = gallery.render(looking(110, distance=0.3, height=1.3, pitch=2.0)).image
+    with operations_counted() as counter:
+        localization = localizer.localize(image, CAMERA)
+    assert localization.status is Status.LOCALIZED
+    counted = counter.frame("one")
+    assert counted.places == 1
+    assert counted.whole.operations <= MOST_OPERATIONS, counted.stages
+    assert counted.whole.synchronizations <= MOST_WAITS, counted.stages
 
 
 def test_a_map_that_is_cut_short_under_a_localizer_is_the_reason_not_the_end(

@@ -59,7 +59,7 @@ def test_the_pose_is_found_by_points_none_of_which_is_in_the_image():
 def test_best_pixels_are_counted_from_the_image_and_a_uniform_map_gains_next_to_nothing():
     pixels = torch.tensor([[-56.5, 119.5], [263.5, -40.5]])
     problem = PlaneProblem.joined([knowing_maps(pixels)], [torch.zeros(2, 3)], INTRINSICS)
-    best, _ = problem.coarse_maps.best_pixels()
+    best, _ = problem.coarse_maps.best_pixels
     torch.testing.assert_close(best, pixels, atol=0.5, rtol=0)
     uniform = torch.full((1, 2, PLANE.height, PLANE.width), -math.log(PLANE.cell_count))
     maps = HallucinatedMaps(uniform, PLANE)

@@ -6,11 +6,16 @@ from pose.synthetic import random_view, with_outliers
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.localization.estimators import ESTIMATORS
-from dense_reloc_ros.pose import compiled_feature_metric, compiled_fine_maps, compiled_gnc
+from dense_reloc_ros.pose import (
+    compiled_feature_metric,
+    compiled_fine_maps,
+    compiled_gains,
+    compiled_gnc,
+)
 from dense_reloc_ros.pose.compilation import compile_steps
 from dense_reloc_ros.pose.covariance import pose_covariance
 
-MODULES = (compiled_feature_metric, compiled_fine_maps, compiled_gnc)
+MODULES = (compiled_feature_metric, compiled_fine_maps, compiled_gains, compiled_gnc)
 
 
 def versions() -> dict[str, int]:
@@ -27,8 +32,8 @@ def test_the_first_pose_needs_nothing_that_was_not_compiled_before():
     compile_steps()
     before = versions()
     entries = [name for name, count in before.items() if count]
-    # Fine maps, GNC, Feature-PnP and the covariance; what they call may be part of them.
-    assert len(entries) >= 4
+    # Fine maps, gains, GNC, Feature-PnP and the covariance; what they call may be part of them.
+    assert len(entries) >= 5
     options = LocalizerConfiguration()
     problem = with_outliers(random_view(250, 0), 0.5, "uniform", 0)
     found = ESTIMATORS["nre_feature_pnp"](problem, options, None)

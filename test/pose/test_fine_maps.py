@@ -73,7 +73,7 @@ def test_fine_maps_lie_where_their_windows_do():
     inside = ((view.pixels > 40) & (view.pixels < torch.tensor([280, 200]))).all(-1)
     assert inside.sum() > 5
     centres = view.pixels + torch.tensor([11.0, -9.0])
-    pixels, gains = problem.fine_maps(centres, 16).best_pixels()
+    pixels, gains = problem.fine_maps(centres, 16).best_pixels
     assert (pixels - view.pixels)[inside].abs().max() < 0.5
     assert (gains[inside] > 0.5 * problem.fine_maps(centres, 16).outlier_loss).all()
 

@@ -86,7 +86,7 @@ def test_the_best_pixel_is_the_peak_of_a_parabola():
         [4.0 - 0.5 * (columns - x) ** 2 - 0.3 * (rows - y) ** 2 for x, y in peaks]
     ).clamp(min=0)
     origins = torch.tensor([[0, 0], [10, 20], [-5, -6]])
-    pixels, best = LossMaps(gains, origins, STRIDE, OFFSET, 5.0).best_pixels()
+    pixels, best = LossMaps(gains, origins, STRIDE, OFFSET, 5.0).best_pixels
     torch.testing.assert_close(pixels, (peaks + origins) * STRIDE + OFFSET, atol=1e-4, rtol=0)
     torch.testing.assert_close(best, gains.flatten(1).amax(1))
 
@@ -94,7 +94,7 @@ def test_the_best_pixel_is_the_peak_of_a_parabola():
 def test_the_best_pixel_at_the_border_is_a_whole_cell_there():
     gains = torch.zeros(2, 6, 7)
     gains[0, 0, 6], gains[0, 0, 5], gains[0, 1, 6] = 3.0, 2.9, 2.9
-    pixels, best = LossMaps(gains, torch.zeros(2, 2), STRIDE, OFFSET, 5.0).best_pixels()
+    pixels, best = LossMaps(gains, torch.zeros(2, 2), STRIDE, OFFSET, 5.0).best_pixels
     assert pixels[0].tolist() == [6 * STRIDE + OFFSET, OFFSET]
     assert best.tolist() == [3.0, 0.0]
     assert pixels[1].isnan().all()

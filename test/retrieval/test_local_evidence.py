@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from retrieval.tiny_map import tiny_map
 from torch.nn.functional import normalize
@@ -29,7 +30,7 @@ def test_the_keyframe_whose_points_are_in_the_image_comes_first():
     descriptors = unlike()
     descriptors[3:6] = query().levels[LEVEL].values[0, :, [0, 4, 9], [1, 8, 3]].T
     scene_map = tiny_map([[0, 1, 2], [3, 4, 5], [6, 7, 8]], descriptors)
-    ranked, scores = rank_by_evidence(query(), scene_map, torch.tensor([2, 0, 1]), 48)
+    ranked, scores = rank_by_evidence(query(), scene_map, np.array([2, 0, 1]), 48)
     cells = query().levels[LEVEL].values[0].flatten(1)
     means = (scene_map.descriptors[LEVEL].float() @ cells).amax(1).view(3, 3).mean(1)
     assert ranked[0] == 1
@@ -40,7 +41,7 @@ def test_the_keyframe_whose_points_are_in_the_image_comes_first():
 
 def test_only_the_keyframes_asked_for_are_ranked():
     scene_map = tiny_map([[0, 1, 2], [3, 4, 5], [6, 7, 8]], unlike())
-    ranked, scores = rank_by_evidence(query(), scene_map, torch.tensor([2, 0]), 48)
+    ranked, scores = rank_by_evidence(query(), scene_map, np.array([2, 0]), 48)
     assert sorted(ranked.tolist()) == [0, 2]
     assert scores.shape == (2,)
 
@@ -48,7 +49,7 @@ def test_only_the_keyframes_asked_for_are_ranked():
 def test_of_many_observations_some_from_first_to_last_are_used():
     descriptors = unlike()
     scene_map = tiny_map([list(range(9))], descriptors)
-    _, scores = rank_by_evidence(query(), scene_map, torch.tensor([0]), 3)
+    _, scores = rank_by_evidence(query(), scene_map, np.array([0]), 3)
     cells = query().levels[LEVEL].values[0].flatten(1)
     best = (scene_map.descriptors[LEVEL].float() @ cells).amax(1)
     torch.testing.assert_close(scores[0], best[[0, 4, 8]].mean(), atol=1e-4, rtol=0)
@@ -56,6 +57,6 @@ def test_of_many_observations_some_from_first_to_last_are_used():
 
 def test_a_keyframe_without_observations_comes_last():
     scene_map = tiny_map([[], list(range(9))], unlike())
-    ranked, scores = rank_by_evidence(query(), scene_map, torch.tensor([0, 1]), 48)
+    ranked, scores = rank_by_evidence(query(), scene_map, np.array([0, 1]), 48)
     assert ranked.tolist() == [1, 0]
     assert scores[1] == 0

@@ -149,7 +149,7 @@ def operations_counted() -> Iterator[OperationCounter]:
 
     For synchronizations the processor plays the device: what `Tensor.to(device)` or a factory with
     a device gives is on it, and so is all that is computed from it, until `Tensor.cpu`, `tolist` or
-    a number is asked for.
+    a number is asked for. `Tensor.to("cpu")` is a copy that nobody waits for yet (`to_processor`).
     """
     counter = OperationCounter()
     with _Synchronizations(counter), _Operations(counter):
@@ -206,7 +206,7 @@ class _Synchronizations(TorchFunctionMode):
         result = func(*args, **kwargs)
         self._counter.is_paused = True
         try:
-            if name == "cpu":
+            if name == "cpu" or (name == "to" and "cpu" in args):
                 return result.view_as(result)
             return _on_device(result)
         finally:

@@ -43,7 +43,7 @@ def fit_temperatures(
         if not places:
             continue
         T_map_camera = localizer.scene_map.keyframe_poses[keyframe]
-        truth = se3.inverse_tensor(T_map_camera).float().to(localizer.device)
+        truth = se3.inverse_tensor(T_map_camera).float()
         camera = localizer.scene_map.cameras[keyframe]
         for temperature, values in costs.items():
             localizer.temperatures["coarse"] = temperature

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from dense_reloc_ros.devices import to_processor
 from dense_reloc_ros.evaluation.benchmarks.operations import BETWEEN, operations_counted
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -47,6 +48,14 @@ def test_asking_for_a_value_or_a_size_that_depends_on_one_is_a_synchronization(c
 )
 def test_what_stays_on_the_device_is_none(compute):
     assert synchronizations(compute) == 0
+
+
+def test_tensors_that_are_brought_to_the_processor_together_are_waited_for_once():
+    def compute(x):
+        one, two, three = to_processor(x + 1, x + 2, x + 3)
+        return float(one.sum()), two[two > 3], three.tolist()
+
+    assert synchronizations(compute) == 1
 
 
 def test_values_of_the_host_are_known_to_it():
