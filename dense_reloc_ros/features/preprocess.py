@@ -101,7 +101,8 @@ def normalize_half_size(images: Tensor) -> Tensor:
 def standardize(images: Tensor) -> Tensor:
     """Images (B, 3, H, W) in [0, 1] as networks trained on ImageNet want them, channels last."""
     mean, deviation = images.new_tensor([IMAGENET_MEAN, IMAGENET_DEVIATION])[:, :, None, None]
-    return ((images - mean) / deviation).contiguous(memory_format=torch.channels_last)
+    standard: Tensor = (images - mean) / deviation
+    return standard.contiguous(memory_format=torch.channels_last)
 
 
 def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
@@ -109,7 +110,8 @@ def gaussian_blur(images: Tensor, sigma: float) -> Tensor:
     height, width = images.shape[-2:]
     radius = min(int(np.ceil(3 * sigma)), height - 1, width - 1)
     by_rows, by_columns = (_blur(n, sigma, radius).to(images) for n in (height, width))
-    return by_rows @ (images @ by_columns.T)
+    blurred: Tensor = by_rows @ (images @ by_columns.T)
+    return blurred
 
 
 @lru_cache(maxsize=16)

@@ -57,8 +57,7 @@ def distinctiveness(
     """
     query = query_places(features)
     descriptors = scene_map.descriptors[LEVEL][observations].to(query)
-    correlation = descriptors @ query / temperature
-    return correlation.amax(1) - correlation.logsumexp(1)
+    return torch.log_softmax(descriptors @ query / temperature, dim=1).amax(1)
 
 
 def mutual_distinctiveness(
