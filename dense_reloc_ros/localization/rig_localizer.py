@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import count
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from dense_reloc_ros.errors import RelocError, TimeLimitError
 from dense_reloc_ros.geometry import se3
@@ -18,8 +14,6 @@ from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import with_rival
 from dense_reloc_ros.localization.localizer import PoseCandidates
-from dense_reloc_ros.localization.place_localizer import losses_of, pose_of
-from dense_reloc_ros.localization.point_choice import DISTINCTIVE
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at
@@ -30,28 +24,22 @@ from dense_reloc_ros.localization.result import (
     Status,
 )
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage, features_of
+from dense_reloc_ros.localization.rig_matching import match_images
 from dense_reloc_ros.localization.rig_places import (
     RigPlace,
     joint_evidence,
     keyframes_in_sight,
     rig_places,
 )
+from dense_reloc_ros.localization.rig_verification import RigVerifier
 from dense_reloc_ros.localization.sparse_to_dense import CLEAR_SCORE, SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
-from dense_reloc_ros.pose.mounting import mounting_error
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
-from dense_reloc_ros.pose.rig_problem import joined
-from dense_reloc_ros.pose.verification import Verification, verify
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
 LEAST_SHARE = 0.2
 """Of the support that an image would have if all had the same, where the pose must be its own."""
-LEAST_SUPPORT = 30
-"""Points by which a camera's mount is checked."""
-MOST_POINTS = 2.0
-"""Of all images together, relative to those of a single one: they bound the time of a frame."""
 
 
 class RigLocalizer:
@@ -59,7 +47,7 @@ class RigLocalizer:
 
     def __init__(self, localizer: SparseToDenseLocalizer) -> None:
         self.localizer = localizer
-        self._turns = count()
+        self._verifier = RigVerifier(localizer)
 
     def localize(
         self,
@@ -187,90 +175,15 @@ class RigLocalizer:
         estimates = []
         for place in places:
             with stopwatch.stage("matching"):
-                matched = self._match(images, place.keyframes)
-            if matched is None:
+                matches = match_images(self.localizer, images, place.keyframes)
+            if matches is None:
                 continue
-            used, keyframes, point_indices, problem = matched
             with stopwatch.stage("pose"):
-                found = self.localizer.find_pose(problem, prior_T_map_body)
+                found = self.localizer.find_pose(matches.problem, prior_T_map_body)
             if found is not None:
                 with stopwatch.stage("verification"):
-                    estimates.append(self._verified(problem, found, point_indices, used, keyframes))
+                    estimates.append(self._verifier.verified(matches, found))
         return estimates
-
-    def _match(
-        self, images: Sequence[SeenImage], keyframes: Sequence[list[int]]
-    ) -> tuple[list[SeenImage], list[list[int]], Tensor, PoseProblem] | None:
-        """The images that the map shows something of, their keyframes, points and problem."""
-        seen = [pair for pair in zip(images, keyframes, strict=True) if pair[1]]
-        if not seen:
-            return None
-        points = self.localizer.configuration.matching.points
-        points = round(points * min(1.0, MOST_POINTS / len(seen)))
-        matches = [
-            self.localizer.match(image.features, of_image, image.camera, DISTINCTIVE, points)
-            for image, of_image in seen
-        ]
-        used = [image for image, _ in seen]
-        mounting = torch.from_numpy(np.stack([image.T_view_body for image in used]))
-        problem = joined([problem for _, problem in matches], mounting)
-        point_indices = torch.cat([indices for indices, _ in matches])
-        return used, [of_image for _, of_image in seen], point_indices, problem
-
-    def _verified(
-        self,
-        problem: PoseProblem,
-        found: FoundPose,
-        point_indices: Tensor,
-        images: Sequence[SeenImage],
-        keyframes: Sequence[list[int]],
-    ) -> PoseEstimate:
-        """The pose with its covariance and what speaks for it in all images together."""
-        sizes = [(image.camera.width, image.camera.height) for image in images]
-        verification = verify(problem, found, sizes)
-        shares = _shares(problem, verification, len(images))
-        T_map_body = pose_of(found)
-        changes = [
-            self.localizer.view_change(
-                T_map_body @ image.T_body_view, of_image, verification.median_depth
-            )
-            for image, of_image in zip(images, keyframes, strict=True)
-        ]
-        view_change = float(np.dot(shares, changes))
-        known = list(dict.fromkeys(keyframe for of_image in keyframes for keyframe in of_image))
-        estimate = self.localizer.supported(
-            problem, found, verification, point_indices, known, view_change
-        )
-        estimate = _with_points_counted_once(estimate)
-        drift = _drift(T_map_body, images, shares)
-        estimate = replace(estimate, covariance=estimate.covariance + drift)
-        errors = self._mounting_errors(problem, found, images, verification, estimate)
-        in_first = verification.inside & (problem.images == 0)
-        return replace(
-            estimate,
-            mounting_errors=errors,
-            first_share=float(shares[0]),
-            losses=losses_of(replace(verification, inside=in_first), point_indices),
-        )
-
-    def _mounting_errors(
-        self,
-        problem: PoseProblem,
-        found: FoundPose,
-        images: Sequence[SeenImage],
-        verification: Verification,
-        estimate: PoseEstimate,
-    ) -> dict[str, FloatArray]:
-        """Of one camera, each time of the next one, where the pose is sure and it supports it."""
-        camera = next(self._turns) % len(images)
-        assert problem.images is not None
-        supporting = problem.images[verification.supporting]
-        fewest = min(int((supporting == camera).sum()), int((supporting != camera).sum()))
-        is_mounted = all(image.odometry_covariance is None for image in images)
-        if fewest < LEAST_SUPPORT or not is_mounted or not self._is_sure(estimate):
-            return {}
-        error = mounting_error(problem, found, camera, self.localizer.configuration.nre)
-        return {} if error is None else {images[camera].name: error}
 
     def _is_sure(self, estimate: PoseEstimate) -> bool:
         return self.localizer.is_sure(estimate)
@@ -335,49 +248,6 @@ class RigLocalizer:
         ]
         again = self.see(images, stopwatch, turns) if any(turns) else list(seen)
         return moved + self._near(again, T_map_body, stopwatch)
-
-
-def _shares(problem: PoseProblem, verification: Verification, images: int) -> FloatArray:
-    """The share (C,) of the points that support a pose which each image has; even without any."""
-    assert problem.images is not None
-    counts = torch.bincount(problem.images[verification.supporting], minlength=images)
-    total = max(int(counts.sum()), 1)
-    shares: FloatArray = counts.double().cpu().numpy() / total
-    return shares if counts.any() else np.full(images, 1 / images)
-
-
-def _with_points_counted_once(estimate: PoseEstimate) -> PoseEstimate:
-    """The estimate where points that support it in several images are no more than one each.
-
-    They err alike in all of them.
-    """
-    points, evidence = np.unique(estimate.supporting_points), estimate.evidence
-    times = len(estimate.supporting_points) / max(len(points), 1)
-    if evidence is None or times <= 1:
-        return estimate
-    evidence = replace(
-        evidence,
-        supporting=len(points),
-        visible=round(evidence.visible / times),
-        translation_deviation=math.sqrt(times) * evidence.translation_deviation,
-        rotation_deviation=math.sqrt(times) * evidence.rotation_deviation,
-    )
-    covariance = times * estimate.covariance
-    return replace(estimate, covariance=covariance, supporting_points=points, evidence=evidence)
-
-
-def _drift(T_map_body: FloatArray, images: Sequence[SeenImage], shares: FloatArray) -> FloatArray:
-    """What the covariance (6, 6) of T_map_body is larger by as odometry errs.
-
-    A pose by one image of before would be as far off as the odometry since; all images together
-    err by the mean, as odometry errs in one direction, each by its share of the support.
-    """
-    turn = np.kron(np.eye(2), T_map_body[:3, :3])
-    total = np.zeros((6, 6))
-    for image, share in zip(images, shares, strict=True):
-        if image.odometry_covariance is not None:
-            total += share * turn @ image.odometry_covariance @ turn.T
-    return total
 
 
 def _on_body(estimate: PoseEstimate, T_body_camera: FloatArray) -> PoseEstimate:
