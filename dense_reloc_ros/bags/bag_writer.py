@@ -1,10 +1,12 @@
-"""Writes a camera's recording as a rosbag2 (mcap) that ROS 2 plays and this package reads."""
+"""Writes what one camera or several recorded as a rosbag2 (mcap) that ROS 2 plays."""
 
 from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -16,16 +18,15 @@ from rosbags.typesys import Stores, get_typestore
 from dense_reloc_ros.bags.topics import (
     BASE_FRAME,
     CAMERA_FRAME,
-    CAMERA_INFO_TOPIC,
-    COMPRESSED_TOPIC,
     DEPTH_TOPIC,
     GROUND_TRUTH_TOPIC,
-    IMAGE_TOPIC,
     LATCHED,
+    MAIN_CAMERA,
     MAP_FRAME,
     T_BODY_OPTICAL,
     TF_STATIC_TOPIC,
     TF_TOPIC,
+    CameraTopics,
 )
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -44,9 +45,12 @@ class BagWriter:
         InputError: a path that exists already or cannot be written to.
     """
 
-    def __init__(self, path: Path, camera: Camera) -> None:
+    def __init__(
+        self, path: Path, camera: Camera, others: Mapping[str, Camera] = MappingProxyType({})
+    ) -> None:
+        """`others` are further cameras by name; images are those of `camera` if none is named."""
         self._path = path
-        self._camera = camera
+        self._cameras = {MAIN_CAMERA: camera, **others}
         self._typestore = get_typestore(Stores.ROS2_JAZZY)
         self._connections: dict[str, Connection] = {}
 
@@ -77,35 +81,39 @@ class BagWriter:
         finally:
             shutil.rmtree(self._temporary, ignore_errors=True)
 
-    def write_image(self, stamp: int, image: NDArray[np.uint8]) -> None:
-        """Writes an RGB image (H, W, 3) of the camera, uncompressed, and its camera_info.
+    def write_image(self, stamp: int, image: NDArray[np.uint8], camera: str = MAIN_CAMERA) -> None:
+        """Writes an RGB image (H, W, 3) of a camera, uncompressed, and its camera_info.
 
         Raises:
             InputError: an image of another size than the camera's.
         """
-        self._camera.check_image(image)
-        self._write_pixels(IMAGE_TOPIC, stamp, image, "rgb8")
-        self._write_camera_info(stamp)
+        self._cameras[camera].check_image(image)
+        topics = CameraTopics(camera)
+        self._write_pixels(topics.image, topics.frame, stamp, image, "rgb8")
+        self._write_camera_info(stamp, camera)
 
-    def write_compressed_image(self, stamp: int, data: bytes, image_format: str) -> None:
-        """Writes an image of the camera that is encoded already, byte by byte, and its camera_info.
+    def write_compressed_image(
+        self, stamp: int, data: bytes, image_format: str, camera: str = MAIN_CAMERA
+    ) -> None:
+        """Writes an image of a camera that is encoded already, byte by byte, and its camera_info.
 
         `image_format` is jpeg or png.
         """
+        topics = CameraTopics(camera)
         message = self._type("sensor_msgs/msg/CompressedImage")(
-            header=self._header(stamp, CAMERA_FRAME),
+            header=self._header(stamp, topics.frame),
             format=image_format,
             data=np.frombuffer(data, dtype=np.uint8),
         )
-        self._write(COMPRESSED_TOPIC, stamp, message)
-        self._write_camera_info(stamp)
+        self._write(topics.compressed, stamp, message)
+        self._write_camera_info(stamp, camera)
 
     def write_depth(self, stamp: int, depth: NDArray[np.float32]) -> None:
-        """Writes depth (H, W) in metres, registered to the image, as 16UC1 millimetres."""
+        """Writes depth (H, W) in metres, registered to the main camera's image, as millimetres."""
         limit = np.iinfo(np.uint16).max
         millimetres = np.rint(depth * 1000.0)
         millimetres = np.where(millimetres < limit, millimetres, 0).astype("<u2")
-        self._write_pixels(DEPTH_TOPIC, stamp, millimetres, "16UC1")
+        self._write_pixels(DEPTH_TOPIC, CAMERA_FRAME, stamp, millimetres, "16UC1")
 
     def write_ground_truth(
         self, stamp: int, T_map_camera: FloatArray, topic: str = GROUND_TRUTH_TOPIC
@@ -122,7 +130,8 @@ class BagWriter:
 
     def write_tf(self, stamp: int, parent: str, child: str, T_parent_child: FloatArray) -> None:
         """Writes a transform (4, 4) that changes with time, as odometry does."""
-        self._write(TF_TOPIC, stamp, self._transform(stamp, parent, child, T_parent_child))
+        transform = self._transform(stamp, parent, child, T_parent_child)
+        self._write(TF_TOPIC, stamp, self._transforms([transform]))
 
     def write_static_tf(
         self,
@@ -132,13 +141,24 @@ class BagWriter:
         T_parent_child: FloatArray = T_BODY_OPTICAL,
     ) -> None:
         """Writes a transform (4, 4) that holds all the time: where the camera sits on the robot."""
-        message = self._transform(stamp, parent, child, T_parent_child)
-        self._write(TF_STATIC_TOPIC, stamp, message)
+        self.write_mounts(stamp, {child: T_parent_child}, parent)
 
-    def _write_pixels(self, topic: str, stamp: int, pixels: NDArray[Any], encoding: str) -> None:
+    def write_mounts(
+        self, stamp: int, mounts: Mapping[str, FloatArray], parent: str = BASE_FRAME
+    ) -> None:
+        """Writes transforms (4, 4) that hold all the time, by their child frames.
+
+        In one message: who comes late gets the last one only.
+        """
+        transforms = [self._transform(stamp, parent, *mount) for mount in mounts.items()]
+        self._write(TF_STATIC_TOPIC, stamp, self._transforms(transforms))
+
+    def _write_pixels(
+        self, topic: str, frame: str, stamp: int, pixels: NDArray[Any], encoding: str
+    ) -> None:
         data = np.ascontiguousarray(pixels)
         message = self._type("sensor_msgs/msg/Image")(
-            header=self._header(stamp, CAMERA_FRAME),
+            header=self._header(stamp, frame),
             height=data.shape[0],
             width=data.shape[1],
             encoding=encoding,
@@ -148,12 +168,12 @@ class BagWriter:
         )
         self._write(topic, stamp, message)
 
-    def _write_camera_info(self, stamp: int) -> None:
-        camera = self._camera
+    def _write_camera_info(self, stamp: int, name: str) -> None:
+        camera, topics = self._cameras[name], CameraTopics(name)
         projection = np.hstack([camera.matrix, np.zeros((3, 1))])
         region = self._type("sensor_msgs/msg/RegionOfInterest")
         message = self._type("sensor_msgs/msg/CameraInfo")(
-            header=self._header(stamp, CAMERA_FRAME),
+            header=self._header(stamp, topics.frame),
             height=camera.height,
             width=camera.width,
             distortion_model=camera.distortion_model,
@@ -165,10 +185,10 @@ class BagWriter:
             binning_y=0,
             roi=region(x_offset=0, y_offset=0, height=0, width=0, do_rectify=False),
         )
-        self._write(CAMERA_INFO_TOPIC, stamp, message)
+        self._write(topics.info, stamp, message)
 
     def _transform(self, stamp: int, parent: str, child: str, T_parent_child: FloatArray) -> Any:
-        transform = self._type("geometry_msgs/msg/TransformStamped")(
+        return self._type("geometry_msgs/msg/TransformStamped")(
             header=self._header(stamp, parent),
             child_frame_id=child,
             transform=self._type("geometry_msgs/msg/Transform")(
@@ -176,7 +196,9 @@ class BagWriter:
                 rotation=self._quaternion(T_parent_child),
             ),
         )
-        return self._type("tf2_msgs/msg/TFMessage")(transforms=[transform])
+
+    def _transforms(self, transforms: Sequence[Any]) -> Any:
+        return self._type("tf2_msgs/msg/TFMessage")(transforms=list(transforms))
 
     def _header(self, stamp: int, frame: str) -> Any:
         seconds, nanoseconds = divmod(stamp, NANOSECONDS)

@@ -44,14 +44,19 @@ def camera_info_topic(bag: BagReader, image_topic: str) -> str:
     Raises:
         InputError: none, or several of which none lies in the images' namespace.
     """
-    namespace = image_topic.removesuffix(COMPRESSED_SUFFIX).rsplit("/", 1)[0]
+    beside = info_topic_beside(image_topic.removesuffix(COMPRESSED_SUFFIX))
     topics = [topic for topic, kind in bag.topics.items() if kind == CAMERA_INFO_TYPE]
-    if f"{namespace}/camera_info" in topics:
-        return f"{namespace}/camera_info"
+    if beside in topics:
+        return beside
     if len(topics) == 1:
         return topics[0]
     there = f"none of {', '.join(topics)}" if topics else "no camera_info in the bag"
     raise InputError(f"{bag.path}: {there} belongs to {image_topic}; give the intrinsics as a file")
+
+
+def info_topic_beside(image_topic: str) -> str:
+    """The topic of camera_info that lies beside that of images, as image_transport has it."""
+    return "/".join([*image_topic.rstrip("/").split("/")[:-1], "camera_info"])
 
 
 def read_info(bag: BagReader, topic: str) -> CameraInfoFields:

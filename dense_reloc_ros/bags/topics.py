@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from rosbags.interfaces import (
     Qos,
@@ -14,12 +16,43 @@ from rosbags.interfaces import (
 
 from dense_reloc_ros.geometry.se3 import rigid
 
-IMAGE_TOPIC = "/camera/image_raw"
 COMPRESSED_SUFFIX = "/compressed"
 """What image_transport adds to a topic for its compressed copy."""
-COMPRESSED_TOPIC = IMAGE_TOPIC + COMPRESSED_SUFFIX
-CAMERA_INFO_TOPIC = "/camera/camera_info"
-DEPTH_TOPIC = "/camera/depth/image_raw"
+
+
+@dataclass(frozen=True)
+class CameraTopics:
+    """Where a bag has what a camera of a name records."""
+
+    camera: str
+
+    @property
+    def image(self) -> str:
+        return f"/{self.camera}/image_raw"
+
+    @property
+    def compressed(self) -> str:
+        return self.image + COMPRESSED_SUFFIX
+
+    @property
+    def info(self) -> str:
+        return f"/{self.camera}/camera_info"
+
+    @property
+    def depth(self) -> str:
+        return f"/{self.camera}/depth/image_raw"
+
+    @property
+    def frame(self) -> str:
+        """Its optical frame."""
+        return f"{self.camera}_optical_frame"
+
+
+MAIN_CAMERA = "camera"
+"""The only one, or that whose poses the others are related to."""
+_MAIN = CameraTopics(MAIN_CAMERA)
+IMAGE_TOPIC, COMPRESSED_TOPIC, CAMERA_INFO_TOPIC = _MAIN.image, _MAIN.compressed, _MAIN.info
+DEPTH_TOPIC, CAMERA_FRAME = _MAIN.depth, _MAIN.frame
 GROUND_TRUTH_TOPIC = "/ground_truth/pose"
 TF_TOPIC = "/tf"
 TF_STATIC_TOPIC = "/tf_static"
@@ -27,7 +60,6 @@ TF_STATIC_TOPIC = "/tf_static"
 MAP_FRAME = "map"
 ODOMETRY_FRAME = "odom"
 BASE_FRAME = "base_link"
-CAMERA_FRAME = "camera_optical_frame"
 
 T_BODY_OPTICAL = rigid(np.array([[0.0, 0.0, 1.0], [-1.0, 0.0, 0.0], [0.0, -1.0, 0.0]]), np.zeros(3))
 """The optical frame (z forward, x right) in a body frame (x forward, z up) at the same place."""

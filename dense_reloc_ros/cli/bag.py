@@ -28,6 +28,12 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     add_camera_info(create, required=True, note="")
     add_rectified(create)
+    add(
+        "--rig",
+        type=Path,
+        metavar="YAML",
+        help="further cameras on the robot: their folders, intrinsics and mounts",
+    )
     add("--output", type=Path, required=True, metavar="BAG", help="folder to make; must not exist")
     add(
         "--compressed",
@@ -41,6 +47,7 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 def run_create(arguments: argparse.Namespace) -> int:
     """Runs `bag create`."""
     from dense_reloc_ros.bags.create import create_bag
+    from dense_reloc_ros.bags.rig_file import load_rig
 
     camera = camera_of_folder(arguments, arguments.seven_scenes)
     assert camera is not None  # the option is required
@@ -48,6 +55,7 @@ def run_create(arguments: argparse.Namespace) -> int:
         arguments.seven_scenes,
         camera,
         arguments.output,
+        others=load_rig(arguments.rig) if arguments.rig else (),
         compressed=arguments.compressed,
         depth=arguments.depth,
     )

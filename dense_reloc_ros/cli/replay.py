@@ -21,6 +21,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--map", type=Path, required=True, metavar="MAP", help="folder of the map")
     add("--bag", type=Path, required=True, metavar="BAG", help="rosbag2 (mcap or sqlite3)")
     add("--image-topic", metavar="TOPIC", help="images in the bag, where there are several")
+    add(
+        "--other-cameras",
+        nargs="+",
+        default=[],
+        metavar="TOPIC",
+        help="images of further cameras in the bag, that are localized together with the first's",
+    )
     add_rectified(parser)
     add(
         "--ground-truth",
@@ -87,6 +94,7 @@ def run(arguments: argparse.Namespace) -> int:
         rate=None if arguments.lockstep else arguments.rate,
         timeout=arguments.timeout,
         image_topic=arguments.image_topic,
+        other_cameras=tuple(arguments.other_cameras),
         rectified=rectified_choice(arguments),
         parameter_file=arguments.params_file,
         settings=tuple(arguments.settings),

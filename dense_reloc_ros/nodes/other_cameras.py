@@ -9,6 +9,7 @@ from threading import Condition
 
 from rclpy.node import Node
 
+from dense_reloc_ros.bags.cameras import info_topic_beside
 from dense_reloc_ros.nodes.camera_input import CameraInput, Frame
 from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.stamps import NANOSECONDS
@@ -17,6 +18,7 @@ KEPT = 8
 """Images of each camera: the main camera's may come later than theirs."""
 SILENCE_SECONDS = 1.0
 """Without the main camera, from which on another one takes its place."""
+SILENCE = round(SILENCE_SECONDS * NANOSECONDS)
 
 
 class OtherCameras:
@@ -42,6 +44,8 @@ class OtherCameras:
         self._max_rate = max_rate
         self._last_handed_on: int | None = None
         self._came = Condition()
+        self._begins: dict[int, int] = {}
+        """Stamps of the first image of each."""
         self._frames: list[deque[Frame]] = [deque(maxlen=KEPT) for _ in topics]
         self._cameras = [
             CameraInput(
@@ -96,10 +100,8 @@ class OtherCameras:
 
     def _may_still_come(self, frame: Frame) -> bool:
         """Whether a camera that is not silent has nothing from the time of a frame on."""
-        since = time.monotonic() - SILENCE_SECONDS
         return any(
-            camera.last_received > since and frames and frames[-1].stamp < frame.stamp
-            for camera, frames in zip(self._cameras, self._frames, strict=True)
+            frames and 0 < frame.stamp - frames[-1].stamp < SILENCE for frames in self._frames
         )
 
     def _nearest(self, frames: deque[Frame], frame: Frame) -> Frame | None:
@@ -113,25 +115,25 @@ class OtherCameras:
             with self._came:
                 self._frames[number].append(frame)
                 self._came.notify_all()
-            if self._stands_in(number) and self._is_due(frame.stamp):
+            if self._stands_in(number, frame.stamp) and self._is_due(frame.stamp):
                 self._last_handed_on = frame.stamp
                 self._on_frame(frame)
 
         return take
 
-    def _stands_in(self, number: int) -> bool:
-        """Whether the main camera and those before this one are silent."""
-        since = time.monotonic() - SILENCE_SECONDS
-        before = (self._main, *self._cameras[:number])
-        return self._is_wanted() and all(camera.last_received < since for camera in before)
+    def _stands_in(self, number: int, stamp: int) -> bool:
+        """Whether the main camera and those before this one are silent, at a time of this one.
+
+        By the stamps: recordings may be played slower than they were taken.
+        """
+        begins = min(stamp, self._begins.get(number, stamp))
+        self._begins[number] = begins
+        newest = [camera.newest for camera in (self._main, *self._cameras[:number])]
+        last = [begins if frame is None else frame.stamp for frame in newest]
+        return self._is_wanted() and all(stamp - before > SILENCE for before in last)
 
     def _is_due(self, stamp: int) -> bool:
         rate = self._max_rate()
         if rate <= 0 or self._last_handed_on is None or stamp < self._last_handed_on:
             return True
         return stamp - self._last_handed_on >= 0.9 * NANOSECONDS / rate
-
-
-def info_topic_beside(image_topic: str) -> str:
-    """The topic of camera_info that lies beside that of images, as image_transport has it."""
-    return "/".join([*image_topic.rstrip("/").split("/")[:-1], "camera_info"])

@@ -212,13 +212,18 @@ def play_at_rate(
 
 def run(arguments: argparse.Namespace) -> None:
     """Plays the bag and writes the answers."""
-    wanted = {arguments.image_topic, arguments.info_topic, TF_TOPIC, TF_STATIC_TOPIC}
+    image_topic, info_topic, others = (
+        arguments.image_topic,
+        arguments.info_topic,
+        arguments.others,
+    )
+    wanted = {image_topic, info_topic, *others, TF_TOPIC, TF_STATIC_TOPIC}
     with BagReader(arguments.bag) as bag:
         topics = {topic: kind for topic, kind in bag.topics.items() if topic in wanted}
         sequence = show_progress(
-            steps(bag, arguments.image_topic, arguments.info_topic),
+            steps(bag, image_topic, info_topic, others),
             "starting the node",
-            total=bag.count([arguments.image_topic]),
+            total=bag.count([image_topic]),
         )
         player = ReplayPlayer(topics, arguments.nodes)
         player.bring_up()
@@ -239,6 +244,9 @@ def main() -> int:
     parser.add_argument("image_topic")
     parser.add_argument("info_topic")
     parser.add_argument("answers", type=Path, help="JSON lines to write")
+    parser.add_argument(
+        "--others", nargs="+", default=[], help="topics of further cameras: images and camera_info"
+    )
     parser.add_argument("--timeout", type=float, default=30.0, help="seconds to wait for an answer")
     parser.add_argument(
         "--nodes",

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 import numpy as np
 import pytest
 from nodes.fake_localizer import FakeLocalizer, FakeMaps, localized
 
+from dense_reloc_ros.bags.cameras import info_topic_beside
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.localization.rig_images import RigImage
@@ -21,7 +23,6 @@ from sensor_msgs.msg import CameraInfo, Image
 
 from dense_reloc_ros.nodes.conversions import image_to_message
 from dense_reloc_ros.nodes.frame_localizer import FrameLocalizer
-from dense_reloc_ros.nodes.other_cameras import info_topic_beside
 
 pytestmark = pytest.mark.ros
 
@@ -130,10 +131,24 @@ def test_another_camera_takes_the_place_of_a_main_one_that_is_silent(
     harness: Harness, localizer: FakeLocalizer
 ) -> None:
     harness.mount("base_link", REAR, T_BASE_REAR)
-    show_rear(harness, 3.0, 70)
-    result = harness.wait_for_result(3.0)
+    show_rear(harness, 3.0, 60)
+    show_rear(harness, 4.5, 70)
+    result = harness.wait_for_result(4.5)
     assert result.camera_frame_id == REAR
     assert localizer.images[0][0, 0, 0] == 70
+
+
+def test_a_camera_that_comes_first_does_not_take_the_place_of_the_main_one(
+    harness: Harness, localizer: FakeLocalizer, rig: FakeRig
+) -> None:
+    """However slowly images come: as of a recording that waits for each answer."""
+    harness.mount("base_link", REAR, T_BASE_REAR)
+    for seconds in (3.0, 3.1):
+        show_rear(harness, seconds, 50)
+        time.sleep(1.2)
+        harness.show_and_wait(seconds)
+    assert not localizer.images
+    assert len(rig.given) == 2
 
 
 @pytest.mark.parametrize(

@@ -17,10 +17,12 @@ import yaml
 from dense_reloc_ros import progress
 from dense_reloc_ros.bags.bag_reader import BagReader
 from dense_reloc_ros.bags.cameras import (
+    CAMERA_INFO_TYPE,
     COMPRESSED_TYPE,
     IMAGE_TYPES,
     camera_info_topic,
     find_image_topic,
+    info_topic_beside,
 )
 from dense_reloc_ros.bags.rectification import is_rectified
 from dense_reloc_ros.bags.topics import COMPRESSED_SUFFIX, TF_STATIC_TOPIC, TF_TOPIC
@@ -64,6 +66,8 @@ class ReplayOptions:
     timeout: float = 30.0
     """Seconds after which an image counts as not answered."""
     image_topic: str | None = None
+    other_cameras: tuple[str, ...] = ()
+    """Topics of images of further cameras, that are localized together with those of the first."""
     rectified: bool | None = None
     """Whether the images are; None is found out, unless a parameter file may say it."""
     parameter_file: Path | None = None
@@ -92,6 +96,7 @@ def replay(options: ReplayOptions, log: Path) -> list[PublishedResult]:
         image_topic = options.image_topic or find_image_topic(bag)
         transport = image_transport(bag.require(image_topic, IMAGE_TYPES))
         info_topic = camera_info_topic(bag, image_topic)
+        others = topics_of_others(bag, options.other_cameras, transport)
         image_bytes = len(next(bag.messages([image_topic])).data)
         parameters = node_parameters(options, transport, bag.topics)
         if options.rectified is not None or options.parameter_file is None:
@@ -114,6 +119,7 @@ def replay(options: ReplayOptions, log: Path) -> list[PublishedResult]:
         module = FUSION_MODULE if options.fusion else NODE_MODULE
         node = stack.enter_context(NodeProcess(module, node_arguments, environment, log))
         player_arguments = [str(options.bag), image_topic, info_topic, str(answers), *pace]
+        player_arguments += ["--others", *others] if others else []
         player_arguments += ["--timeout", str(options.timeout), "--nodes", *nodes]
         if not progress.logger.isEnabledFor(logging.INFO):
             player_arguments.append("--quiet")
@@ -124,6 +130,23 @@ def replay(options: ReplayOptions, log: Path) -> list[PublishedResult]:
 def image_transport(type_name: str) -> str:
     """The node's `image_transport` for images of a message type."""
     return "compressed" if type_name == COMPRESSED_TYPE else "raw"
+
+
+def topics_of_others(bag: BagReader, image_topics: Sequence[str], transport: str) -> list[str]:
+    """Topics of images of further cameras, and of the camera_info that lies beside each.
+
+    Raises:
+        InputError: images or camera_info that are not in the bag, or images of another transport
+            than the main camera's.
+    """
+    topics = []
+    for topic in image_topics:
+        if image_transport(bag.require(topic, IMAGE_TYPES)) != transport:
+            raise InputError(f"{bag.path}: {topic}: images of all cameras must be {transport} ones")
+        info_topic = info_topic_beside(topic.removesuffix(COMPRESSED_SUFFIX))
+        bag.require(info_topic, [CAMERA_INFO_TYPE])
+        topics += [topic, info_topic]
+    return topics
 
 
 def node_parameters(
@@ -146,6 +169,9 @@ def node_parameters(
         "max_frame_seconds": 0.0,
         **frames,
     }
+    if options.other_cameras:
+        names = [topic.removesuffix(COMPRESSED_SUFFIX) for topic in options.other_cameras]
+        parameters["other_cameras"] = names
     if options.method is not None:
         parameters["method"] = options.method
     if options.device is not None:

@@ -25,23 +25,26 @@ class Step:
     others: tuple[BagMessage, ...]
 
 
-def steps(bag: BagReader, image_topic: str, info_topic: str) -> Iterator[Step]:
+def steps(
+    bag: BagReader, image_topic: str, info_topic: str, others: Sequence[str] = ()
+) -> Iterator[Step]:
     """The images of a bag in the order they were recorded, each with what came until the next.
 
-    Images without a stamp get the time of their recording: answers are told apart by stamps.
+    `others` are topics of further cameras, images and camera_info. Images without a stamp get the
+    time of their recording: answers are told apart by stamps.
     """
     image: BagMessage | None = None
-    others: list[BagMessage] = []
-    for message in bag.messages([image_topic, info_topic, TF_TOPIC, TF_STATIC_TOPIC]):
+    before: list[BagMessage] = []
+    for message in bag.messages([image_topic, info_topic, *others, TF_TOPIC, TF_STATIC_TOPIC]):
         if message.topic != image_topic:
-            others.append(message)
+            before.append(message)
             continue
         if image is not None:
-            yield _step(bag, image, others)
-            others = []
+            yield _step(bag, image, before)
+            before = []
         image = message
     if image is not None:
-        yield _step(bag, image, others)
+        yield _step(bag, image, before)
 
 
 def _step(bag: BagReader, image: BagMessage, others: Sequence[BagMessage]) -> Step:
