@@ -168,7 +168,10 @@ class PlaceLocalizer(Localizer):
         T_map_camera = pose_of(found)
         depth = verification.median_depth
         view_change = self.view_change(T_map_camera, keyframes, depth)
-        return self.supported(problem, found, verification, point_indices, keyframes, view_change)
+        inflations = inflation(verification.spread_share, view_change)
+        return self.supported(
+            problem, found, verification, point_indices, keyframes, view_change, inflations
+        )
 
     def supported(
         self,
@@ -178,16 +181,22 @@ class PlaceLocalizer(Localizer):
         point_indices: Tensor,
         keyframes: list[int],
         view_change: float,
+        inflations: Tensor | float,
     ) -> PoseEstimate:
-        """A verified pose, whose view differs by so much from that of the keyframes."""
-        covariance = pose_covariance(
+        """A verified pose, whose view differs by so much from that of the keyframes.
+
+        `inflations` of its covariance are those of all points, or (M,) of each.
+        """
+        if isinstance(inflations, Tensor):
+            inflations = inflations[found.points]
+        common = pose_covariance(
             found.T_camera_map,
             problem.points[found.points],
             cameras_of(found.points, problem.intrinsics),
             found.fine_maps,
             self.configuration.nre.last_sigma,
-        )
-        common = covariance.cpu().numpy() * inflation(verification.spread_share, view_change)
+            inflations,
+        ).numpy(force=True)
         calibration = self.scene_map.information.calibration
         return PoseEstimate(
             T_map_camera=pose_of(found),

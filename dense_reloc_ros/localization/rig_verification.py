@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import count
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.localization.place_localizer import losses_of, pose_of
@@ -16,6 +16,7 @@ from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.rig_images import SeenImage
 from dense_reloc_ros.localization.rig_matching import RigMatches
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.pose.covariance import inflation
 from dense_reloc_ros.pose.mounting import mounting_error
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import Verification, verify
@@ -51,6 +52,7 @@ class RigVerifier:
             matches.point_indices,
             matches.all_keyframes,
             float(np.dot(shares, changes)),
+            _inflations(problem, verification, changes),
         )
         estimate = _with_points_counted_once(estimate)
         drift = _drift(T_map_body, images, shares)
@@ -92,6 +94,20 @@ def _shares(problem: PoseProblem, verification: Verification, images: int) -> Fl
     return shares if counts.any() else np.full(images, 1 / images)
 
 
+def _inflations(
+    problem: PoseProblem, verification: Verification, changes: Sequence[float]
+) -> Tensor:
+    """The inflation (M,) of each point's information by its own image.
+
+    Images add up, each with what it shows that those before it do not: the points of one err
+    alike, and so do points that two show.
+    """
+    spreads = verification.spread_shares(len(changes))
+    of_images = [inflation(*one) for one in zip(spreads.tolist(), changes, strict=True)]
+    assert problem.images is not None
+    return problem.points.new_tensor(of_images)[problem.images]
+
+
 def _with_points_counted_once(estimate: PoseEstimate) -> PoseEstimate:
     """The estimate where points that support it in several images are no more than one each.
 
@@ -105,11 +121,8 @@ def _with_points_counted_once(estimate: PoseEstimate) -> PoseEstimate:
         evidence,
         supporting=len(points),
         visible=round(evidence.visible / times),
-        translation_deviation=math.sqrt(times) * evidence.translation_deviation,
-        rotation_deviation=math.sqrt(times) * evidence.rotation_deviation,
     )
-    covariance = times * estimate.covariance
-    return replace(estimate, covariance=covariance, supporting_points=points, evidence=evidence)
+    return replace(estimate, supporting_points=points, evidence=evidence)
 
 
 def _drift(T_map_body: FloatArray, images: Sequence[SeenImage], shares: FloatArray) -> FloatArray:

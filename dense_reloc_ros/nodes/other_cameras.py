@@ -113,24 +113,30 @@ class OtherCameras:
     def _taker(self, number: int) -> Callable[[Frame], None]:
         def take(frame: Frame) -> None:
             with self._came:
-                self._frames[number].append(frame)
+                frames = self._frames[number]
+                before = frames[-1] if frames else None
+                frames.append(frame)
                 self._came.notify_all()
-            if self._stands_in(number, frame.stamp) and self._is_due(frame.stamp):
+            if self._stands_in(number, before) and self._is_due(frame.stamp):
                 self._last_handed_on = frame.stamp
                 self._on_frame(frame)
 
         return take
 
-    def _stands_in(self, number: int, stamp: int) -> bool:
-        """Whether the main camera and those before this one are silent, at a time of this one.
+    def _stands_in(self, number: int, before: Frame | None) -> bool:
+        """Whether the main camera and those before this one are silent for long already at the
+        image `before` the newest of this one.
 
-        By the stamps: recordings may be played slower than they were taken.
+        By the stamps, as recordings may be played slower than they were taken; and not by the
+        newest, as the others' may only come after it.
         """
-        begins = min(stamp, self._begins.get(number, stamp))
+        if before is None:
+            return False
+        begins = min(before.stamp, self._begins.get(number, before.stamp))
         self._begins[number] = begins
         newest = [camera.newest for camera in (self._main, *self._cameras[:number])]
         last = [begins if frame is None else frame.stamp for frame in newest]
-        return self._is_wanted() and all(stamp - before > SILENCE for before in last)
+        return self._is_wanted() and all(before.stamp - stamp > SILENCE for stamp in last)
 
     def _is_due(self, stamp: int) -> bool:
         rate = self._max_rate()

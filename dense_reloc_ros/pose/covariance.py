@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -19,20 +20,31 @@ LEAST_SPREAD = 1 / 48
 
 
 def pose_covariance(
-    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: LossMaps, sigma: float
+    T_camera_map: Tensor,
+    points: Tensor,
+    intrinsics: Cameras,
+    maps: LossMaps,
+    sigma: float,
+    inflations: Tensor | float = 1.0,
 ) -> Tensor:
     """Covariance (6, 6) of T_map_camera at a pose T_camera_map (4, 4), float64.
 
     In ROS order (x, y, z, rotX, rotY, rotZ) about the fixed axes of the map frame. The kernel is
     scaled to 1 at its centre, so that a map with all its gain g in one cell counts as g
     observations with a deviation of σ cells. Neighbours err alike, and so do the points of a map:
-    `inflation` says by how much that makes it larger.
+    `inflations` say by how much that makes it larger, of all points (see `inflation`) or of each
+    (M,), where they are of several images.
     """
+    common = 1.0
+    if isinstance(inflations, Tensor):
+        maps = replace(maps, gains=maps.gains / inflations[:, None, None])
+    else:
+        common = inflations
     hessian = smoothed_hessian(T_camera_map, points, intrinsics, maps, sigma)
     information = hessian * (2 * math.pi * sigma**2)
     weakest = 1e-12 * information.diagonal().amax().clamp(min=1e-6)
     identity = torch.eye(6).to(information)
-    covariance = torch.linalg.inv(information + weakest * identity)
+    covariance = common * torch.linalg.inv(information + weakest * identity)
     return to_map_axes(covariance, T_camera_map.double())
 
 

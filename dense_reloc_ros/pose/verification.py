@@ -46,8 +46,9 @@ class Verification:
     """(M,) what each point gains over an outlier, as a share of the most that a map can gain."""
     mean_gain: float
     """Of the visible points, as a share of the most that a map can gain."""
-    spread: int
-    """Cells of the image's grid in which a point supports the pose; of all images of a rig."""
+    cells: NDArray[np.int64]
+    """(S,) of the image's grid, those in which a point supports the pose; the cells of a rig's
+    images follow one another."""
     agreement: float
     """Share of the surest coarse maps whose best pixel is where the pose puts the point."""
     depth_spread: float
@@ -59,6 +60,16 @@ class Verification:
     def visible(self) -> int:
         """How many points the pose puts into the image."""
         return int(self.inside.sum())
+
+    @property
+    def spread(self) -> int:
+        """In how many cells of the image's grid a point supports the pose; of all of a rig's."""
+        return len(self.cells)
+
+    def spread_shares(self, images: int) -> FloatArray:
+        """The cells that each of some images adds (C,), as a share of those of an image."""
+        per_image = GRID[0] * GRID[1]
+        return np.bincount(self.cells // per_image, minlength=images) / per_image
 
     @property
     def spread_share(self) -> float:
@@ -102,7 +113,7 @@ def verify(
         inside=torch.from_numpy(inside),
         gains=torch.from_numpy(gains),
         mean_gain=float(gains[inside].mean()) if inside.any() else 0.0,
-        spread=len(np.unique(index)),
+        cells=np.unique(index),
         agreement=_agreement(problem, pixels),
         depth_spread=float(np.log(in_front).std()) if len(in_front) else 0.0,
         median_depth=float(np.median(in_front)) if len(in_front) else 0.0,

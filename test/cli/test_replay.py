@@ -36,12 +36,13 @@ def test_what_is_given_goes_to_the_node(replayed, tmp_path: Path):
     truth = tmp_path / "truth.tum"
     truth.write_text("1 0 0 0 0 0 0 1\n")
     given = ["--method", "re", "--device", "cpu", "--params-file", "p.yaml", "--timeout", "5"]
-    given += ["--weights", "w.safetensors", "--fusion"]
+    given += ["--weights", "w.safetensors", "--fusion", "--other-cameras", "/rear/i", "/left/i"]
     assert main([*REQUIRED, *given, "--ground-truth", str(truth), "--image-topic", "/i"]) == 0
     ((options, _, ground_truth),) = replayed
     assert (options.method, options.device, options.timeout) == ("re", "cpu", 5.0)
     assert options.weights == Path("w.safetensors")
     assert options.fusion
+    assert options.other_cameras == ("/rear/i", "/left/i")
     assert (options.parameter_file, options.image_topic) == (Path("p.yaml"), "/i")
     assert isinstance(ground_truth, Trajectory)
 

@@ -101,6 +101,23 @@ def test_cameras_are_sure_together_where_each_sees_too_little(cameras, gallery, 
     assert all(error.translation < one.translation for one in errors)
 
 
+def test_the_same_image_twice_says_no_more_about_the_pose(gallery, localizer, rig):
+    (image,) = seen_by(gallery, body_pose(30), mounts(1))
+    alone = localizer.localize(image.image, CAMERA).estimate
+    twice = rig.localize([image, replace(image, name="again")]).estimate
+    ratio = np.trace(twice.covariance[:3, :3]) / np.trace(alone.covariance[:3, :3])
+    assert 0.8 < ratio < 1.25
+
+
+def test_cameras_that_see_different_things_add_up(gallery, localizer, rig):
+    """Two that look the same way would halve the variance; these fix what one leaves open."""
+    images = seen_by(gallery, body_pose(30), mounts(2))
+    together = rig.localize(images).estimate.covariance
+    for image in images:
+        alone = localizer.localize(image.image, CAMERA).estimate.covariance
+        assert np.trace(together[:3, :3]) < 0.5 * np.trace(alone[:3, :3])
+
+
 def test_a_camera_that_sees_nothing_does_no_harm(gallery, rig):
     truth = body_pose(110)
     images = seen_by(gallery, truth, mounts(2))

@@ -131,9 +131,9 @@ def test_another_camera_takes_the_place_of_a_main_one_that_is_silent(
     harness: Harness, localizer: FakeLocalizer
 ) -> None:
     harness.mount("base_link", REAR, T_BASE_REAR)
-    show_rear(harness, 3.0, 60)
-    show_rear(harness, 4.5, 70)
-    result = harness.wait_for_result(4.5)
+    for seconds, grey in ((3.0, 50), (4.5, 60), (4.6, 70)):
+        show_rear(harness, seconds, grey)
+    result = harness.wait_for_result(4.6)
     assert result.camera_frame_id == REAR
     assert localizer.images[0][0, 0, 0] == 70
 

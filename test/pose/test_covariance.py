@@ -98,3 +98,28 @@ def test_twists_become_motions_in_the_axes_of_the_map():
     deep = torch.from_numpy(block_diag(np.diag([1.0, 1.0, 9.0]), np.diag([1.0, 1.0, 4.0])))
     turned = to_map_axes(deep, torch.from_numpy(looking_along_x))
     torch.testing.assert_close(turned.diagonal(), deep.new_tensor([9, 1, 1, 4, 1, 1]))
+
+
+def test_what_points_know_counts_by_the_inflation_of_each():
+    view = random_view(60, 0, torch.float64)
+    maps, first = single_cells(view), torch.arange(60) < 30
+
+    def covariance(points: torch.Tensor, inflations: torch.Tensor | float) -> np.ndarray:
+        return pose_covariance(
+            view.T_camera_map,
+            view.points[points],
+            INTRINSICS.double(),
+            maps.select(points.nonzero()[:, 0]),
+            SIGMA,
+            inflations,
+        ).numpy()
+
+    every = torch.ones(60, dtype=torch.bool)
+    np.testing.assert_allclose(covariance(every, 7.0), 7 * covariance(every, 1.0), rtol=1e-4)
+    information = np.linalg.inv(covariance(first, 1.0)) / 2
+    information += np.linalg.inv(covariance(~first, 1.0)) / 8
+    found = covariance(every, torch.where(first, 2.0, 8.0))
+    np.testing.assert_allclose(np.linalg.inv(found), information, rtol=1e-4, atol=1e-3)
+    # An image that adds nothing to the others has an infinite one.
+    alone = covariance(every, torch.where(first, 2.0, torch.inf))
+    np.testing.assert_allclose(alone, 2 * covariance(first, 1.0), rtol=1e-4)

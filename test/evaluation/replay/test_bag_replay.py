@@ -4,11 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from dense_reloc_ros.errors import ConfigurationError
-from dense_reloc_ros.evaluation.replay.bag_replay import ReplayOptions, node_parameters
+from dense_reloc_ros.bags.bag_reader import BagReader
+from dense_reloc_ros.bags.bag_writer import BagWriter
+from dense_reloc_ros.errors import ConfigurationError, InputError
+from dense_reloc_ros.evaluation.replay.bag_replay import (
+    ReplayOptions,
+    node_parameters,
+    topics_of_others,
+)
+from dense_reloc_ros.geometry.camera import Camera
 
+CAMERA = Camera(4, 4, 5.0, 5.0, 1.5, 1.5)
 TOPICS = {"/tf", "/tf_static", "/camera/image_raw"}
 
 
@@ -46,3 +55,25 @@ def test_the_node_gets_the_place_of_the_map(monkeypatch):
     monkeypatch.setenv("HOME", "/home/someone")
     assert told(map_path="~/hall")["relocalizer"]["map"] == "/home/someone/hall"
     assert told(map_path="file:///maps/hall")["relocalizer"]["map"] == "/maps/hall"
+
+
+def test_the_node_is_told_of_further_cameras():
+    cameras = ("/rear/image_raw", "/left/image_raw/compressed")
+    options = ReplayOptions(map=Path("/maps/hall"), bag=Path("bag"), other_cameras=cameras)
+    (values,) = (v for k, v in node_parameters(options, "raw", TOPICS).items() if "reloc" in k)
+    told = values["ros__parameters"]["other_cameras"]
+    assert told == ["/rear/image_raw", "/left/image_raw"]
+
+
+def test_further_cameras_are_checked_in_the_bag(tmp_path: Path):
+    image = np.zeros((4, 4, 3), np.uint8)
+    with BagWriter(tmp_path / "bag", CAMERA, {"rear": CAMERA}) as writer:
+        writer.write_image(1, image)
+        writer.write_image(1, image, "rear")
+    with BagReader(tmp_path / "bag") as bag:
+        topics = topics_of_others(bag, ["/rear/image_raw"], "raw")
+        assert topics == ["/rear/image_raw", "/rear/camera_info"]
+        with pytest.raises(InputError, match="/left/image_raw has no messages"):
+            topics_of_others(bag, ["/left/image_raw"], "raw")
+        with pytest.raises(InputError, match="images of all cameras must be compressed ones"):
+            topics_of_others(bag, ["/rear/image_raw"], "compressed")

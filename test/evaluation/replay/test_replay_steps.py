@@ -41,6 +41,21 @@ def test_an_image_goes_out_with_all_that_was_recorded_before_the_next(tmp_path: 
     ]
 
 
+def test_what_further_cameras_took_goes_out_with_the_image(tmp_path: Path):
+    with BagWriter(tmp_path / "bag", CAMERA, {"rear": CAMERA}) as writer:
+        for stamp in (10, 20):
+            writer.write_image(stamp, IMAGE)
+            writer.write_image(stamp + 2, IMAGE, "rear")
+    others = ["/rear/image_raw", "/rear/camera_info"]
+    with BagReader(tmp_path / "bag") as bag:
+        with_others = list(steps(bag, IMAGE_TOPIC, CAMERA_INFO_TOPIC, others))
+        alone = list(steps(bag, IMAGE_TOPIC, CAMERA_INFO_TOPIC))
+    for step, stamp in zip(with_others, (10, 20), strict=True):
+        sent = {(message.topic, message.time) for message in step.others}
+        assert sent == {(CAMERA_INFO_TOPIC, stamp), *((topic, stamp + 2) for topic in others)}
+    assert [len(step.others) for step in alone] == [1, 1]
+
+
 def test_images_without_stamps_get_the_time_of_their_recording(tmp_path: Path):
     with BagWriter(tmp_path / "bag", CAMERA) as writer:
         writer.write_image(0, IMAGE)
