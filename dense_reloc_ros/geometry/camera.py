@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -135,6 +136,11 @@ class Camera:
     def intrinsics(self) -> FloatArray:
         """(4,) fx, fy, cx, cy, as `geometry.projection` takes them."""
         return np.array([self.fx, self.fy, self.cx, self.cy])
+
+    @property
+    def focal_length(self) -> float:
+        """Pixels for each radian near the principal point: the geometric mean of both axes."""
+        return math.sqrt(self.fx * self.fy)
 
     def project(self, in_camera: FloatArray) -> FloatArray:
         """Pixels (..., 2) of points (..., 3) in the frame of this camera, taken as a pinhole.

@@ -42,11 +42,6 @@ class QueryView:
         return QueryView(image, camera, np.eye(4))
 
 
-def focal_length(camera: Camera) -> float:
-    """Pixels for each radian near the principal point: the geometric mean of both axes."""
-    return math.sqrt(camera.fx * camera.fy)
-
-
 def turned(view: QueryView, quarters: int) -> QueryView:
     """The view after `quarters` quarter turns counterclockwise of what it shows; exact."""
     for _ in range(quarters % 4):

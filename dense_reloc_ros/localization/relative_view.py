@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.query_view import focal_length
-from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.retrieval.distinct_views import median_depth
 from dense_reloc_ros.retrieval.nearest_poses import nearest_poses
 from dense_reloc_ros.scene.scene_map import SceneMap
@@ -37,20 +35,26 @@ class RelativeView:
         return _quarters(self.roll)
 
 
-def relative_view(scene_map: SceneMap, estimate: PoseEstimate, camera: Camera) -> RelativeView:
-    """The mean over the keyframes and the points that support a pose `T_map_view` of a camera."""
+def relative_view(
+    scene_map: SceneMap,
+    T_map_view: FloatArray,
+    supporting_points: NDArray[np.int64],
+    keyframes: Sequence[int],
+    camera: Camera,
+) -> RelativeView:
+    """The mean over keyframes and the points (N,) that support the pose (4, 4) of a camera."""
     arrays = scene_map.arrays
     sizes, counts = [], []
-    for keyframe in estimate.keyframes:
+    for keyframe in keyframes:
         seen = arrays.seen(keyframe)
-        points = arrays.points[seen[np.isin(seen, estimate.supporting_points)]]
-        size = focal_length(camera) / _depths(points, estimate.T_map_camera)
-        focal_length_there = focal_length(scene_map.cameras[keyframe])
+        points = arrays.points[seen[np.isin(seen, supporting_points)]]
+        size = camera.focal_length / _depths(points, T_map_view)
+        focal_length_there = scene_map.cameras[keyframe].focal_length
         sizes.append(size * _depths(points, arrays.poses[keyframe]) / focal_length_there)
         counts.append(len(points))
     if not sum(counts):
         return RelativeView(0.0, 1.0)
-    roll = _mean_roll(scene_map, estimate.T_map_camera, estimate.keyframes, counts)
+    roll = _mean_roll(scene_map, T_map_view, keyframes, counts)
     return RelativeView(roll, float(np.median(np.concatenate(sizes))))
 
 

@@ -35,7 +35,7 @@ from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import extractor_of_map
 from dense_reloc_ros.localization.pose_prior import PosePrior
-from dense_reloc_ros.localization.query_view import QueryView, focal_length, magnified
+from dense_reloc_ros.localization.query_view import QueryView, magnified
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
 from dense_reloc_ros.matching.semi_dense import distinct_pixels, match_semi_dense, mutual_cells
 from dense_reloc_ros.retrieval.index import nearest_keyframes
@@ -116,8 +116,8 @@ class DevilocLocalizer(Localizer):
 
     def view_of(self, image: NDArray[np.uint8], camera: Camera) -> QueryView:
         """The image at the scale of the keyframes."""
-        focal_lengths = [focal_length(one) for one in self.scene_map.cameras]
-        factor = float(np.median(focal_lengths)) / focal_length(camera)
+        focal_lengths = [one.focal_length for one in self.scene_map.cameras]
+        factor = float(np.median(focal_lengths)) / camera.focal_length
         largest = max(one.width * one.height for one in self.scene_map.cameras)
         return magnified(QueryView.of(image, camera), factor, round(MOST_PIXELS * largest))
 

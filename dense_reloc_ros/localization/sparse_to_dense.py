@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ from dense_reloc_ros.localization.point_choice import out_of_sight
 from dense_reloc_ros.localization.pose_prior import PosePrior, keyframes_out_of_reach
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.single_keyframes import KeyframePose, poses_by_keyframes
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR, look_alikes
 from dense_reloc_ros.retrieval.overlap import better_keyframes
@@ -42,6 +43,8 @@ from dense_reloc_ros.retrieval.places import (
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
+SINGLE_KEYFRAMES = 10
+"""That are tried alone where no pose is sure."""
 CLEAR_SCORE = 0.75
 """Poses that score more are not looked at again."""
 
@@ -91,16 +94,7 @@ class SparseToDenseLocalizer(PlaceLocalizer):
     ) -> LocalizedView:
         """The poses that a prior allows, with other keyframes than those excluded."""
 
-        def localize(view: QueryView) -> LocalizedView:
-            return self.estimate_view(view, prior, excluded, stopwatch)
-
-        def evidence_in(view: QueryView) -> float:
-            with stopwatch.stage("view"):
-                features = self.extractor(image_to_tensor(view.image, self.device))
-                options = self.configuration.retrieval
-                return rank_keyframes(features, self.scene_map, options).best_evidence
-
-        search = ViewSearch(self.scene_map, localize, evidence_in, self.is_sure)
+        search = ViewSearch(self.scene_map, _Views(self, prior, excluded, stopwatch))
         found = search(image, camera, None if prior is None else prior.T_map_camera)
         rivals = allowed(self.estimate_rivals(found, stopwatch), prior, found.view)
         return replace(found, estimates=[*found.estimates, *rivals])
@@ -147,17 +141,29 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         The points that the image matches best give the first one. As they were chosen by what they
         match, they say little about whether it is right: all that is in sight there decides.
         """
-        camera, options = view.camera, self.configuration.retrieval
+        camera = view.camera
         first = self.estimate_in(places, features, camera, prior_T_map_view, stopwatch, MUTUAL)
         found = []
-        for pose in (estimate.T_map_camera for estimate in first):
-            with stopwatch.stage("retrieval"):
-                keyframes = keyframes_in_sight(self.scene_map, pose, camera, options)
-            if keyframes:
-                likely = likely_in_sight(self.scene_map, pose, camera)
-                found += self.estimate_in([keyframes], features, camera, pose, stopwatch, likely)
+        for estimate in first:
+            found += self.estimate_in_sight(view, features, estimate.T_map_camera, stopwatch)
         factor = narrowing(self.scene_map, view)
         return [widened(estimate, factor) for estimate in found]
+
+    def estimate_in_sight(
+        self,
+        view: QueryView,
+        features: DenseFeatures,
+        T_map_view: FloatArray,
+        stopwatch: Stopwatch,
+    ) -> list[PoseEstimate]:
+        """The pose near a first one (4, 4), by all points that are in sight there."""
+        camera, options = view.camera, self.configuration.retrieval
+        with stopwatch.stage("retrieval"):
+            keyframes = keyframes_in_sight(self.scene_map, T_map_view, camera, options)
+        if not keyframes:
+            return []
+        likely = likely_in_sight(self.scene_map, T_map_view, camera)
+        return self.estimate_in([keyframes], features, camera, T_map_view, stopwatch, likely)
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         """Whether a pose needs no further search: it would be believed by what speaks for it."""
@@ -221,6 +227,48 @@ class SparseToDenseLocalizer(PlaceLocalizer):
             return []
         elsewhere = out_of_sight(self.scene_map, best.T_map_camera, camera)
         return self.estimate_in([similar], found.features, camera, None, stopwatch, elsewhere)
+
+
+@dataclass(frozen=True)
+class _Views:
+    """What a localizer finds in the views of one image; a `ViewLocalizer`."""
+
+    localizer: SparseToDenseLocalizer
+    prior: PosePrior | None
+    excluded: frozenset[int]
+    stopwatch: Stopwatch
+
+    def localize(self, view: QueryView) -> LocalizedView:
+        return self.localizer.estimate_view(view, self.prior, self.excluded, self.stopwatch)
+
+    def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
+        features = self._features(view)
+        ranked = self._ranked(features)
+        found = self.localizer.estimate_in_sight(view, features, T_map_view, self.stopwatch)
+        return LocalizedView(view, features, ranked, allowed(found, self.prior, view))
+
+    def poses_by_keyframes(self, view: QueryView) -> list[KeyframePose]:
+        features = self._features(view)
+        keyframes = self._ranked(features).keyframes[:SINGLE_KEYFRAMES].tolist()
+        temperature = self.localizer.temperatures["coarse"]
+        scene_map = self.localizer.scene_map
+        with self.stopwatch.stage("view"):
+            return poses_by_keyframes(features, view.camera, scene_map, keyframes, temperature)
+
+    def evidence_in(self, view: QueryView) -> float:
+        return self._ranked(self._features(view)).best_evidence
+
+    def is_sure(self, estimate: PoseEstimate) -> bool:
+        return self.localizer.is_sure(estimate)
+
+    def _features(self, view: QueryView) -> DenseFeatures:
+        with self.stopwatch.stage("view"):
+            return self.localizer.extractor(image_to_tensor(view.image, self.localizer.device))
+
+    def _ranked(self, features: DenseFeatures) -> RankedKeyframes:
+        options = self.localizer.configuration.retrieval
+        with self.stopwatch.stage("view"):
+            return rank_keyframes(features, self.localizer.scene_map, options, self.excluded)
 
 
 def allowed(

@@ -7,10 +7,12 @@ and the keyframes; views make up for the rest.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures
@@ -18,9 +20,10 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.localizer import PoseCandidates
-from dense_reloc_ros.localization.query_view import QueryView, focal_length, magnified, turned
+from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
+from dense_reloc_ros.localization.single_keyframes import KeyframePose
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 
@@ -45,8 +48,12 @@ Still narrower ones are localized like others. Of 100 sure poses of held-out vie
 0.06 to 0.2 that were matched as narrow ones, two were more than ten times as far off as their
 covariance said; of 98 with more, none was.
 """
-CLOSE_UPS = (0.5, 0.33)
-"""Factors on views of things that may be nearer, and so larger, than in all keyframes."""
+SIZES = (1.0, 0.6, 0.42)
+"""Factors on views in which each keyframe is tried alone: things may be nearer, and so larger."""
+LARGEST_RATIO = 2.0
+"""Of the sizes in a view and in a keyframe, at which a pose by it alone is worth a look."""
+MOST_STARTS = 3
+"""Poses by single keyframes that are looked at in full."""
 ENLARGEMENT = 1.4
 """Of narrow views: places are found more exactly, and descriptors still bear with it."""
 
@@ -99,27 +106,46 @@ class LocalizedView:
         return PoseCandidates(estimates, self.features, view)
 
 
-LocalizeView = Callable[[QueryView], LocalizedView]
-EvidenceIn = Callable[[QueryView], float]
-"""How much a view looks like any keyframe."""
-IsSure = Callable[[PoseEstimate], bool]
-"""Whether a pose is good enough to look no further."""
+@dataclass(frozen=True)
+class _Start:
+    """A coarse pose to localize an image from."""
+
+    pose: KeyframePose
+    T_map_camera: FloatArray
+    like_keyframe: ViewChoice
+    """The view that shows things as large as the keyframe does."""
+
+
+class ViewLocalizer(Protocol):
+    """What can be found in one view."""
+
+    def localize(self, view: QueryView) -> LocalizedView:
+        """The poses in the places that the view looks like."""
+        ...
+
+    def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
+        """The pose near a coarse one (4, 4), by all keyframes that see the same."""
+        ...
+
+    def poses_by_keyframes(self, view: QueryView) -> list[KeyframePose]:
+        """Coarse poses by single keyframes."""
+        ...
+
+    def evidence_in(self, view: QueryView) -> float:
+        """How much a view looks like any keyframe."""
+        ...
+
+    def is_sure(self, estimate: PoseEstimate) -> bool:
+        """Whether a pose is good enough to look no further."""
+        ...
 
 
 class ViewSearch:
     """Localizes an image in one view, and in others where that is not enough."""
 
-    def __init__(
-        self,
-        scene_map: SceneMap,
-        localize: LocalizeView,
-        evidence_in: EvidenceIn,
-        is_sure: IsSure,
-    ) -> None:
+    def __init__(self, scene_map: SceneMap, localizer: ViewLocalizer) -> None:
         self._scene_map = scene_map
-        self._localize = localize
-        self._evidence_in = evidence_in
-        self._is_sure = is_sure
+        self._localizer = localizer
         cameras = scene_map.cameras
         sizes = [camera.width * camera.height for camera in cameras]
         self._pixels = round(MOST_PIXELS * max(sizes))
@@ -135,19 +161,21 @@ class ViewSearch:
         original, quarters = QueryView.of(image, camera), 0
         if prior_T_map_camera is not None:
             quarters = quarters_at(self._scene_map, prior_T_map_camera)
-        choice = ViewChoice(map_magnification(self._scene_map, camera), quarters)
-        found = self._localize(self.view(original, choice))
-        if not self._sure(found):
-            for other in self._other_choices(original, choice, found.view.is_narrow):
-                other_view = self._localize(self.view(original, other))
-                if other_view.score > found.score:
-                    found, choice = other_view, other
-                if self._sure(found):
-                    break
-        return self._at_its_scale_and_roll(original, choice, found)
+        first = ViewChoice(map_magnification(self._scene_map, camera), quarters)
+        found = self._localizer.localize(self.view(original, first))
+        if self._sure(found):
+            return self._at_its_scale_and_roll(original, first, found)
+        turns = self._likely_turns(original, first)
+        for choice in self._other_choices(first, found.view.is_narrow, turns):
+            other = self._localizer.localize(self.view(original, choice))
+            if other.score > found.score:
+                found = other
+            if self._sure(found):
+                return self._at_its_scale_and_roll(original, choice, found)
+        return self._by_single_keyframes(original, first, turns, found)
 
     def _sure(self, found: LocalizedView) -> bool:
-        return found.best is not None and self._is_sure(found.best)
+        return found.best is not None and self._localizer.is_sure(found.best)
 
     def view(self, original: QueryView, choice: ViewChoice) -> QueryView:
         """The chosen view of an image."""
@@ -160,21 +188,57 @@ class ViewSearch:
         return turned(view, choice.quarters)
 
     def _other_choices(
-        self, original: QueryView, choice: ViewChoice, is_narrow: bool
+        self, choice: ViewChoice, is_narrow: bool, turns: Sequence[int]
     ) -> Iterator[ViewChoice]:
-        """What is worth a look where a first view is unsure.
+        """What is worth a look in full where a first view is unsure.
 
         In a narrow view, things may be larger than in the keyframes as they are nearer, too.
         """
         if is_narrow:
             yield replace(choice, enlargement=1.0)
-        for quarters in self._likely_turns(original, choice):
-            turned_choice = replace(choice, quarters=choice.quarters + quarters)
+        for quarters in turns:
             if quarters:
-                yield turned_choice
-            if not is_narrow:
-                for factor in CLOSE_UPS:
-                    yield replace(turned_choice, magnification=factor * choice.magnification)
+                yield replace(choice, quarters=choice.quarters + quarters)
+
+    def _by_single_keyframes(
+        self, original: QueryView, choice: ViewChoice, turns: Sequence[int], found: LocalizedView
+    ) -> LocalizedView:
+        """The best of a view and of those that start from poses by single keyframes."""
+        starts: dict[int, _Start] = {}
+        for quarters in sorted({0, *turns}):
+            for factor in SIZES:
+                quarters_there = choice.quarters + quarters
+                size = ViewChoice(factor * choice.magnification, quarters_there, enlargement=1.0)
+                for start in self._starts(self.view(original, size), size):
+                    best = starts.get(start.pose.keyframe)
+                    if best is None or start.pose.support > best.pose.support:
+                        starts[start.pose.keyframe] = start
+        for start in sorted(starts.values(), key=lambda start: -start.pose.support)[:MOST_STARTS]:
+            view = self.view(original, start.like_keyframe)
+            T_map_view = start.T_map_camera @ view.T_camera_view
+            other = self._localizer.localize_from(view, T_map_view)
+            if other.score > found.score:
+                found = other
+            if self._sure(found):
+                break
+        return found
+
+    def _starts(self, view: QueryView, choice: ViewChoice) -> Iterator[_Start]:
+        """The poses by single keyframes at which things look as descriptors bear with."""
+        for pose in self._localizer.poses_by_keyframes(view):
+            relative = relative_view(
+                self._scene_map,
+                pose.T_map_view,
+                pose.supporting_points,
+                (pose.keyframe,),
+                view.camera,
+            )
+            scale = abs(math.log(relative.magnification))
+            if abs(relative.roll) < LARGEST_ROLL and scale < math.log(LARGEST_RATIO):
+                like_keyframe = replace(
+                    choice, magnification=choice.magnification / relative.magnification
+                )
+                yield _Start(pose, pose.T_map_view @ inverse(view.T_camera_view), like_keyframe)
 
     def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[int]:
         """The quarter turns that look most, or almost most, like any keyframe, none among them.
@@ -184,7 +248,9 @@ class ViewSearch:
         view = self.view(original, choice)
         factor = math.sqrt(REDUCED_PIXELS / (view.camera.width * view.camera.height))
         small = magnified(view, float(np.clip(factor, LEAST_REDUCTION, 1.0)), self._pixels)
-        evidence = np.array([self._evidence_in(turned(small, quarters)) for quarters in range(4)])
+        evidence = np.array(
+            [self._localizer.evidence_in(turned(small, quarters)) for quarters in range(4)]
+        )
         likely = evidence >= evidence.max() - SIMILAR_EVIDENCE
         order = [int(quarters) for quarters in np.argsort(-evidence) if likely[quarters]]
         return order[:MOST_TURNS]
@@ -195,7 +261,13 @@ class ViewSearch:
         """Once more where the pose says that the view is not like the keyframes."""
         if found.best is None:
             return found
-        relative = relative_view(self._scene_map, found.best, found.view.camera)
+        relative = relative_view(
+            self._scene_map,
+            found.best.T_map_camera,
+            torch.from_numpy(found.best.supporting_points),
+            found.best.keyframes,
+            found.view.camera,
+        )
         magnification = relative.magnification / found.view.enlargement
         is_turned = abs(relative.roll) > LARGEST_ROLL
         is_scaled = abs(math.log(magnification)) > math.log(LARGEST_MAGNIFICATION)
@@ -203,12 +275,12 @@ class ViewSearch:
             return found
         factor = choice.magnification / (magnification if is_scaled else 1.0)
         quarters = choice.quarters + (relative.quarters if is_turned else 0)
-        again = self._localize(self.view(original, ViewChoice(factor, quarters)))
+        again = self._localizer.localize(self.view(original, ViewChoice(factor, quarters)))
         return again if again.score > found.score else found
 
 
 def map_magnification(scene_map: SceneMap, camera: Camera) -> float:
     """What makes the focal length of a camera the nearest that the keyframes have."""
-    focal_lengths = [focal_length(keyframe) for keyframe in scene_map.cameras]
-    focal = focal_length(camera)
+    focal_lengths = [keyframe.focal_length for keyframe in scene_map.cameras]
+    focal = camera.focal_length
     return float(np.clip(focal, min(focal_lengths), max(focal_lengths))) / focal

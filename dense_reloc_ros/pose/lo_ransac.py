@@ -29,16 +29,29 @@ def robust_pose(
         intrinsics: (4,) fx, fy, cx, cy.
         threshold: largest reprojection error of an inlier in pixels.
     """
+    found = consensus(pixels, points, intrinsics, threshold)
+    return None if found is None else found[0]
+
+
+def consensus(
+    pixels: Tensor,
+    points: Tensor,
+    intrinsics: Tensor,
+    threshold: float,
+    iterations: int = RANSAC_ITERATIONS,
+) -> tuple[Tensor, Tensor] | None:
+    """As `robust_pose`, in at most so many iterations, and which correspondences agree, (N,)."""
     if len(pixels) < 4:
         return None
     pose, information = poselib.estimate_absolute_pose(
         pixels.double().cpu().numpy(),
         points.double().cpu().numpy(),
         _pinhole(intrinsics),
-        _options(threshold),
+        _options(threshold) | {"max_iterations": iterations},
         {},
     )
-    return _pose_like(points, pose, information)
+    found = _pose_like(points, pose, information)
+    return None if found is None else (found, torch.tensor(information["inliers"]))
 
 
 def refined_pose(

@@ -69,12 +69,25 @@ def mutual_distinctiveness(
     dual softmax of LoFTR (Sun et al., CVPR 2021). Among few cells, an observation that is out of
     sight resembles one more than the others by chance; there are better observations for that cell.
     """
-    query = features.levels[LEVEL].values[0].flatten(1)
+    return mutual_cells(features, scene_map, observations, temperature)[0]
+
+
+def mutual_cells(
+    features: DenseFeatures, scene_map: SceneMap, observations: Tensor, temperature: float
+) -> tuple[Tensor, Tensor]:
+    """The mutual distinctiveness (N,) of observations (N,), and the cell (N, 2), column and row.
+
+    Of the coarse level at its full resolution: where an observation reaches it.
+    """
+    level = features.levels[LEVEL].values[0]
+    query = level.flatten(1)
     descriptors = scene_map.descriptors[LEVEL][observations].to(query)
     correlation = descriptors @ query / temperature
     by_cell = correlation - correlation.logsumexp(1, keepdim=True)
     by_observation = correlation - correlation.logsumexp(0, keepdim=True)
-    return (by_cell + by_observation).amax(1)
+    best = (by_cell + by_observation).max(1)
+    width = level.shape[-1]
+    return best.values, torch.stack([best.indices % width, best.indices // width], dim=1)
 
 
 def query_places(features: DenseFeatures) -> Tensor:

@@ -23,7 +23,7 @@ WORTHWHILE = 1.25
 LEAST_SHARE = 0.1
 """Of a keyframe's points."""
 LARGEST_RATIO = 2.5
-"""Of the distances from a point, from which on descriptors rarely recognize it."""
+"""Of the sizes in which two images show a point, from which on descriptors rarely recognize it."""
 
 
 def better_keyframes(
@@ -54,8 +54,8 @@ def overlapping_keyframes(
     """Keyframes (N,) with the shares (N,) of their points that a camera sees alike, best first.
 
     A point is seen alike where it lies in the image of the camera at the pose (4, 4), its ray
-    differs by less than `LARGEST_ANGLE` from the keyframe's, and its distance by less than a factor
-    `LARGEST_RATIO`. Only keyframes of which a point is seen so are among them. What hides what is
+    differs by less than `LARGEST_ANGLE` from the keyframe's, and its size in pixels by less than a
+    factor `LARGEST_RATIO`. Only keyframes of which a point is seen so are among them. What hides what is
     not known.
     """
     pose = torch.from_numpy(T_map_camera)
@@ -68,7 +68,8 @@ def overlapping_keyframes(
     )
     seen = torch.cat([scene_map.observation_points[s] for s in slices]).long()
     points = scene_map.points[seen].double()
-    alike = _seen_alike(points, pose, centres[nearest][owners], camera)
+    focal_lengths = _focal_lengths(scene_map, nearest)[owners]
+    alike = _seen_alike(points, pose, camera, centres[nearest][owners], focal_lengths)
     shares = torch.zeros(len(slices)).index_add_(0, owners, alike.float())
     shares /= torch.bincount(owners, minlength=len(slices)).clamp(min=1)
     order = shares.argsort(descending=True, stable=True)
@@ -83,11 +84,24 @@ def observations_in_sight(
     owners = torch.bucketize(observations, scene_map.observation_offsets, right=True) - 1
     points = scene_map.points[scene_map.observation_points[observations].long()].double()
     centres = scene_map.keyframe_poses[owners, :3, 3]
-    return observations[_seen_alike(points, torch.from_numpy(T_map_camera), centres, camera)]
+    keyframes, of_observation = owners.unique(return_inverse=True)
+    focal_lengths = _focal_lengths(scene_map, keyframes)[of_observation]
+    pose = torch.from_numpy(T_map_camera)
+    return observations[_seen_alike(points, pose, camera, centres, focal_lengths)]
 
 
-def _seen_alike(points: Tensor, pose: Tensor, centres: Tensor, camera: Camera) -> Tensor:
-    """Which of the points (N, 3) a camera at a pose sees as from the centres (N, 3): (N,) bool."""
+def _focal_lengths(scene_map: SceneMap, keyframes: Tensor) -> Tensor:
+    """(N,) in pixels of keyframes (N,)."""
+    return torch.tensor([scene_map.cameras[keyframe].focal_length for keyframe in keyframes])
+
+
+def _seen_alike(
+    points: Tensor, pose: Tensor, camera: Camera, centres: Tensor, focal_lengths: Tensor
+) -> Tensor:
+    """Which of the points (N, 3) a camera at a pose (4, 4) sees as other cameras do: (N,) bool.
+
+    Those with centres (N, 3) and focal lengths (N,) in pixels.
+    """
     ray, there = points - pose[:3, 3], points - centres
     in_camera = ray @ pose[:3, :3]
     x, y, depth = in_camera.unbind(-1)
@@ -96,5 +110,5 @@ def _seen_alike(points: Tensor, pose: Tensor, centres: Tensor, camera: Camera) -
     inside &= (column <= camera.width - 1) & (row <= camera.height - 1)
     near, far = ray.norm(dim=-1), there.norm(dim=-1)
     same_side = (ray * there).sum(-1) > math.cos(LARGEST_ANGLE) * near * far
-    ratio = far / near.clamp(min=1e-9)
+    ratio = camera.focal_length * far / (focal_lengths * near).clamp(min=1e-9)
     return inside & same_side & (ratio < LARGEST_RATIO) & (ratio > 1 / LARGEST_RATIO)

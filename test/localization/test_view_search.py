@@ -17,7 +17,7 @@ from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
-from dense_reloc_ros.localization.query_view import QueryView, focal_length
+from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
@@ -166,7 +166,7 @@ def test_the_relative_view_is_what_turns_and_scales_it_to_the_keyframe():
 
 def test_focal_lengths_within_those_of_the_keyframes_are_left_alone():
     scene_map = make_map()  # 50 to 52 and 51 pixels
-    shortest, longest = (focal_length(scene_map.cameras[k]) for k in (0, -1))
+    shortest, longest = (scene_map.cameras[k].focal_length for k in (0, -1))
     for focal, expected in ((51.0, 1.0), (102.0, longest / 102.0), (25.0, shortest / 25.0)):
         camera = Camera(64, 48, focal, focal, 31.5, 23.5)
         assert map_magnification(scene_map, camera) == pytest.approx(expected)
@@ -182,7 +182,7 @@ class PlannedViews:
 
     def localize(self, view: QueryView) -> LocalizedView:
         turn = quarters_of(view)
-        size = focal_length(view.camera) / focal_length(KEYFRAME) / view.enlargement
+        size = view.camera.focal_length / KEYFRAME.focal_length / view.enlargement
         self.localized.append((turn, round(size, 2)))
         # Without supporting points nothing is known of the relative view.
         nothing = np.zeros(0, dtype=np.int64)
@@ -240,4 +240,4 @@ def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
         np.zeros((960, 1280, 3), np.uint8), camera
     )
     assert [view.is_narrow for view in views] == [scale > 1]
-    assert focal_length(views[0].camera) == pytest.approx(510 * scale, rel=0.02)
+    assert views[0].camera.focal_length == pytest.approx(510 * scale, rel=0.02)
