@@ -55,8 +55,8 @@ def overlapping_keyframes(
 
     A point is seen alike where it lies in the image of the camera at the pose (4, 4), its ray
     differs by less than `LARGEST_ANGLE` from the keyframe's, and its size in pixels by less than a
-    factor `LARGEST_RATIO`. Only keyframes of which a point is seen so are among them. What hides what is
-    not known.
+    factor `LARGEST_RATIO`. Only keyframes of which a point is seen so are among them. What hides
+    what is not known.
     """
     pose = torch.from_numpy(T_map_camera)
     centres = scene_map.keyframe_poses[:, :3, 3]

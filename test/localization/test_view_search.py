@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -20,6 +21,7 @@ from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.single_keyframes import KeyframePose
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -30,8 +32,6 @@ from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
 KEYFRAME = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
-AT_ALL_SIZES = [[(turn, 1.0), (turn, 0.5), (turn, 0.33)] for turn in range(4)]
-"""Turns, and the sizes of close-ups after each of them."""
 
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
@@ -154,11 +154,10 @@ def test_the_relative_view_is_what_turns_and_scales_it_to_the_keyframe():
     in_front = (scene_map.points[seen].double() - torch.from_numpy(pose[:3, 3])) @ torch.from_numpy(
         pose[:3, 2]
     ) > 0
-    points = torch.unique(seen[in_front]).numpy()
+    points = torch.unique(seen[in_front])
     assert len(points)
     turned = pose @ rigid(Rotation.from_euler("z", 70, degrees=True).as_matrix(), np.zeros(3))
-    estimate = PoseEstimate(turned, np.eye(6), 0.5, points, (0,))
-    relative = relative_view(scene_map, estimate, camera.scaled(128, 96))
+    relative = relative_view(scene_map, turned, points, (0,), camera.scaled(128, 96))
     assert np.degrees(relative.roll) == pytest.approx(-70)
     assert relative.quarters == -1
     assert relative.magnification == pytest.approx(2.0)
@@ -173,24 +172,47 @@ def test_focal_lengths_within_those_of_the_keyframes_are_left_alone():
 
 
 class PlannedViews:
-    """Scores and evidence by the quarter turns of a view; remembers what was localized."""
+    """Scores and evidence by the quarter turns of a view; remembers what was looked at."""
 
-    def __init__(self, scores: list[float], evidence: list[float]) -> None:
-        self._scores, self._evidence = scores, evidence
+    def __init__(
+        self, scores: list[float], evidence: list[float], alone: Sequence[KeyframePose] = ()
+    ) -> None:
+        self._scores, self._evidence, self._alone = scores, evidence, alone
         self.localized: list[tuple[int, float]] = []
         """Quarter turns and size."""
+        self.tried_alone: list[tuple[int, float]] = []
+        self.started_from: list[tuple[float, np.ndarray]] = []
+        """Size, and the pose of the camera."""
 
     def localize(self, view: QueryView) -> LocalizedView:
-        turn = quarters_of(view)
-        size = view.camera.focal_length / KEYFRAME.focal_length / view.enlargement
-        self.localized.append((turn, round(size, 2)))
-        # Without supporting points nothing is known of the relative view.
-        nothing = np.zeros(0, dtype=np.int64)
-        estimate = PoseEstimate(np.eye(4), np.eye(6), self._scores[turn], nothing, (0,))
-        return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
+        self.localized.append(turn_and_size(view))
+        return self._localized(view, self._scores[quarters_of(view)])
+
+    def localize_from(self, view: QueryView, T_map_view: np.ndarray) -> LocalizedView:
+        T_map_camera = T_map_view @ np.linalg.inv(view.T_camera_view)
+        self.started_from.append((turn_and_size(view)[1], T_map_camera))
+        return self._localized(view, 0.4)
+
+    def poses_by_keyframes(self, view: QueryView) -> Sequence[KeyframePose]:
+        self.tried_alone.append(turn_and_size(view))
+        return self._alone if quarters_of(view) == 0 else ()
 
     def evidence_in(self, view: QueryView) -> float:
         return self._evidence[quarters_of(view)]
+
+    def is_sure(self, estimate: PoseEstimate) -> bool:
+        return estimate.score >= 0.5
+
+    def _localized(self, view: QueryView, score: float) -> LocalizedView:
+        # Without supporting points nothing is known of the relative view.
+        nothing = np.zeros(0, dtype=np.int64)
+        estimate = PoseEstimate(np.eye(4), np.eye(6), score, nothing, (0,))
+        return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
+
+
+def turn_and_size(view: QueryView) -> tuple[int, float]:
+    size = view.camera.focal_length / KEYFRAME.focal_length / view.enlargement
+    return quarters_of(view), round(size, 2)
 
 
 def quarters_of(view: QueryView) -> int:
@@ -198,27 +220,55 @@ def quarters_of(view: QueryView) -> int:
     return round(np.degrees(np.arctan2(right[1], right[0])) / 90) % 4
 
 
+def search_in(views: PlannedViews) -> LocalizedView:
+    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
+    return ViewSearch(scene_map, views)(np.zeros((480, 640, 3), np.uint8), KEYFRAME)
+
+
 @pytest.mark.parametrize(
-    ("scores", "evidence", "looked_at"),
+    ("scores", "evidence", "looked_at", "alone"),
     [
-        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [(0, 1)]),
-        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [(0, 1), (2, 1)]),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [(0, 1), *AT_ALL_SIZES[2], (3, 1)]),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [(0, 1), *AT_ALL_SIZES[2]]),
-        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], AT_ALL_SIZES[0]),
+        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [0], []),
+        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [0, 2], []),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [0, 2, 3], []),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [0, 2], [0, 2]),
+        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], [0], [0]),
     ],
 )
-def test_turns_and_close_ups_are_looked_at_by_evidence_until_one_is_sure(
-    scores, evidence, looked_at
+def test_turns_are_looked_at_by_evidence_and_then_keyframes_alone_until_one_is_sure(
+    scores, evidence, looked_at, alone
 ):
     views = PlannedViews(scores, evidence)
-    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
-    search = ViewSearch(
-        scene_map, views.localize, views.evidence_in, lambda estimate: estimate.score >= 0.5
-    )
-    best = search(np.zeros((480, 640, 3), np.uint8), KEYFRAME)
-    assert views.localized == looked_at
-    assert best.score == max(scores[turn] for turn, _ in looked_at)
+    best = search_in(views)
+    assert views.localized == [(turn, 1.0) for turn in looked_at]
+    assert views.tried_alone == [(turn, size) for turn in alone for size in (1.0, 0.6, 0.42)]
+    assert best.score == max(scores[turn] for turn in looked_at)
+
+
+def keyframe_pose(keyframe: int, roll: float, support: int) -> KeyframePose:
+    """As from where the keyframe was taken, but rolled, by the points before it."""
+    scene_map = make_map()
+    pose = scene_map.keyframe_poses[keyframe].numpy()
+    seen = scene_map.observation_points[scene_map.observations(keyframe)].long()
+    depths = (scene_map.points[seen].double().numpy() - pose[:3, 3]) @ pose[:3, 2]
+    assert (depths > 0).any()
+    return KeyframePose(rolled(roll, pose), keyframe, seen[depths > 0].unique(), support)
+
+
+def test_poses_by_keyframes_are_followed_in_the_size_of_their_keyframe_by_their_support():
+    alone = [keyframe_pose(0, 10.0, 7), keyframe_pose(2, 20.0, 9)]
+    views = PlannedViews([0.1] * 4, [0.7, 0.5, 0.5, 0.5], alone)
+    assert search_in(views).score == 0.4
+    sizes, poses = zip(*views.started_from, strict=True)
+    assert sizes == (1.0, 1.0)
+    for pose, expected in zip(poses, (alone[1], alone[0]), strict=True):
+        np.testing.assert_allclose(pose, expected.T_map_view, atol=1e-9)
+
+
+def test_a_pose_by_a_keyframe_that_descriptors_could_not_have_found_is_not_followed():
+    views = PlannedViews([0.1] * 4, [0.7, 0.5, 0.5, 0.5], [keyframe_pose(0, 70.0, 99)])
+    assert search_in(views).score == 0.1
+    assert views.started_from == []
 
 
 @pytest.mark.parametrize(
@@ -227,17 +277,9 @@ def test_turns_and_close_ups_are_looked_at_by_evidence_until_one_is_sure(
 def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
     # Twice as many columns as a keyframe: what becomes of these does not matter.
     camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
-    views = []
-
-    def localize(view: QueryView) -> LocalizedView:
-        views.append(view)
-        nothing = np.zeros(0, dtype=np.int64)
-        estimate = PoseEstimate(np.eye(4), np.eye(6), 0.6, nothing, (0,))
-        return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
-
+    views = PlannedViews([0.6] * 4, [0.5] * 4)
     scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
-    ViewSearch(scene_map, localize, lambda view: 0.5, lambda found: True)(
-        np.zeros((960, 1280, 3), np.uint8), camera
-    )
-    assert [view.is_narrow for view in views] == [scale > 1]
-    assert views[0].camera.focal_length == pytest.approx(510 * scale, rel=0.02)
+    found = ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
+    assert len(views.localized) == 1
+    assert found.view.is_narrow == (scale > 1)
+    assert found.view.camera.focal_length == pytest.approx(510 * scale, rel=0.02)

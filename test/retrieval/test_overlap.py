@@ -20,10 +20,11 @@ NARROW = replace(CAMERA, fx=700.0)
 """From the middle of the wall it sees the points at x = 0.5 but not those a metre to the side."""
 
 
-def line_map(keyframes: int) -> SceneMap:
+def line_map(keyframes: int, camera: Camera = CAMERA) -> SceneMap:
     """The wall with all of its points at the height of the cameras."""
     wall = wall_map(keyframes)
-    return replace(wall, points=wall.points * torch.tensor([1.0, 0.0, 1.0]))
+    points = wall.points * torch.tensor([1.0, 0.0, 1.0])
+    return replace(wall, points=points, cameras=keyframes * (camera,))
 
 
 def at(x: float, z: float = 0.0, degrees: float = 0.0) -> np.ndarray:
@@ -36,9 +37,8 @@ def at(x: float, z: float = 0.0, degrees: float = 0.0) -> np.ndarray:
 
 
 def test_the_share_is_that_of_the_points_in_the_image():
-    scene_map = line_map(2)
     for camera, share in ((CAMERA, 1.0), (NARROW, 1 / 3)):
-        keyframes, shares = overlapping_keyframes(scene_map, at(0.5), camera)
+        keyframes, shares = overlapping_keyframes(line_map(2, camera), at(0.5), camera)
         assert sorted(keyframes.tolist()) == [0, 1]
         assert shares.tolist() == pytest.approx([share, share])
 
@@ -54,7 +54,15 @@ def test_the_share_is_that_of_the_points_in_the_image():
     ],
 )
 def test_points_seen_from_much_nearer_or_farther_or_behind_do_not_count(pose, seen):
-    assert bool(len(overlapping_keyframes(line_map(2), pose, NARROW)[0])) == seen
+    assert bool(len(overlapping_keyframes(line_map(2, NARROW), pose, NARROW)[0])) == seen
+
+
+def test_it_is_the_size_in_pixels_that_counts_not_the_distance():
+    shorter = Camera(160, 120, 200.0, 200.0, 79.5, 59.5)
+    close_up = at(0.5, z=1.5)  # four times nearer, in an image a quarter as large
+    scene_map = line_map(2, replace(CAMERA, fx=800.0, fy=800.0))
+    assert len(overlapping_keyframes(scene_map, close_up, shorter)[0])
+    assert not len(overlapping_keyframes(scene_map, at(0.5), shorter)[0])
 
 
 def test_points_seen_from_another_side_do_not_count():
