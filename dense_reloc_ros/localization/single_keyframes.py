@@ -11,7 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -35,7 +37,7 @@ class KeyframePose:
     T_map_view: FloatArray
     """(4, 4)."""
     keyframe: int
-    supporting_points: torch.Tensor
+    supporting_points: NDArray[np.int64]
     """(N,) indices of the map points that agree with the pose within a coarse cell."""
     support: int
     """The number of coarse cells that they fall into: many points in one cell say no more."""
@@ -79,5 +81,5 @@ def pose_by_keyframe(
         return None
     T_camera_map, agrees = found
     pose = inverse(T_camera_map.double().cpu().numpy())
-    support = len(cells[best.cpu()][agrees].unique(dim=0))
-    return KeyframePose(pose, keyframe, points[agrees], support)
+    support = len(np.unique(cells[best].cpu().numpy()[agrees.numpy()], axis=0))
+    return KeyframePose(pose, keyframe, points[agrees].numpy(), support)

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.features.extractor import DenseFeatures
@@ -264,7 +263,7 @@ class ViewSearch:
         relative = relative_view(
             self._scene_map,
             found.best.T_map_camera,
-            torch.from_numpy(found.best.supporting_points),
+            found.best.supporting_points,
             found.best.keyframes,
             found.view.camera,
         )

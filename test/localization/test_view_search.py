@@ -154,7 +154,7 @@ def test_the_relative_view_is_what_turns_and_scales_it_to_the_keyframe():
     in_front = (scene_map.points[seen].double() - torch.from_numpy(pose[:3, 3])) @ torch.from_numpy(
         pose[:3, 2]
     ) > 0
-    points = torch.unique(seen[in_front])
+    points = torch.unique(seen[in_front]).numpy()
     assert len(points)
     turned = pose @ rigid(Rotation.from_euler("z", 70, degrees=True).as_matrix(), np.zeros(3))
     relative = relative_view(scene_map, turned, points, (0,), camera.scaled(128, 96))
@@ -252,7 +252,7 @@ def keyframe_pose(keyframe: int, roll: float, support: int) -> KeyframePose:
     seen = scene_map.observation_points[scene_map.observations(keyframe)].long()
     depths = (scene_map.points[seen].double().numpy() - pose[:3, 3]) @ pose[:3, 2]
     assert (depths > 0).any()
-    return KeyframePose(rolled(roll, pose), keyframe, seen[depths > 0].unique(), support)
+    return KeyframePose(rolled(roll, pose), keyframe, seen[depths > 0].unique().numpy(), support)
 
 
 def test_poses_by_keyframes_are_followed_in_the_size_of_their_keyframe_by_their_support():
