@@ -36,6 +36,11 @@ class QueryView:
     is_narrow: bool = False
     """Whether the view shows much less than the keyframes do."""
 
+    @property
+    def quarters(self) -> int:
+        """The quarter turns counterclockwise that made it of the query's image, 0 to 3."""
+        return round(math.atan2(*self.T_camera_view[[1, 0], 0]) / (math.pi / 2)) % 4
+
     @staticmethod
     def of(image: NDArray[np.uint8], camera: Camera) -> QueryView:
         """The undistorted image of a pinhole camera as it is."""

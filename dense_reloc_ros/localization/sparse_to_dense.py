@@ -146,8 +146,7 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         found = []
         for estimate in first:
             found += self.estimate_in_sight(view, features, estimate.T_map_camera, stopwatch)
-        factor = narrowing(self.scene_map, view)
-        return [widened(estimate, factor) for estimate in found]
+        return found
 
     def estimate_in_sight(
         self,
@@ -156,14 +155,21 @@ class SparseToDenseLocalizer(PlaceLocalizer):
         T_map_view: FloatArray,
         stopwatch: Stopwatch,
     ) -> list[PoseEstimate]:
-        """The pose near a first one (4, 4), by all points that are in sight there."""
+        """The pose near a first one (4, 4), by all points that are in sight there.
+
+        Its covariance is wider where the view is narrow.
+        """
         camera, options = view.camera, self.configuration.retrieval
         with stopwatch.stage("retrieval"):
             keyframes = keyframes_in_sight(self.scene_map, T_map_view, camera, options)
         if not keyframes:
             return []
         likely = likely_in_sight(self.scene_map, T_map_view, camera)
-        return self.estimate_in([keyframes], features, camera, T_map_view, stopwatch, likely)
+        found = self.estimate_in([keyframes], features, camera, T_map_view, stopwatch, likely)
+        if not view.is_narrow:
+            return found
+        factor = narrowing(self.scene_map, view)
+        return [widened(estimate, factor) for estimate in found]
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         """Whether a pose needs no further search: it would be believed by what speaks for it."""

@@ -51,6 +51,8 @@ CLOSE_UP = 0.5
 """Factor on views of things that may be nearer, and so larger, than in all keyframes."""
 SIZES = (1.0, 0.42)
 """Factors on views in which each keyframe is tried alone: things may be nearer, and so larger."""
+LARGER = 2.0
+"""Factor on a sure view that is narrower than narrow: its pose is found more exactly then."""
 LARGEST_RATIO = 2.0
 """Of the sizes in a view and in a keyframe, at which a pose by it alone is worth a look."""
 MOST_STARTS = 3
@@ -159,10 +161,14 @@ class ViewSearch:
 
         A prior pose (4, 4) tells how the image is turned.
         """
-        original, quarters = QueryView.of(image, camera), 0
+        original = QueryView.of(image, camera)
+        return self._enlarged(original, self._search(original, prior_T_map_camera))
+
+    def _search(self, original: QueryView, prior_T_map_camera: FloatArray | None) -> LocalizedView:
+        quarters = 0
         if prior_T_map_camera is not None:
             quarters = quarters_at(self._scene_map, prior_T_map_camera)
-        first = ViewChoice(map_magnification(self._scene_map, camera), quarters)
+        first = ViewChoice(map_magnification(self._scene_map, original.camera), quarters)
         found = self._localizer.localize(self.view(original, first))
         if self._sure(found):
             return self._at_its_scale_and_roll(original, first, found)
@@ -174,6 +180,22 @@ class ViewSearch:
             if self._sure(found):
                 return self._at_its_scale_and_roll(original, choice, found)
         return self._by_single_keyframes(original, first, turns, found)
+
+    def _enlarged(self, original: QueryView, found: LocalizedView) -> LocalizedView:
+        """The same once more, from its pose in a larger view, where a sure one is very narrow."""
+        view = found.view
+        pixels = view.camera.width * view.camera.height
+        if view.is_narrow or pixels >= self._narrow_pixels[0]:
+            return found
+        if found.best is None or not self._sure(found):
+            return found
+        factor = min(LARGER * view.camera.focal_length / original.camera.focal_length, 1.0)
+        larger = turned(magnified(original, factor, self._pixels), view.quarters)
+        enlargement = larger.camera.focal_length / view.camera.focal_length
+        larger = replace(larger, enlargement=enlargement, is_narrow=True)
+        T_map_camera = found.best.T_map_camera @ inverse(view.T_camera_view)
+        again = self._localizer.localize_from(larger, T_map_camera @ larger.T_camera_view)
+        return again if self._sure(again) else found
 
     def _sure(self, found: LocalizedView) -> bool:
         return found.best is not None and self._localizer.is_sure(found.best)

@@ -107,3 +107,11 @@ def test_an_image_that_is_small_enough_is_left_alone():
     same, camera = reduced(image, CAMERA, 640 * 480)
     assert same is image
     assert camera is CAMERA
+
+
+@pytest.mark.parametrize("quarters", [-1, 0, 1, 2, 3, 6])
+def test_a_view_knows_how_often_it_was_turned(quarters):
+    assert (
+        turned(QueryView.of(np.zeros((6, 8, 3), np.uint8), CAMERA), quarters).quarters
+        == quarters % 4
+    )

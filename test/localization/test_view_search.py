@@ -32,6 +32,8 @@ from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
 KEYFRAME = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
+AT_BOTH_SIZES = [[(turn, 1.0), (turn, 0.5)] for turn in range(4)]
+"""Turns, and the size of close-ups after each of them."""
 
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
@@ -190,7 +192,8 @@ class PlannedViews:
 
     def localize_from(self, view: QueryView, T_map_view: np.ndarray) -> LocalizedView:
         T_map_camera = T_map_view @ np.linalg.inv(view.T_camera_view)
-        self.started_from.append((turn_and_size(view)[1], T_map_camera))
+        size = view.camera.focal_length / KEYFRAME.focal_length
+        self.started_from.append((round(size, 1), T_map_camera))
         return self._localized(view, 0.4)
 
     def poses_by_keyframes(self, view: QueryView) -> Sequence[KeyframePose]:
@@ -228,21 +231,21 @@ def search_in(views: PlannedViews) -> LocalizedView:
 @pytest.mark.parametrize(
     ("scores", "evidence", "looked_at", "alone"),
     [
-        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [0], []),
-        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [0, 2], []),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [0, 2, 3], []),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [0, 2], [0, 2]),
-        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], [0], [0]),
+        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [(0, 1)], []),
+        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [(0, 1), (2, 1)], []),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [(0, 1), *AT_BOTH_SIZES[2], (3, 1)], []),
+        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [(0, 1), *AT_BOTH_SIZES[2]], [0, 2]),
+        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], AT_BOTH_SIZES[0], [0]),
     ],
 )
-def test_turns_are_looked_at_by_evidence_and_then_keyframes_alone_until_one_is_sure(
+def test_turns_and_close_ups_are_looked_at_and_then_keyframes_alone_until_one_is_sure(
     scores, evidence, looked_at, alone
 ):
     views = PlannedViews(scores, evidence)
     best = search_in(views)
-    assert views.localized == [(turn, 1.0) for turn in looked_at]
-    assert views.tried_alone == [(turn, size) for turn in alone for size in (1.0, 0.6, 0.42)]
-    assert best.score == max(scores[turn] for turn in looked_at)
+    assert views.localized == looked_at
+    assert views.tried_alone == [(turn, size) for turn in alone for size in (1.0, 0.42)]
+    assert best.score == max(scores[turn] for turn, _ in looked_at)
 
 
 def keyframe_pose(keyframe: int, roll: float, support: int) -> KeyframePose:
@@ -283,3 +286,14 @@ def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
     assert len(views.localized) == 1
     assert found.view.is_narrow == (scale > 1)
     assert found.view.camera.focal_length == pytest.approx(510 * scale, rel=0.02)
+
+
+@pytest.mark.parametrize(("zoom", "starts"), [(2.2, []), (2.3, [2.0]), (4.0, [2.0])])
+def test_a_sure_view_of_less_than_a_fifth_of_a_keyframe_is_followed_in_twice_its_size(zoom, starts):
+    camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
+    views = PlannedViews([0.6] * 4, [0.5] * 4)
+    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
+    ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
+    assert [size for size, _ in views.started_from] == starts
+    for _, pose in views.started_from:
+        np.testing.assert_allclose(pose, np.eye(4), atol=1e-9)
