@@ -19,6 +19,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.localizer import PoseCandidates
+from dense_reloc_ros.localization.narrow_view import widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
@@ -182,7 +183,10 @@ class ViewSearch:
         return self._by_single_keyframes(original, first, turns, found)
 
     def _enlarged(self, original: QueryView, found: LocalizedView) -> LocalizedView:
-        """The same once more, from its pose in a larger view, where a sure one is very narrow."""
+        """The same once more, from its pose in a larger view, where a sure one is very narrow.
+
+        The covariance is that of the view in its own size: larger pixels are no more of them.
+        """
         view = found.view
         pixels = view.camera.width * view.camera.height
         if view.is_narrow or pixels >= self._narrow_pixels[0]:
@@ -195,6 +199,8 @@ class ViewSearch:
         larger = replace(larger, enlargement=enlargement, is_narrow=True)
         T_map_camera = found.best.T_map_camera @ inverse(view.T_camera_view)
         again = self._localizer.localize_from(larger, T_map_camera @ larger.T_camera_view)
+        estimates = [widened(estimate, enlargement**2) for estimate in again.estimates]
+        again = replace(again, estimates=estimates)
         return again if self._sure(again) else found
 
     def _sure(self, found: LocalizedView) -> bool:
