@@ -19,7 +19,11 @@ RANSAC_SEED = 0
 
 
 def robust_pose(
-    pixels: Tensor, points: Tensor, intrinsics: Tensor, threshold: float
+    pixels: Tensor,
+    points: Tensor,
+    intrinsics: Tensor,
+    threshold: float,
+    iterations: int = RANSAC_ITERATIONS,
 ) -> Tensor | None:
     """PoseLib's LO-RANSAC and refinement on 2D-3D correspondences; T_camera_map (4, 4) or None.
 
@@ -28,6 +32,7 @@ def robust_pose(
         points: (N, 3), metres.
         intrinsics: (4,) fx, fy, cx, cy.
         threshold: largest reprojection error of an inlier in pixels.
+        iterations: of RANSAC at most.
     """
     found = consensus(pixels, points, intrinsics, threshold)
     return None if found is None else found[0]
@@ -47,7 +52,7 @@ def consensus(
         pixels.double().cpu().numpy(),
         points.double().cpu().numpy(),
         _pinhole(intrinsics),
-        _options(threshold) | {"max_iterations": iterations},
+        _options(threshold, iterations),
         {},
     )
     found = _pose_like(points, pose, information)
@@ -74,16 +79,20 @@ def refined_pose(
 
 
 def robust_rig_pose(
-    pixels: Tensor, points: Tensor, cameras: Cameras, threshold: float
+    pixels: Tensor,
+    points: Tensor,
+    cameras: Cameras,
+    threshold: float,
+    iterations: int = RANSAC_ITERATIONS,
 ) -> Tensor | None:
     """As `robust_pose`, of points that each camera of a rig sees: T_body_map (4, 4) or None.
 
     Triplets are seen by any cameras (generalized P3P, Kukelova et al., CVPR 2016).
     """
     if not isinstance(cameras, PointCameras):
-        return robust_pose(pixels, points, cameras, threshold)
+        return robust_pose(pixels, points, cameras, threshold, iterations)
     if cameras.index is None:
-        return robust_pose(pixels, points, cameras.intrinsics[0], threshold)
+        return robust_pose(pixels, points, cameras.intrinsics[0], threshold, iterations)
     if len(pixels) < 4:
         return None
     seen = [(cameras.index == camera).nonzero()[:, 0] for camera in range(cameras.count)]
@@ -92,7 +101,7 @@ def robust_rig_pose(
         [points[of_camera].double().cpu().numpy() for of_camera in seen],
         [_poselib_pose(T_camera_body) for T_camera_body in cameras.T_camera_body],
         [_pinhole(intrinsics) for intrinsics in cameras.intrinsics],
-        _options(threshold),
+        _options(threshold, iterations),
         {},
     )
     return _pose_like(points, pose, information)
@@ -105,12 +114,12 @@ def _pinhole(intrinsics: Tensor) -> dict[str, Any]:
     return {"model": "PINHOLE", "width": width, "height": height, "params": params}
 
 
-def _options(threshold: float) -> dict[str, Any]:
+def _options(threshold: float, iterations: int) -> dict[str, Any]:
     return {
         "max_reproj_error": threshold,
         "seed": RANSAC_SEED,
-        "max_iterations": RANSAC_ITERATIONS,
-        "min_iterations": LEAST_ITERATIONS,
+        "max_iterations": iterations,
+        "min_iterations": min(LEAST_ITERATIONS, iterations),
     }
 
 

@@ -29,6 +29,8 @@ length does not matter; also below.
 """
 GUESSING_MAPS = 400
 """Maps, those with the highest gains, whose best pixels RE's pose comes from."""
+GUESSING_ITERATIONS = 2000
+"""Of RANSAC at most: enough for 17% of inliers. Where there are fewer, sampled poses do better."""
 PROMISING_SHARE = 0.5
 """Of the best start's gain: the others must have as much to be refined."""
 MISSED = 1e-4
@@ -72,7 +74,9 @@ def _exact_guesses(
     pixels, known = correspondences(problem, configuration.window)
     threshold = INLIER_CELLS * problem.fine_level.stride
     cameras = cameras_of(known, problem.intrinsics)
-    pose = robust_rig_pose(pixels[known], problem.points[known], cameras, threshold)
+    pose = robust_rig_pose(
+        pixels[known], problem.points[known], cameras, threshold, GUESSING_ITERATIONS
+    )
     return _stacked(problem, pose, prior_T_camera_map)
 
 
@@ -160,7 +164,7 @@ def _guesses(problem: CoarseProblem, maps: LossMaps, prior_T_camera_map: Tensor 
     surest = surest[gains[surest] > 0]
     cameras = cameras_of(surest, problem.intrinsics)
     by_reprojection = robust_rig_pose(
-        pixels[surest], problem.points[surest], cameras, 1.5 * maps.stride
+        pixels[surest], problem.points[surest], cameras, 1.5 * maps.stride, GUESSING_ITERATIONS
     )
     return _stacked(problem, by_reprojection, prior_T_camera_map)
 
