@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 from torch import Tensor, nn
 from torch.nn.functional import avg_pool2d, normalize
-from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
 
 from dense_reloc_ros.dsm.scene_views import Pyramid
 from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
@@ -23,6 +22,9 @@ class ResNetPyramid(nn.Module):
     channels = (FPN_CHANNELS,) * 4
 
     def __init__(self) -> None:
+        # Here and not above: its import takes seconds, and brings torch's compiler.
+        from torchvision.models.detection.backbone_utils import resnet_fpn_backbone
+
         super().__init__()
         self.backbone = resnet_fpn_backbone(
             backbone_name="resnet50", weights=None, trainable_layers=5

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from pydantic import Field
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
@@ -69,7 +69,7 @@ class FloorConstraint:
         cls, configuration: FloorConfiguration, T_camera_base: FloatArray | None
     ) -> FloorConstraint:
         """As configured, for a camera that is mounted so."""
-        gate = float(chi2.ppf(configuration.gate, df=3))
+        gate = float(chdtri(3, 1 - configuration.gate))
         return cls(configuration.floor, gate, T_camera_base)
 
     def shifted(self, offset: FloatArray) -> FloorConstraint:

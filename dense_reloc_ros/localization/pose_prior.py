@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from scipy.spatial.transform import Rotation
-from scipy.stats import chi2
+from scipy.special import chdtri
 
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -68,7 +68,7 @@ class PosePrior:
                 Rotation.from_matrix(turn).as_rotvec(),
             ]
         )
-        return float(off @ np.linalg.solve(self.covariance, off)) <= float(chi2.ppf(INSIDE, 6))
+        return float(off @ np.linalg.solve(self.covariance, off)) <= float(chdtri(6, 1 - INSIDE))
 
 
 def keyframes_out_of_reach(scene_map: SceneMap, prior: PosePrior) -> frozenset[int]:
@@ -82,4 +82,4 @@ def keyframes_out_of_reach(scene_map: SceneMap, prior: PosePrior) -> frozenset[i
     off = scene_map.keyframe_poses[:, :3, 3].double().numpy() - prior.T_map_camera[:3, 3]
     covariance = prior.covariance[:3, :3] + (REACH * depth) ** 2 * np.eye(3)
     squared = np.sum(off * np.linalg.solve(covariance, off.T).T, axis=1)
-    return frozenset(np.flatnonzero(squared > chi2.ppf(INSIDE, 3)).tolist())
+    return frozenset(np.flatnonzero(squared > chdtri(3, 1 - INSIDE)).tolist())

@@ -14,17 +14,15 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
 from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, projected
+from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
 LOSSES = ("squared", "huber", "cauchy", "geman_mcclure")
 KERNELS = ("central", "sobel_normalized", "sobel")
 
 
-@torch.library.custom_op(
-    "dense_reloc::align_features",
-    mutates_args=(),
-    device_types="cpu",
-    schema="(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
+@torch_operation(
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
     "Tensor index, Tensor descriptors, Tensor features, Tensor sizes, float stride, "
     "float offset, str kernel, str loss, float scale, float unrelated, int iterations, "
     "float damping, float tolerance) -> Tensor",

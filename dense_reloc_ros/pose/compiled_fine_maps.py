@@ -15,15 +15,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from dense_reloc_ros.geometry.compiled_projection import FAST
+from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
 
 
-@torch.library.custom_op(
-    "dense_reloc::window_gains",
-    mutates_args=(),
-    device_types="cpu",
-    schema="(Tensor features, Tensor sizes, Tensor index, Tensor descriptors, Tensor origins, "
+@torch_operation(
+    "(Tensor features, Tensor sizes, Tensor index, Tensor descriptors, Tensor origins, "
     "int size, float temperature, float stride, float offset, Tensor log_coarse, "
     "float coarse_stride, float coarse_offset, float smallest_mass) -> Tensor",
 )

@@ -16,15 +16,13 @@ from torch import Tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_projection import FAST
+from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
 
 
-@torch.library.custom_op(
-    "dense_reloc::gains_of_poses",
-    mutates_args=(),
-    device_types="cpu",
-    schema="(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
+@torch_operation(
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
     "Tensor index, Tensor gains, Tensor origins, float stride, float offset) -> Tensor",
 )
 def gains_of_poses(

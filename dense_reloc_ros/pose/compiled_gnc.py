@@ -18,17 +18,15 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
 from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, projected
+from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
 LEAST_CURVATURE = 0.1
 """Of a point's cost, as a share of the curvature that a single cell right below it would give."""
 
 
-@torch.library.custom_op(
-    "dense_reloc::refine_on_windows",
-    mutates_args=(),
-    device_types="cpu",
-    schema="(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
+@torch_operation(
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
     "Tensor index, Tensor gains, Tensor origins, float stride, float offset, float least_gain, "
     "float[] sigmas, float reach, int iterations, float damping, float tolerance) -> Tensor",
 )
@@ -87,11 +85,8 @@ def refine_on_windows(
     return torch.from_numpy(refined).to(T_camera_map.dtype)
 
 
-@torch.library.custom_op(
-    "dense_reloc::hessian_on_windows",
-    mutates_args=(),
-    device_types="cpu",
-    schema="(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
+@torch_operation(
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
     "Tensor index, Tensor gains, Tensor origins, float stride, float offset, float sigma) "
     "-> Tensor",
 )
