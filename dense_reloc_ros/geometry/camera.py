@@ -196,8 +196,8 @@ class Camera:
         self.check_image(image)
         if not self.is_distorted:
             return image
-        map_x, map_y = undistortion_maps(self)
-        return np.asarray(cv2.remap(image, map_x, map_y, cv2.INTER_LINEAR), dtype=np.uint8)
+        places, between = _fixed_point_maps(self)
+        return np.asarray(cv2.remap(image, places, between, cv2.INTER_LINEAR), dtype=np.uint8)
 
     def undistort_depth(self, depth: DepthImage) -> DepthImage:
         """Resamples depth (H, W) of this camera to that of `pinhole()`, without interpolation."""
@@ -225,6 +225,16 @@ def undistortion_maps(camera: Camera) -> tuple[NDArray[np.float32], NDArray[np.f
     else:
         maps = cv2.initUndistortRectifyMap(k, d, R, k, size, cv2.CV_32FC1)
     return np.asarray(maps[0], dtype=np.float32), np.asarray(maps[1], dtype=np.float32)
+
+
+@lru_cache(maxsize=4)
+def _fixed_point_maps(camera: Camera) -> tuple[NDArray[np.int16], NDArray[np.uint16]]:
+    """`undistortion_maps` in whole pixels (H, W, 2) and a code for 1/32 of one (H, W).
+
+    Images are resampled with them in half the time.
+    """
+    places, between = cv2.convertMaps(*undistortion_maps(camera), cv2.CV_16SC2)
+    return np.asarray(places, dtype=np.int16), np.asarray(between, dtype=np.uint16)
 
 
 def _model(name: str, is_distorted: bool) -> str:

@@ -15,6 +15,7 @@ from dense_reloc_ros.errors import InputError, RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.images.blankness import is_blank
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import (
     confidence_of_score,
@@ -89,6 +90,12 @@ class Localizer(ABC):
         try:
             with stopwatch.stage("undistort"):
                 image, camera = self.at_working_size(as_rgb(image), camera)
+                if is_blank(image):
+                    reason = (
+                        "the image shows nothing but noise: it is dark, or something covers the "
+                        "lens"
+                    )
+                    return Localization(Status.NO_CANDIDATES, reason, None, stopwatch.milliseconds)
                 undistorted = camera.undistort(image)
             prior = None
             if prior_T_map_camera is not None:

@@ -237,3 +237,29 @@ def test_scenes_that_cannot_be_compared_are_refused(options, message, tmp_path, 
     last = capsys.readouterr().err.strip().splitlines()[-1]
     assert last.startswith("dense-reloc: error: ")
     assert message in last
+
+
+def test_scale(folder, capsys):
+    numbers = folder / "numbers_of_sizes"
+    source = ["--seven-scenes", folder / "query", "--camera-info", camera_info(folder)]
+    command = ["bench", "scale", "--map", folder / "map", "--copies", "3", *source]
+    command += ["--warm-up", "1", "--device", "cpu", "--output", numbers]
+    assert main([str(word) for word in command]) == 0
+    small, large = json.loads((numbers / "scale.json").read_text())
+    assert (small["speed"]["keyframes"], large["speed"]["keyframes"]) == (6, 18)
+    assert small["ratio_to_smallest"] == 1.0
+    assert small["speed"]["localized"] == large["speed"]["localized"] == 3
+    assert min(small["startup_s"], large["startup_s"]) > 0
+    assert (numbers / "maps" / "map_x3" / "map.json").is_file()
+    assert "start-up" in capsys.readouterr().out
+
+
+def test_input(tmp_path, capsys):
+    command = ["bench", "input", "--size", "160", "120", "--runs", "3", "--output", str(tmp_path)]
+    assert main(command) == 0
+    every = json.loads((tmp_path / "input.json").read_text())
+    steps = [result["step"] for result in every]
+    assert steps[0] == "conversion from rgb8" and steps[-1] == "look-up in TF"
+    assert sum(step.startswith("undistortion") for step in steps) == 2
+    assert all(0 < result["median_ms"] <= result["p95_ms"] for result in every)
+    assert "160x120" in capsys.readouterr().out

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -58,7 +60,9 @@ def test_an_image_of_20_megapixels_is_brought_to_what_the_map_can_use(distortion
     """The map's keyframes have 64 x 48 pixels; a view may be twice as large each way."""
     localizer = Looking(make_map())
     camera = Camera(5184, 3888, 4050.0, 4050.0, 2591.5, 1943.5, distortion=distortion)
-    localization = localizer.localize(np.zeros((3888, 5184, 3), np.uint8), camera)
+    halves = np.zeros((3888, 5184, 3), np.uint8)
+    halves[:, 2592:] = 255
+    localization = localizer.localize(halves, camera)
     assert localization.status is Status.NO_CANDIDATES
     shape, scaled = localizer.seen[0]
     assert shape == (96, 128, 3)
@@ -89,6 +93,18 @@ def test_a_frame_is_given_up_when_its_time_is_over_and_says_so():
     assert given_up.reason == "given up before 'undistort' after 0 s, the frame's max_frame_seconds"
     localizer.max_frame_seconds = None
     assert localizer.localize(image, camera).reason == "too little of the map matches the image"
+
+
+@pytest.mark.parametrize("level", [0, 255])
+def test_an_image_that_shows_nothing_is_told_without_a_look_at_the_map(level):
+    localizer = Looking(make_map())
+    camera = Camera(640, 480, 500.0, 500.0, 319.5, 239.5)
+    localization = localizer.localize(np.full((480, 640, 3), level, np.uint8), camera)
+    assert localization.status is Status.NO_CANDIDATES
+    assert localization.reason == (
+        "the image shows nothing but noise: it is dark, or something covers the lens"
+    )
+    assert not localizer.seen
 
 
 class ElementCount(TorchDispatchMode):
@@ -192,3 +208,21 @@ def test_a_map_that_is_cut_short_under_a_localizer_is_the_reason_not_the_end(
         assert localization.reason == (
             f"{file}: was changed while the map was open; load the map again"
         )
+
+
+def test_neither_opening_a_map_nor_a_frame_needs_torchs_compiler(gallery, localizer, tmp_path):
+    """It is seconds of a start-up, and torchvision brings it, too."""
+    write_map(tmp_path / "map", localizer.scene_map)
+    script = (
+        "import sys, numpy as np; from pathlib import Path;"
+        "from dense_reloc_ros.configuration import LocalizerConfiguration;"
+        "from dense_reloc_ros.localization.factory import open_localizer;"
+        "opened = open_localizer(Path(sys.argv[1]), LocalizerConfiguration(), device='cpu');"
+        "keyframe = opened.scene_map.cameras[0];"
+        "image = np.zeros((keyframe.height, keyframe.width, 3), np.uint8);"
+        "opened.localize(image, keyframe);"
+        "print(sorted({'torch._dynamo', 'torchvision'} & sys.modules.keys()))"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "map")]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

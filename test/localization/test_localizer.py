@@ -283,7 +283,9 @@ def answer(scores: list[float], calibrated: float | None = None, configured: flo
     localizer.configuration = block_from_mapping(
         LocalizerConfiguration, {"verification": {"score_threshold": configured}}
     )
-    return localizer.localize(np.zeros((240, 320, 3), np.uint8), CAMERA)
+    halves = np.zeros((240, 320, 3), np.uint8)
+    halves[:, 160:] = 255
+    return localizer.localize(halves, CAMERA)
 
 
 def test_the_best_scored_place_wins():
