@@ -6,10 +6,29 @@ and (M,) which camera each point is seen by.
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
+from numpy.typing import NDArray
+from torch import Tensor
+
+from dense_reloc_ros.geometry.arrays import FloatArray
+
+CameraArrays = tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]
 
 FAST = {"contract", "reassoc", "nsz", "arcp"}
 """What may be assumed of numbers; not that all of them are finite."""
+
+
+def camera_arrays(
+    points: Tensor, intrinsics: Tensor, mountings: Tensor | None, index: Tensor | None
+) -> CameraArrays:
+    """`cameras` of points (M, 3) and of what `rig.cameras_by_point` gives."""
+    return (
+        points.double().numpy(),
+        intrinsics.double().numpy(),
+        np.eye(4)[None] if mountings is None else mountings.double().numpy(),
+        np.zeros(len(points), np.int64) if index is None else index.numpy(),
+    )
 
 
 @njit(cache=True, nogil=True, fastmath=FAST)

@@ -89,10 +89,13 @@ def cameras_of(points: Tensor, cameras: Cameras) -> Cameras:
     return cameras.select(points) if isinstance(cameras, PointCameras) else cameras
 
 
-def cameras_by_point(cameras: Cameras, points: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Intrinsics (C, 4), T_camera_body (C, 4, 4), and each point's camera, (M,) int64."""
-    of_first = points.new_zeros(len(points), dtype=torch.int64)
+def cameras_by_point(cameras: Cameras) -> tuple[Tensor, Tensor | None, Tensor | None]:
+    """Intrinsics (C, 4), T_camera_body (C, 4, 4), and each point's camera, (M,) int64.
+
+    The latter two are None where one camera that is the body sees all points.
+    """
     if not isinstance(cameras, PointCameras):
-        return cameras[None], torch.eye(4)[None].to(cameras), of_first
-    index = of_first if cameras.index is None else cameras.index
-    return cameras.intrinsics, cameras.T_camera_body, index
+        return cameras[None], None, None
+    if cameras.index is None:
+        return cameras.intrinsics[:1], None, None
+    return cameras.intrinsics, cameras.T_camera_body, cameras.index

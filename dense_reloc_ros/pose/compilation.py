@@ -12,6 +12,7 @@ from dense_reloc_ros.pose import gnc
 from dense_reloc_ros.pose.covariance import pose_covariance
 from dense_reloc_ros.pose.feature_metric import refine_by_features
 from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
+from dense_reloc_ros.pose.reprojection import correspondences
 
 POINTS = 8
 CHANNELS = 4
@@ -29,6 +30,7 @@ def compile_steps() -> None:
     """
     problem, pose = _problem(), torch.eye(4)
     options = LocalizerConfiguration()
+    correspondences(problem, WINDOW)
     found = fine_maps_of(problem, pose, WINDOW)
     points = problem.points[found.points]
     for maps, seen in ((problem.coarse_maps, problem.points), (found.fine_maps, points)):

@@ -13,7 +13,7 @@ from torch import Tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
-from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, projected
+from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, camera_arrays, projected
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
@@ -22,8 +22,8 @@ KERNELS = ("central", "sobel_normalized", "sobel")
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
-    "Tensor index, Tensor descriptors, Tensor features, Tensor sizes, float stride, "
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
+    "Tensor? index, Tensor descriptors, Tensor features, Tensor sizes, float stride, "
     "float offset, str kernel, str loss, float scale, float unrelated, int iterations, "
     "float damping, float tolerance) -> Tensor",
 )
@@ -31,8 +31,8 @@ def align_features(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Tensor,
-    mountings: Tensor,
-    index: Tensor,
+    mountings: Tensor | None,
+    index: Tensor | None,
     descriptors: Tensor,
     features: Tensor,
     sizes: Tensor,
@@ -52,8 +52,8 @@ def align_features(
         T_camera_map: (B, 4, 4).
         points: (M, 3).
         intrinsics: (C, 4) of the cameras on the body.
-        mountings: (C, 4, 4), T_camera_body of each.
-        index: (M,) int64, which camera each point is seen by.
+        mountings: (C, 4, 4), T_camera_body of each; None for one that is the body.
+        index: (M,) int64, which camera each point is seen by; None where there is one.
         descriptors: (M, D), L2-normalized.
         features: (C, h, w, D) of the cameras' images.
         sizes: (C, 2) int64, columns and rows of these.
@@ -69,10 +69,7 @@ def align_features(
     """
     aligned = _align(
         T_camera_map.double().numpy(),
-        points.double().numpy(),
-        intrinsics.double().numpy(),
-        mountings.double().numpy(),
-        index.numpy(),
+        *camera_arrays(points, intrinsics, mountings, index),
         descriptors.contiguous().numpy(),
         features.contiguous().numpy(),
         sizes.numpy(),

@@ -15,22 +15,22 @@ from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_projection import FAST
+from dense_reloc_ros.geometry.compiled_projection import FAST, camera_arrays
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
-    "Tensor index, Tensor gains, Tensor origins, float stride, float offset) -> Tensor",
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
+    "Tensor? index, Tensor gains, Tensor origins, float stride, float offset) -> Tensor",
 )
 def gains_of_poses(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Tensor,
-    mountings: Tensor,
-    index: Tensor,
+    mountings: Tensor | None,
+    index: Tensor | None,
     gains: Tensor,
     origins: Tensor,
     stride: float,
@@ -42,10 +42,7 @@ def gains_of_poses(
     """
     found = _gains_of_poses(
         T_camera_map.double().numpy(),
-        points.double().numpy(),
-        intrinsics.double().numpy(),
-        mountings.double().numpy(),
-        index.numpy(),
+        *camera_arrays(points, intrinsics, mountings, index),
         gains.float().contiguous().numpy(),
         origins.float().contiguous().numpy(),
         (stride, offset),

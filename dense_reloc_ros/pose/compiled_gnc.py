@@ -17,7 +17,7 @@ from torch import Tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
-from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, projected
+from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, camera_arrays, projected
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 Floats = NDArray[np.float32]
@@ -26,16 +26,16 @@ LEAST_CURVATURE = 0.1
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
-    "Tensor index, Tensor gains, Tensor origins, float stride, float offset, float least_gain, "
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
+    "Tensor? index, Tensor gains, Tensor origins, float stride, float offset, float least_gain, "
     "float[] sigmas, float reach, int iterations, float damping, float tolerance) -> Tensor",
 )
 def refine_on_windows(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Tensor,
-    mountings: Tensor,
-    index: Tensor,
+    mountings: Tensor | None,
+    index: Tensor | None,
     gains: Tensor,
     origins: Tensor,
     stride: float,
@@ -53,8 +53,8 @@ def refine_on_windows(
         T_camera_map: (B, 4, 4).
         points: (M, 3).
         intrinsics: (C, 4) of the cameras on the body.
-        mountings: (C, 4, 4), T_camera_body of each.
-        index: (M,) int64, which camera each point is seen by.
+        mountings: (C, 4, 4), T_camera_body of each; None for one that is the body.
+        index: (M,) int64, which camera each point is seen by; None where there is one.
         gains: (M, h, w) of the points' windows.
         origins: (M, 2), the column and row of the first cell of each window.
         stride: the size of a cell, in pixels.
@@ -68,10 +68,7 @@ def refine_on_windows(
     """
     refined = _refine(
         T_camera_map.double().numpy(),
-        points.double().numpy(),
-        intrinsics.double().numpy(),
-        mountings.double().numpy(),
-        index.numpy(),
+        *camera_arrays(points, intrinsics, mountings, index),
         gains.float().contiguous().numpy(),
         origins.float().contiguous().numpy(),
         (stride, offset),
@@ -86,16 +83,16 @@ def refine_on_windows(
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor mountings, "
-    "Tensor index, Tensor gains, Tensor origins, float stride, float offset, float sigma) "
+    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
+    "Tensor? index, Tensor gains, Tensor origins, float stride, float offset, float sigma) "
     "-> Tensor",
 )
 def hessian_on_windows(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Tensor,
-    mountings: Tensor,
-    index: Tensor,
+    mountings: Tensor | None,
+    index: Tensor | None,
     gains: Tensor,
     origins: Tensor,
     stride: float,
@@ -108,10 +105,7 @@ def hessian_on_windows(
     """
     hessian = _hessian(
         T_camera_map.double().numpy(),
-        points.double().numpy(),
-        intrinsics.double().numpy(),
-        mountings.double().numpy(),
-        index.numpy(),
+        *camera_arrays(points, intrinsics, mountings, index),
         gains.float().contiguous().numpy(),
         origins.float().contiguous().numpy(),
         (stride, offset),

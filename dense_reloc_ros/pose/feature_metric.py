@@ -76,7 +76,7 @@ def refine(
         return align_features(
             T_camera_map,
             points,
-            *cameras_by_point(intrinsics, points),
+            *cameras_by_point(intrinsics),
             descriptors,
             level.channels_last(images).to(descriptors),
             level.sizes_of_all(images),

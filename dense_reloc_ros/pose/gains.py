@@ -19,7 +19,7 @@ def gains_at_poses(
     gains = gains_of_poses(
         T_camera_map,
         points,
-        *cameras_by_point(intrinsics, points),
+        *cameras_by_point(intrinsics),
         maps.gains,
         maps.origins,
         maps.stride,

@@ -63,7 +63,7 @@ def smoothed_hessian(
         return hessian_on_windows(
             T_camera_map,
             points,
-            *cameras_by_point(intrinsics, points),
+            *cameras_by_point(intrinsics),
             maps.gains,
             maps.origins,
             maps.stride,
@@ -132,7 +132,7 @@ def refine(
         return refine_on_windows(
             T_camera_map,
             points,
-            *cameras_by_point(intrinsics, points),
+            *cameras_by_point(intrinsics),
             maps.gains,
             maps.origins,
             maps.stride,

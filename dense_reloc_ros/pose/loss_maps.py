@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.nn.functional import grid_sample
 
 from dense_reloc_ros.features.extractor import FeatureLevel
+from dense_reloc_ros.pose.compiled_best_pixels import best_pixels_of_windows
 
 FAR = 1e3
 """Sizes of a map from its centre, where nothing gains."""
@@ -46,6 +47,13 @@ class LossMaps:
         Parabolas through the neighbours refine the argmin of eq. 4.8; nan where a map is truncated
         everywhere.
         """
+        if self.gains.device.type == "cpu" and self.gains.dtype == torch.float32:
+            found = best_pixels_of_windows(self.gains, self.origins, self.stride, self.offset)
+            return found[:, :2], found[:, 2]
+        return self.best_pixels_by_tensors()
+
+    def best_pixels_by_tensors(self) -> tuple[Tensor, Tensor]:
+        """`best_pixels` on any device."""
         height, width = self.gains.shape[1:]
         flat = self.gains.flatten(1)
         best, index = flat.max(dim=1)

@@ -89,10 +89,9 @@ def _stacked(problem: CoarseProblem, *poses: Tensor | None) -> Tensor:
 def _is_sure(problem: PoseProblem, found: FoundPose) -> bool:
     """Whether the points that a pose puts into the image agree with it on the whole."""
     pixels, _ = project(found.T_camera_map[None], problem.points, problem.intrinsics)
-    cells = problem.fine_level.pixels_to_cells(pixels[0])
-    last = problem.fine_level.size(problem.images) - 1
-    inside = ((cells >= 0) & (cells <= last)).all(-1)
-    gains = found.gains(problem)[inside]
+    cells = problem.fine_level.pixels_to_cells(pixels[0]).cpu().numpy()
+    last = problem.fine_level.size(problem.images).cpu().numpy() - 1
+    gains = found.gains(problem).cpu().numpy()[((cells >= 0) & (cells <= last)).all(-1)]
     return len(gains) > 0 and float(gains.mean()) > SURE_GAIN * found.fine_maps.outlier_loss
 
 

@@ -35,8 +35,8 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_map
 
 CPU = torch.device("cpu")
-MOST_OPERATIONS = 750
-"""Of a frame with one place; 5100 to 7300 before solver and verification were counted."""
+MOST_OPERATIONS = 660
+"""Of a frame with one place; another place takes 400 more."""
 MOST_WAITS = 4
 """For the nearest keyframes, their evidence, the points to match, and their correspondence maps."""
 DEFAULTS = LocalizerConfiguration()

@@ -165,3 +165,16 @@ def test_selected_maps_are_the_same_maps():
     everywhere = torch.zeros(1, 4, 2, dtype=torch.float64)
     everywhere[0, [3, 1]] = pixels
     torch.testing.assert_close(chosen.gains_at(pixels[None]), maps.gains_at(everywhere)[:, [3, 1]])
+
+
+def test_compiled_best_pixels_are_those_by_tensors():
+    generator = torch.Generator().manual_seed(0)
+    gains = (torch.rand(60, 9, 7, generator=generator) - 0.5).clamp(min=0)
+    gains[:3] = 0.0
+    origins = torch.randint(-9, 9, (60, 2), generator=generator).float()
+    maps = LossMaps(gains, origins, STRIDE, OFFSET, 5.0)
+    pixels, best = maps.best_pixels
+    expected, expected_best = maps.best_pixels_by_tensors()
+    assert pixels[:3].isnan().all() and not pixels[3:].isnan().any()
+    torch.testing.assert_close(pixels, expected, equal_nan=True, atol=1e-4, rtol=0)
+    torch.testing.assert_close(best, expected_best)
