@@ -123,8 +123,8 @@ class Localizer(ABC):
                 f"an image of {camera.width}x{camera.height} is too small to be localized: "
                 f"{LEAST_SIDE} pixels each way are the least"
             )
-        keyframe_pixels = max(c.width * c.height for c in self.scene_map.cameras)
-        return reduced(image, camera, self.largest_scale**2 * keyframe_pixels)
+        _, largest = self.scene_map.keyframe_pixels
+        return reduced(image, camera, self.largest_scale**2 * largest)
 
     def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
         """The pose of the highest score, if there is enough reason to believe it.

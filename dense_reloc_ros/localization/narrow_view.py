@@ -57,7 +57,7 @@ def likely_in_sight(scene_map: SceneMap, T_map_view: FloatArray, camera: Camera)
 
 def narrowing(scene_map: SceneMap, view: QueryView) -> float:
     """How many times as wide as high as a view the smallest keyframe is, at the same scale."""
-    pixels = min(camera.width * camera.height for camera in scene_map.cameras)
+    pixels, _ = scene_map.keyframe_pixels
     return view.enlargement * math.sqrt(pixels / (view.camera.width * view.camera.height))
 
 

@@ -85,7 +85,7 @@ class SingleMatchLocalizer(PlaceLocalizer):
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """The pose of the place with the most inliers, if any place gives one."""
-        pixels = round(MOST_PIXELS * max(c.width * c.height for c in self.scene_map.cameras))
+        pixels = round(MOST_PIXELS * self.scene_map.keyframe_pixels[1])
         magnification = map_magnification(self.scene_map, camera)
         view = magnified(QueryView.of(image, camera), magnification, pixels)
         with stopwatch.stage("features"):

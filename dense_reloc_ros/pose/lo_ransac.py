@@ -23,7 +23,7 @@ def robust_pose(
     points: Tensor,
     intrinsics: Tensor,
     threshold: float,
-    iterations: int = RANSAC_ITERATIONS,
+    guesses: int | None = None,
 ) -> Tensor | None:
     """PoseLib's LO-RANSAC and refinement on 2D-3D correspondences; T_camera_map (4, 4) or None.
 
@@ -32,7 +32,8 @@ def robust_pose(
         points: (N, 3), metres.
         intrinsics: (4,) fx, fy, cx, cy.
         threshold: largest reprojection error of an inlier in pixels.
-        iterations: of RANSAC at most.
+        guesses: triplets that are drawn at most where the correspondences come with the surest
+            first, which are drawn from first (PROSAC, Chum and Matas, CVPR 2005).
     """
     found = consensus(pixels, points, intrinsics, threshold)
     return None if found is None else found[0]
@@ -52,7 +53,7 @@ def consensus(
         pixels.double().cpu().numpy(),
         points.double().cpu().numpy(),
         _pinhole(intrinsics),
-        _options(threshold, iterations),
+        _options(threshold, guesses),
         {},
     )
     found = _pose_like(points, pose, information)
@@ -83,16 +84,17 @@ def robust_rig_pose(
     points: Tensor,
     cameras: Cameras,
     threshold: float,
-    iterations: int = RANSAC_ITERATIONS,
+    guesses: int | None = None,
 ) -> Tensor | None:
     """As `robust_pose`, of points that each camera of a rig sees: T_body_map (4, 4) or None.
 
-    Triplets are seen by any cameras (generalized P3P, Kukelova et al., CVPR 2016).
+    Triplets are seen by any cameras (generalized P3P, Kukelova et al., CVPR 2016); `guesses` do not
+    matter there.
     """
     if not isinstance(cameras, PointCameras):
-        return robust_pose(pixels, points, cameras, threshold, iterations)
+        return robust_pose(pixels, points, cameras, threshold, guesses)
     if cameras.index is None:
-        return robust_pose(pixels, points, cameras.intrinsics[0], threshold, iterations)
+        return robust_pose(pixels, points, cameras.intrinsics[0], threshold, guesses)
     if len(pixels) < 4:
         return None
     seen = [(cameras.index == camera).nonzero()[:, 0] for camera in range(cameras.count)]
@@ -101,7 +103,7 @@ def robust_rig_pose(
         [points[of_camera].double().cpu().numpy() for of_camera in seen],
         [_poselib_pose(T_camera_body) for T_camera_body in cameras.T_camera_body],
         [_pinhole(intrinsics) for intrinsics in cameras.intrinsics],
-        _options(threshold, iterations),
+        _options(threshold),
         {},
     )
     return _pose_like(points, pose, information)
@@ -114,12 +116,13 @@ def _pinhole(intrinsics: Tensor) -> dict[str, Any]:
     return {"model": "PINHOLE", "width": width, "height": height, "params": params}
 
 
-def _options(threshold: float, iterations: int) -> dict[str, Any]:
+def _options(threshold: float, guesses: int | None = None) -> dict[str, Any]:
     return {
         "max_reproj_error": threshold,
         "seed": RANSAC_SEED,
-        "max_iterations": iterations,
-        "min_iterations": min(LEAST_ITERATIONS, iterations),
+        "max_iterations": RANSAC_ITERATIONS if guesses is None else guesses,
+        "min_iterations": LEAST_ITERATIONS,
+        "progressive_sampling": guesses is not None,
     }
 
 

@@ -16,7 +16,7 @@ from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.loss_maps import LossMaps
 from dense_reloc_ros.pose.msac import best_distinct, cheapest, sample_poses, score
 from dense_reloc_ros.pose.problem import CoarseProblem, FoundPose, PoseProblem, fine_maps_of
-from dense_reloc_ros.pose.reprojection import correspondences
+from dense_reloc_ros.pose.reprojection import best_fine_pixels
 
 SAMPLING_SEED = 0
 CHEAPEST_SHARE = 16
@@ -30,7 +30,7 @@ length does not matter; also below.
 GUESSING_MAPS = 400
 """Maps, those with the highest gains, whose best pixels RE's pose comes from."""
 GUESSING_ITERATIONS = 2000
-"""Of RANSAC at most: enough for 17% of inliers. Where there are fewer, sampled poses do better."""
+"""Of RANSAC at most, which begins with the surest maps; sampled poses follow where they fail."""
 PROMISING_SHARE = 0.5
 """Of the best start's gain: the others must have as much to be refined."""
 MISSED = 1e-4
@@ -71,13 +71,26 @@ def _exact_guesses(
     problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None
 ) -> Tensor:
     """RE's pose by the best pixels of the fine maps, and the prior: those that exist, (B, 4, 4)."""
-    pixels, known = correspondences(problem, configuration.window)
+    pixels, gains = best_fine_pixels(problem, configuration.window)
     threshold = INLIER_CELLS * problem.fine_level.stride
-    cameras = cameras_of(known, problem.intrinsics)
-    pose = robust_rig_pose(
-        pixels[known], problem.points[known], cameras, threshold, GUESSING_ITERATIONS
-    )
+    pose = _guess(problem, pixels, _surest(gains, len(gains)), threshold)
     return _stacked(problem, pose, prior_T_camera_map)
+
+
+def _surest(gains: Tensor, most: int) -> Tensor:
+    """Which of some maps, with gains (M,), know the most: indices, the surest first."""
+    order = gains.argsort(descending=True, stable=True)[:most]
+    return order[gains[order] > 0]
+
+
+def _guess(
+    problem: CoarseProblem, pixels: Tensor, chosen: Tensor, threshold: float
+) -> Tensor | None:
+    """RE's pose (4, 4) by the best pixels of the chosen points, the surest first."""
+    cameras = cameras_of(chosen, problem.intrinsics)
+    return robust_rig_pose(
+        pixels[chosen], problem.points[chosen], cameras, threshold, GUESSING_ITERATIONS
+    )
 
 
 def _stacked(problem: CoarseProblem, *poses: Tensor | None) -> Tensor:
@@ -159,12 +172,7 @@ def samples_needed(support: float, most: int) -> int:
 def _guesses(problem: CoarseProblem, maps: LossMaps, prior_T_camera_map: Tensor | None) -> Tensor:
     """RE's pose and the prior, those that exist, (B, 4, 4)."""
     pixels, gains = maps.best_pixels
-    surest = gains.topk(min(GUESSING_MAPS, len(gains))).indices
-    surest = surest[gains[surest] > 0]
-    cameras = cameras_of(surest, problem.intrinsics)
-    by_reprojection = robust_rig_pose(
-        pixels[surest], problem.points[surest], cameras, 1.5 * maps.stride, GUESSING_ITERATIONS
-    )
+    by_reprojection = _guess(problem, pixels, _surest(gains, GUESSING_MAPS), 1.5 * maps.stride)
     return _stacked(problem, by_reprojection, prior_T_camera_map)
 
 

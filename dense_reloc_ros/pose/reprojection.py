@@ -36,10 +36,15 @@ def reprojection_covariance(
     return to_map_axes(variance * torch.linalg.pinv(jacobian.T @ jacobian), T_camera_map)
 
 
-def correspondences(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:
-    """Each point's best pixel (M, 2), coarse, then in a window around it, and which exist."""
+def best_fine_pixels(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:
+    """Each point's best pixel (M, 2), coarse, then in a window around it, and its gain there."""
     coarse_pixels, _ = problem.coarse_maps.best_pixels
-    pixels, gains = problem.fine_maps(coarse_pixels, window).best_pixels
+    return problem.fine_maps(coarse_pixels, window).best_pixels
+
+
+def correspondences(problem: PoseProblem, window: int) -> tuple[Tensor, Tensor]:
+    """Each point's best pixel (M, 2), and which exist, (M,)."""
+    pixels, gains = best_fine_pixels(problem, window)
     return pixels, gains > 0
 
 

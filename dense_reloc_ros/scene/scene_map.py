@@ -157,6 +157,12 @@ class SceneMap:
         """(3,) metres in the map frame: what is added to all coordinates of the map."""
         return np.array(self.information.origin)
 
+    @cached_property
+    def keyframe_pixels(self) -> tuple[int, int]:
+        """The pixels of the smallest keyframe, and of the largest."""
+        sizes = [camera.width * camera.height for camera in self.cameras]
+        return min(sizes), max(sizes)
+
     @property
     def keyframe_count(self) -> int:
         return self.keyframe_poses.shape[0]
