@@ -35,7 +35,8 @@ def robust_pose(
         guesses: triplets that are drawn at most where the correspondences come with the surest
             first, which are drawn from first (PROSAC, Chum and Matas, CVPR 2005).
     """
-    found = consensus(pixels, points, intrinsics, threshold)
+    iterations = RANSAC_ITERATIONS if guesses is None else guesses
+    found = consensus(pixels, points, intrinsics, threshold, iterations, guesses is not None)
     return None if found is None else found[0]
 
 
@@ -45,15 +46,19 @@ def consensus(
     intrinsics: Tensor,
     threshold: float,
     iterations: int = RANSAC_ITERATIONS,
+    surest_first: bool = False,
 ) -> tuple[Tensor, Tensor] | None:
-    """As `robust_pose`, in at most so many iterations, and which correspondences agree, (N,)."""
+    """As `robust_pose`, in at most so many iterations, and which correspondences agree, (N,).
+
+    Triplets of the first correspondences are drawn first where those are the surest (PROSAC).
+    """
     if len(pixels) < 4:
         return None
     pose, information = poselib.estimate_absolute_pose(
         pixels.double().cpu().numpy(),
         points.double().cpu().numpy(),
         _pinhole(intrinsics),
-        _options(threshold, guesses),
+        _options(threshold, iterations, surest_first),
         {},
     )
     found = _pose_like(points, pose, information)
@@ -116,13 +121,15 @@ def _pinhole(intrinsics: Tensor) -> dict[str, Any]:
     return {"model": "PINHOLE", "width": width, "height": height, "params": params}
 
 
-def _options(threshold: float, guesses: int | None = None) -> dict[str, Any]:
+def _options(
+    threshold: float, iterations: int = RANSAC_ITERATIONS, surest_first: bool = False
+) -> dict[str, Any]:
     return {
         "max_reproj_error": threshold,
         "seed": RANSAC_SEED,
-        "max_iterations": RANSAC_ITERATIONS if guesses is None else guesses,
+        "max_iterations": iterations,
         "min_iterations": LEAST_ITERATIONS,
-        "progressive_sampling": guesses is not None,
+        "progressive_sampling": surest_first,
     }
 
 
