@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -102,14 +102,13 @@ class SparseToDenseLocalizer(PlaceLocalizer):
     def estimate_view(
         self,
         view: QueryView,
+        features: DenseFeatures,
         prior: PosePrior | None,
         excluded: frozenset[int],
         stopwatch: Stopwatch,
     ) -> LocalizedView:
-        """Features, retrieval and the best pose in each place that a prior allows."""
+        """Retrieval and the best pose in each place that a prior allows, by a view's features."""
         guess = None if prior is None else prior.T_map_camera @ view.T_camera_view
-        with stopwatch.stage("features"):
-            features = self.extractor(image_to_tensor(view.image, self.device))
         options = self.configuration.retrieval
         if view.is_narrow:
             options = with_more_keyframes(options)
@@ -237,15 +236,28 @@ class SparseToDenseLocalizer(PlaceLocalizer):
 
 @dataclass(frozen=True)
 class _Views:
-    """What a localizer finds in the views of one image; a `ViewLocalizer`."""
+    """What a localizer finds in the views of one image; a `ViewLocalizer`.
+
+    A view that is asked for again, as where two choices come to the same, costs nothing.
+    """
 
     localizer: SparseToDenseLocalizer
     prior: PosePrior | None
     excluded: frozenset[int]
     stopwatch: Stopwatch
+    known_features: dict[tuple[Camera, int], DenseFeatures] = field(default_factory=dict)
+    """By the camera of a view, which says what part of the image it is, and its quarter turns."""
+    known: dict[tuple[Camera, int, bool], LocalizedView] = field(default_factory=dict)
+    """As above, and by whether it is narrow."""
 
     def localize(self, view: QueryView) -> LocalizedView:
-        return self.localizer.estimate_view(view, self.prior, self.excluded, self.stopwatch)
+        key = (view.camera, view.quarters, view.is_narrow)
+        if key not in self.known:
+            features = self._features(view, "features")
+            self.known[key] = self.localizer.estimate_view(
+                view, features, self.prior, self.excluded, self.stopwatch
+            )
+        return self.known[key]
 
     def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
         features = self._features(view)
@@ -267,9 +279,13 @@ class _Views:
     def is_sure(self, estimate: PoseEstimate) -> bool:
         return self.localizer.is_sure(estimate)
 
-    def _features(self, view: QueryView) -> DenseFeatures:
-        with self.stopwatch.stage("view"):
-            return self.localizer.extractor(image_to_tensor(view.image, self.localizer.device))
+    def _features(self, view: QueryView, stage: str = "view") -> DenseFeatures:
+        key = (view.camera, view.quarters)
+        if key not in self.known_features:
+            with self.stopwatch.stage(stage):
+                image = image_to_tensor(view.image, self.localizer.device)
+                self.known_features[key] = self.localizer.extractor(image)
+        return self.known_features[key]
 
     def _ranked(self, features: DenseFeatures) -> RankedKeyframes:
         options = self.localizer.configuration.retrieval

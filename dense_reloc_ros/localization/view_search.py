@@ -150,10 +150,9 @@ class ViewSearch:
     def __init__(self, scene_map: SceneMap, localizer: ViewLocalizer) -> None:
         self._scene_map = scene_map
         self._localizer = localizer
-        cameras = scene_map.cameras
-        sizes = [camera.width * camera.height for camera in cameras]
-        self._pixels = round(MOST_PIXELS * max(sizes))
-        self._narrow_pixels = tuple(share * min(sizes) for share in NARROW_SHARES)
+        smallest, largest = scene_map.keyframe_pixels
+        self._pixels = round(MOST_PIXELS * largest)
+        self._narrow_pixels = tuple(share * smallest for share in NARROW_SHARES)
 
     def __call__(
         self, image: NDArray[np.uint8], camera: Camera, prior_T_map_camera: FloatArray | None = None
@@ -313,6 +312,5 @@ class ViewSearch:
 
 def map_magnification(scene_map: SceneMap, camera: Camera) -> float:
     """What makes the focal length of a camera the nearest that the keyframes have."""
-    focal_lengths = [keyframe.focal_length for keyframe in scene_map.cameras]
     focal = camera.focal_length
-    return float(np.clip(focal, min(focal_lengths), max(focal_lengths))) / focal
+    return float(np.clip(focal, *scene_map.focal_lengths)) / focal

@@ -163,6 +163,12 @@ class SceneMap:
         sizes = [camera.width * camera.height for camera in self.cameras]
         return min(sizes), max(sizes)
 
+    @cached_property
+    def focal_lengths(self) -> tuple[float, float]:
+        """The shortest one that a keyframe has, and the longest."""
+        lengths = [camera.focal_length for camera in self.cameras]
+        return min(lengths), max(lengths)
+
     @property
     def keyframe_count(self) -> int:
         return self.keyframe_poses.shape[0]

@@ -18,16 +18,17 @@ from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
-from dense_reloc_ros.localization.query_view import QueryView
+from dense_reloc_ros.localization.query_view import QueryView, turned
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.single_keyframes import KeyframePose
-from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer, _Views
 from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
+from dense_reloc_ros.stopwatch import Stopwatch
 
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
@@ -297,3 +298,15 @@ def test_a_sure_view_of_less_than_a_fifth_of_a_keyframe_is_followed_in_twice_its
     assert [size for size, _ in views.started_from] == starts
     for _, pose in views.started_from:
         np.testing.assert_allclose(pose, np.eye(4), atol=1e-9)
+
+
+def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localizer):
+    views = _Views(localizer, None, frozenset(), Stopwatch(localizer.device))
+    view = QueryView.of(gallery.render(TRUTH).image, CAMERA)
+    found = views.localize(view)
+    assert views.localize(replace(view)) is found
+    assert views.evidence_in(view) == found.ranked.best_evidence
+    assert views.poses_by_keyframes(view)
+    assert len(localizer.extractor.sizes) == 1
+    assert views.localize(turned(view, 1)) is not found
+    assert len(localizer.extractor.sizes) == 2
