@@ -20,7 +20,7 @@ from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.rendering.atlas import TextureAtlas
-from dense_reloc_ros.rendering.lighting import lit_textures
+from dense_reloc_ros.rendering.lighting import FINE_LIGHT, LightSampling, lit_textures
 from dense_reloc_ros.rendering.room import Room
 
 NEAREST = 0.05
@@ -55,12 +55,14 @@ class _Hits:
 class Raycaster:
     """Renders rooms, each in its own light; lights them and packs their textures when made."""
 
-    def __init__(self, *rooms: Room) -> None:
+    def __init__(self, *rooms: Room, light: LightSampling = FINE_LIGHT) -> None:
         surfaces = [surface for room in rooms for surface in room.surfaces]
         self._edges_and_corners = np.stack(
             [np.stack([s.edge_u, s.edge_v, s.corner], axis=1) for s in surfaces]
         )
-        self._atlas = TextureAtlas([texture for room in rooms for texture in lit_textures(room)])
+        self._atlas = TextureAtlas(
+            [texture for room in rooms for texture in lit_textures(room, light)]
+        )
 
     def render(self, camera: Camera, T_map_camera: FloatArray) -> Rendering:
         """The view of a pinhole camera at a pose (4, 4).

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -39,6 +40,7 @@ class OverlapRoomsConfiguration(OverlapConfiguration, RenderedRooms):
 
     kind: Literal["overlap_rooms"] = "overlap_rooms"
     anywhere: bool = Field(True, description="As of rooms; the walks overlap more")
+    mirrored: bool = Field(False, description="Each room once more as a mirror shows it")
 
 
 class OverlapPhotographsConfiguration(OverlapConfiguration):
@@ -73,7 +75,8 @@ def overlap_source(
     places: list[OverlapViews] = []
     if isinstance(c, OverlapRoomsConfiguration):
         for recording in tqdm(room_recordings(c), desc="rooms", disable=None):
-            places.append(_room(recording, name, camera, size, describe))
+            for mirrored in (False, True)[: 1 + c.mirrored]:
+                places.append(_room(recording, name, camera, size, describe, mirrored))
     else:
         library = PhotographLibrary(c.folders, c.pictures)
         for index in tqdm(range(len(library)), desc="photographs", disable=None):
@@ -87,19 +90,36 @@ def _room(
     camera: RandomCamera,
     size: tuple[int, int],
     frozen: Frozen | None,
+    mirrored: bool,
 ) -> OverlapViews:
     """A room's frames in good light as sources, and in its other light, badly exposed."""
 
     def exposures(image: RgbImage, index: int) -> list[RgbImage]:
-        rng = np.random.default_rng([index, 8])
+        rng = np.random.default_rng([index, 8, mirrored])
         other = recording.relit[index].load_undistorted()
+        other = other[:, ::-1] if mirrored else other
         other = np.asarray(cv2.resize(other, image.shape[1::-1], interpolation=cv2.INTER_AREA))
         return [camera.expose_source(image, rng), camera.expose_target(other, rng).image]
 
     def frames() -> list[DepthFrame]:
-        return [load_depth_frame(frame) for frame in recording.frames]
+        loaded = [load_depth_frame(frame) for frame in recording.frames]
+        return [mirror_image(frame) for frame in loaded] if mirrored else loaded
 
-    return prepared_views(Path(recording.name) / name, frames, exposures, size, frozen)
+    folder = Path(recording.name) / (name + "-mirrored" * mirrored)
+    return prepared_views(folder, frames, exposures, size, frozen)
+
+
+def mirror_image(frame: DepthFrame) -> DepthFrame:
+    """A frame of the world with its x axis reversed, by a camera with its own reversed as well."""
+    camera = frame.camera
+    flip = np.diag([-1.0, 1.0, 1.0, 1.0])
+    return DepthFrame(
+        np.ascontiguousarray(frame.image[:, ::-1]),
+        np.ascontiguousarray(frame.depth[:, ::-1]),
+        np.ascontiguousarray(frame.reliable[:, ::-1]),
+        replace(camera, cx=camera.width - 1 - camera.cx),
+        flip @ frame.T_map_camera @ flip,
+    )
 
 
 def _photograph(

@@ -24,6 +24,8 @@ from dense_reloc_ros.training.examples import HallucinationPair
 
 BINS = 6
 """Of the overlaps, each drawn as often as the others where it has pairs."""
+BEHIND = 1e6
+"""Pixel, on no plane, of what is behind the camera."""
 TOLERANCE = 0.03
 """Share by which the depths of one point may differ: the depth is that of the nearest pixel."""
 
@@ -34,9 +36,6 @@ class OverlapConfiguration(Block):
     least_overlap: float = Field(0.02, ge=0, lt=1, description="Of a pair, by C.3.2")
     most_overlap: float = Field(0.5, gt=0, le=1, description="Of a pair, by C.3.2")
     cell: int = Field(8, ge=1, description="Pixels from one keypoint of the source to the next")
-    reach: float = Field(
-        0.5, ge=0, description="Points further outside, in image sides, are left out"
-    )
     photometric: PhotometricConfiguration = PhotometricConfiguration(covered=0.2)
 
     @model_validator(mode="after")
@@ -121,18 +120,15 @@ def pair_points(
         and which count (N,): where there are too few, the last ones do not.
     """
     c = configuration
-    height, width = views.depth.shape[1:]
     pixels, in_source = source_points(views, source, c.cell)
     depth = in_source[:, 2]
     in_target = transformed(relative_pose(views, source, target), in_source)
     fx, fy, cx, cy = views.intrinsics[target]
     z = in_target[:, 2]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        there = in_target[:, :2] / z[:, None] * (fx, fy) + (cx, cy)
-    margin = np.array([width, height]) * c.reach
-    near = (there >= -margin) & (there <= np.array([width, height]) - 1 + margin)
-    usable = np.flatnonzero((z > NEAREST) & near.all(axis=1))
-    chosen = rng.permutation(usable)[:count]
+    there = np.full((len(z), 2), BEHIND)
+    before = z > NEAREST
+    there[before] = in_target[before, :2] / z[before, None] * (fx, fy) + (cx, cy)
+    chosen = rng.permutation(len(z))[:count]
     tasks = tasks_of(there[chosen], z[chosen], views.depth[target])
     missing = count - len(chosen)
 
