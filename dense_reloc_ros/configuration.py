@@ -202,7 +202,7 @@ class NeurHalConfiguration(Block):
     weights: str = Field(
         "",
         description="File of the network's weights, as `dense-reloc train` writes it, read when a "
-        "map is loaded; none are in the package",
+        "map is loaded; empty: those of the package, which `neurhal_compact` has",
     )
     keyframes: int = Field(
         3, ge=1, le=20, description="Keyframes of a place whose points are looked for at most"

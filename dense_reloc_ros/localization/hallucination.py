@@ -126,7 +126,7 @@ def _method(variant: NeurHalVariant, network: str) -> Method:
         return NeurHalLocalizer(scene_map, configuration, device, variant)
 
     description = f"correspondences hallucinated outside of the image (NeurHal), {network}, NRE"
-    return Method(variant, "sparse_to_dense", "compact", description, create)
+    return Method(variant, "sparse_to_dense", "compact", description, create, "images")
 
 
 METHODS = (

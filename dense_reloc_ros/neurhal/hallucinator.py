@@ -8,25 +8,20 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.checkpoint_format import CheckpointFormat
 from dense_reloc_ros.features.network import TrainableNetwork
 from dense_reloc_ros.neurhal.backbones import CompactBackbone, InceptionBackbone
 from dense_reloc_ros.neurhal.gated_attention import AttentionLayer, max_pooled
 from dense_reloc_ros.neurhal.padding import CorrespondencePlane, LearnedPadding
-from dense_reloc_ros.neurhal.positional_encoding import (
-    PositionalEncoding,
-    image_positions,
-    tangents,
-)
-from dense_reloc_ros.neurhal.variants import NEURHAL_VARIANTS
-from dense_reloc_ros.neurhal.variants import NeurHalVariant as NeurHalVariant
+from dense_reloc_ros.neurhal.positional_encoding import PositionalEncoding, image_positions
 
 HEADS = 4
 CROSS_LAYERS = 4
 """k."""
 PUBLISHED_PADDING = 0.5
 """γ."""
+LEAST = 1e-6
+"""Probability of being elsewhere that is not told from none."""
 
 
 @dataclass(frozen=True)
@@ -53,46 +48,47 @@ class HallucinatedMaps:
     """Where points may lie on the plane around a target image."""
 
     log_maps: Tensor
-    """ln of correspondence maps (B, N, h, w), each of which sums to one."""
+    """ln of correspondence maps (B, N, h, w), each of which sums to one with `log_elsewhere`."""
     plane: CorrespondencePlane
+    log_elsewhere: Tensor | None = None
+    """(B, N): ln of the probability that a point is not on the plane; None, they all are."""
 
     def within(self, share: float) -> HallucinatedMaps:
-        """The same on the smaller plane with γ = `share`, where they sum to one again."""
+        """The same on the smaller plane with γ = `share`; the rest is elsewhere."""
         plane = self.plane
         x, y = plane.padding
         size = (plane.height - 2 * y, plane.width - 2 * x)
         smaller = CorrespondencePlane.around(size, plane.stride, plane.offset, share)
         x, y = x - smaller.padding[0], y - smaller.padding[1]
         kept = self.log_maps[..., y : plane.height - y, x : plane.width - x]
-        return HallucinatedMaps(kept - kept.flatten(2).logsumexp(-1)[..., None, None], smaller)
+        rest = torch.log1p(-kept.flatten(2).logsumexp(-1).exp().clamp(max=1 - LEAST))
+        return HallucinatedMaps(kept, smaller, rest)
+
+    def on_plane(self) -> HallucinatedMaps:
+        """Of points that are known to be on the plane: maps sum to one."""
+        total = self.log_maps.flatten(2).logsumexp(-1)[..., None, None]
+        return HallucinatedMaps(self.log_maps - total, self.plane)
 
 
 class NeurHal(TrainableNetwork):
-    """Siamese backbone, padding, positions, attention and correlation.
-
-    The compact variant differs from the published one in two ways besides its size: positions are
-    directions (`tangents`), so that any lens will do, and it is told how far away the points are,
-    relative to each other, which a map knows.
-    """
+    """Siamese backbone, padding, positions, attention and correlation, as published."""
 
     def __init__(
         self,
         name: str,
         image_size: tuple[int, int],
         backbone: CompactBackbone | InceptionBackbone,
-        encoding_sizes: Sequence[int],
+        positions: PositionalEncoding,
+        channels: int,
         padding: float = PUBLISHED_PADDING,
-        knows_lens_and_depth: bool = False,
     ) -> None:
         super().__init__()
         self.name = name
         self.image_size = image_size
         """Height and width of the images that it is trained with."""
-        channels = encoding_sizes[-1]
         self.backbone = backbone
         self.padding = LearnedPadding(channels, padding)
-        self.positions = PositionalEncoding(2, encoding_sizes)
-        self.depths = PositionalEncoding(1, encoding_sizes[-3:]) if knows_lens_and_depth else None
+        self.positions = positions
         self.self_attention = AttentionLayer(channels, HEADS)
         self.source_attention = AttentionLayer(channels, HEADS)
         self.target_attentions = nn.ModuleList(
@@ -101,7 +97,7 @@ class NeurHal(TrainableNetwork):
 
     @property
     def checkpoint_formats(self) -> Sequence[CheckpointFormat]:
-        return [self.backbone.pretrained("backbone.")]
+        return self.backbone.pretrained("backbone.")
 
     def trunk_parameters(self) -> Iterator[nn.Parameter]:
         return self.backbone.trunk_parameters()
@@ -127,10 +123,9 @@ class NeurHal(TrainableNetwork):
         """Maps of points at pixels (B, N, 2) of the source, with their depth (B, N), 0 if unknown.
 
         The views of one target may be shared by several sources: its B is that of the source or 1.
+        The published network is not told the depths.
         """
-        points = sampled(source, pixels)
-        if self.depths is not None:
-            points = points + self.depths(relative_depths(depths)[..., None])
+        points = sampled(source.grid, pixels, source.stride, source.offset)
         points = self.source_attention(points, max_pooled(source.grid))
         grid = target.grid.expand(len(points), -1, -1, -1)
         context = max_pooled(grid)
@@ -146,47 +141,21 @@ class NeurHal(TrainableNetwork):
     ) -> Tensor:
         """Maps (B, C, h, w) with their encoded positions, (B, h, w, C)."""
         pixels = plane.centres(values.device).expand(len(values), -1, -1, -1)
-        positions = (
-            image_positions(pixels, self.image_size)
-            if self.depths is None
-            else tangents(pixels, intrinsics)
-        )
-        encoded: Tensor = self.positions(positions)
+        encoded: Tensor = self.positions(self._coordinates(pixels, intrinsics))
         return values.permute(0, 2, 3, 1) + encoded
 
+    def _coordinates(self, pixels: Tensor, intrinsics: Tensor) -> Tensor:
+        """Pixels (B, h, w, 2) as what their positions are made of."""
+        return image_positions(pixels, self.image_size)
 
-def sampled(source: SourceView, pixels: Tensor) -> Tensor:
-    """Features (B, N, C) of a source at pixels (B, N, 2), bilinear."""
-    height, width = source.grid.shape[1:3]
-    cells = (pixels - source.offset) / source.stride
-    grid = (cells + 0.5) / cells.new_tensor([width, height]) * 2 - 1
-    values = source.grid.permute(0, 3, 1, 2)
+
+def sampled(grid: Tensor, pixels: Tensor, stride: int, offset: float) -> Tensor:
+    """Features (B, N, C) of a source's grid (B, h, w, C) at pixels (B, N, 2), bilinear."""
+    height, width = grid.shape[1:3]
+    cells = (pixels - offset) / stride
+    places = (cells + 0.5) / cells.new_tensor([width, height]) * 2 - 1
+    values = grid.permute(0, 3, 1, 2)
     found: Tensor = torch.nn.functional.grid_sample(
-        values, grid[:, None].to(values.dtype), padding_mode="border", align_corners=False
+        values, places[:, None].to(values.dtype), padding_mode="border", align_corners=False
     )
     return found[:, :, 0].transpose(1, 2)
-
-
-def relative_depths(depths: Tensor) -> Tensor:
-    """ln of depths (B, N) over their median in each image; 0 where unknown."""
-    known = depths > 0
-    median = depths.where(known, torch.nan).nanmedian(dim=1, keepdim=True).values
-    return (depths / median).clamp(min=1e-6).log().where(known, 0.0)
-
-
-def create_hallucinator(variant: NeurHalVariant) -> NeurHal:
-    """The network of a variant before training: weights are loaded by `features.weights`.
-
-    Raises:
-        ConfigurationError: there is none of this name; lists those that are.
-    """
-    if variant not in NEURHAL_VARIANTS:
-        known = ", ".join(NEURHAL_VARIANTS)
-        raise ConfigurationError(f"unknown variant of NeurHal '{variant}' (known: {known})")
-    if variant == "neurhal":
-        sizes = (32, 64, 128, 256, 384)
-        return NeurHal(variant, (480, 640), InceptionBackbone(sizes[-1]), sizes)
-    small = (32, 64, 128)
-    return NeurHal(
-        variant, (192, 256), CompactBackbone(small[-1]), small, knows_lens_and_depth=True
-    )

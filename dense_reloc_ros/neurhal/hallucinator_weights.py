@@ -1,4 +1,4 @@
-"""NeurHal with its weights."""
+"""NeurHal's networks by name, and with their weights."""
 
 from __future__ import annotations
 
@@ -8,10 +8,30 @@ import torch
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.weights import load_weights
-from dense_reloc_ros.neurhal.hallucinator import NeurHal, create_hallucinator
-from dense_reloc_ros.neurhal.variants import NeurHalVariant
+from dense_reloc_ros.neurhal.backbones import InceptionBackbone
+from dense_reloc_ros.neurhal.compact_hallucinator import CompactNeurHal
+from dense_reloc_ros.neurhal.hallucinator import NeurHal
+from dense_reloc_ros.neurhal.positional_encoding import PositionalEncoding
+from dense_reloc_ros.neurhal.variants import NEURHAL_VARIANTS, NeurHalVariant
 
 FOLDER = Path(__file__).parents[1] / "weights"
+PUBLISHED_SIZES = (32, 64, 128, 256, 384)
+
+
+def create_hallucinator(variant: NeurHalVariant) -> NeurHal:
+    """The network of a variant before training.
+
+    Raises:
+        ConfigurationError: there is none of this name; lists those that are.
+    """
+    if variant not in NEURHAL_VARIANTS:
+        known = ", ".join(NEURHAL_VARIANTS)
+        raise ConfigurationError(f"unknown variant of NeurHal '{variant}' (known: {known})")
+    if variant == "neurhal_compact":
+        return CompactNeurHal()
+    channels = PUBLISHED_SIZES[-1]
+    positions = PositionalEncoding(2, PUBLISHED_SIZES)
+    return NeurHal(variant, (480, 640), InceptionBackbone(channels), positions, channels)
 
 
 def open_hallucinator(
@@ -31,4 +51,5 @@ def open_hallucinator(
     network = create_hallucinator(variant)
     if not load_weights(network, weights or own).is_trained:
         network.use_untrained(weights or own)
+    network.backbone.check_features(weights or own)
     return network.eval().requires_grad_(False).to(device)

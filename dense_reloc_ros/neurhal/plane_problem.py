@@ -11,6 +11,13 @@ from torch import Tensor
 from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
 from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps
 
+WIDEST = 20
+"""Cells: maps that are as vague as this many cells say nothing (where 4.3.2 has |Ω|).
+
+Vague maps err alike. Together they have poses win that put all points where most of them are
+likely, as seen from far behind; the truth costs more. Chosen on rendered rooms.
+"""
+
 
 @dataclass(frozen=True)
 class PlaneProblem:
@@ -30,6 +37,5 @@ class PlaneProblem:
         plane = maps[0].plane
         log_maps = torch.cat([one.log_maps[0] for one in maps]).cpu()
         origins = log_maps.new_tensor(plane.padding).neg().expand(len(log_maps), 2)
-        # One category more: what lies outside of the plane as well (4.2).
-        losses = loss_maps(log_maps, 1 + plane.cell_count, plane.stride, plane.offset, origins)
+        losses = loss_maps(log_maps, WIDEST, plane.stride, plane.offset, origins)
         return PlaneProblem(torch.cat(list(points)).cpu(), intrinsics.cpu(), losses)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 
 
@@ -41,3 +43,13 @@ def tangents(pixels: Tensor, intrinsics: Tensor) -> Tensor:
     """
     shape = (len(intrinsics), *(1,) * (pixels.ndim - 2), 2)
     return (pixels - intrinsics[:, 2:].reshape(shape)) / intrinsics[:, :2].reshape(shape)
+
+
+def octaves(positions: Tensor, count: int) -> Tensor:
+    """Positions (..., D) with sines and cosines of `count` octaves, (..., D (1 + 2 count)).
+
+    The longest wave has a length of 4, more than a plane is wide.
+    """
+    waves = math.pi / 2 * 2.0 ** torch.arange(count, device=positions.device)
+    angles = (positions[..., None] * waves).flatten(-2)
+    return torch.cat([positions, angles.sin(), angles.cos()], dim=-1)

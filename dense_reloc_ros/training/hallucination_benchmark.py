@@ -57,7 +57,7 @@ class PairResult:
     tasks: NDArray[np.int64]
     """(N,) of the keypoints whose correspondent lies on the plane."""
     nres: Mapping[float, Float32Array]
-    """By γ, (N,); nan where the correspondent lies outside of the smaller plane."""
+    """By γ, (N,), of points known to be on that plane; nan where the correspondent is not."""
     pixels: Float32Array
     """(N,) distances of the best cells from the truth, in image widths of 640 pixels."""
     poses: Mapping[str, PoseError]
@@ -136,7 +136,7 @@ def _correspondents(
     )
     nres = {}
     for share in PADDINGS:
-        errors, inside = neural_errors(maps.within(share), there[None])
+        errors, inside = neural_errors(maps.within(share).on_plane(), there[None])
         nres[share] = errors[0].where(inside[0], torch.nan)[kept].numpy()
     width = views.depth.shape[-1]
     best = maps.plane.pixels(best_cells(maps.log_maps[0]))

@@ -19,7 +19,8 @@ from dense_reloc_ros.dsm.variants import Variant
 from dense_reloc_ros.features.network import FeatureNetwork, TrainableNetwork
 from dense_reloc_ros.features.networks import create_network
 from dense_reloc_ros.features.weights import load_weights
-from dense_reloc_ros.neurhal.hallucinator import NeurHal, create_hallucinator
+from dense_reloc_ros.neurhal.hallucinator import NeurHal
+from dense_reloc_ros.neurhal.hallucinator_weights import create_hallucinator
 from dense_reloc_ros.neurhal.variants import NeurHalVariant
 from dense_reloc_ros.training.batches import Source, training_batches
 from dense_reloc_ros.training.checkpoints import Checkpoints

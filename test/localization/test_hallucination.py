@@ -52,7 +52,7 @@ class KnowingNetwork:
         in_target = in_source.double() @ T[:3, :3].T + T[:3, 3]
         there = in_target[:, :2] / in_target[:, 2:] * target[0, :2] + target[0, 2:]
         offsets = PLANE.cells(PLANE.centres()) - PLANE.cells(there.float())[:, None, None]
-        log_maps = -offsets.square().sum(-1) / 2
+        log_maps = -2 * offsets.square().sum(-1)
         normalized = log_maps - log_maps.flatten(1).logsumexp(1)[:, None, None]
         return HallucinatedMaps(normalized[None], PLANE)
 

@@ -1,18 +1,18 @@
 from __future__ import annotations
 
+import hashlib
+
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch.nn.functional import interpolate
 
 from dense_reloc_ros.errors import ConfigurationError
 from dense_reloc_ros.features.compact import Compact
 from dense_reloc_ros.features.weights import load_weights
-from dense_reloc_ros.neurhal.hallucinator import (
-    NeurHal,
-    create_hallucinator,
-    relative_depths,
-    sampled,
-)
+from dense_reloc_ros.neurhal.compact_hallucinator import LEVEL_OFFSET, LEVEL_STRIDE, relative_depths
+from dense_reloc_ros.neurhal.hallucinator import NeurHal, sampled
+from dense_reloc_ros.neurhal.hallucinator_weights import create_hallucinator, open_hallucinator
 
 INTRINSICS = torch.tensor([[210.0, 230.0, 127.5, 95.5]])
 
@@ -20,9 +20,7 @@ INTRINSICS = torch.tensor([[210.0, 230.0, 127.5, 95.5]])
 @pytest.fixture(scope="module")
 def network() -> NeurHal:
     torch.manual_seed(0)
-    network = create_hallucinator("neurhal_compact")
-    load_weights(network, Compact().default_weights())
-    return network.eval().requires_grad_(False)
+    return create_hallucinator("neurhal_compact").eval().requires_grad_(False)
 
 
 def images(count: int, size: tuple[int, int] = (192, 256)) -> torch.Tensor:
@@ -45,16 +43,41 @@ def test_maps_are_probabilities_on_a_plane_twice_as_large_as_the_image(network):
     maps = maps_of(network, images(1), images(2)[:1], *points(5))
     assert maps.log_maps.shape == (1, 5, 24, 32)
     assert (maps.plane.stride, maps.plane.offset, maps.plane.padding) == (16, 7.5, (8, 6))
-    torch.testing.assert_close(maps.log_maps.exp().sum((-1, -2)), torch.ones(1, 5))
+    total = maps.log_maps.exp().sum((-1, -2)) + maps.log_elsewhere.exp()
+    torch.testing.assert_close(total, torch.ones(1, 5))
 
 
-def test_points_are_found_each_for_itself_but_for_their_median_depth(network):
-    pixels, depths = points(5)
-    depths[:] = 2.0
+def test_points_of_the_small_network_hear_of_each_other_whatever_their_order(network):
+    pixels, depths = points(40)
     source, target = images(1), images(2)[:1]
-    together = maps_of(network, source, target, pixels, depths).log_maps
-    alone = maps_of(network, source, target, pixels[:, 3:4], depths[:, 3:4]).log_maps
-    torch.testing.assert_close(together[:, 3:4], alone, rtol=1e-4, atol=1e-4)
+    found = maps_of(network, source, target, pixels, depths).log_maps
+    order = torch.randperm(40, generator=torch.Generator().manual_seed(0))
+    shuffled = maps_of(network, source, target, pixels[:, order], depths[:, order]).log_maps
+    torch.testing.assert_close(shuffled, found[:, order], rtol=1e-3, atol=1e-3)
+    fewer = maps_of(network, source, target, pixels[:, :3], depths[:, :3]).log_maps
+    assert float((fewer - found[:, :3]).abs().max()) > 0.01
+
+
+def test_only_what_points_are_relative_to_each_other_matters_of_their_depths(network):
+    pixels, depths = points(20)
+    source, target = images(1), images(2)[:1]
+    one, other = (
+        maps_of(network, source, target, pixels, scale * depths).log_maps for scale in (1, 7)
+    )
+    torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4)
+
+
+def test_seen_points_are_most_likely_where_they_match_before_anything_is_learned(network):
+    image = images(1)
+    pixels = torch.stack(
+        torch.meshgrid(torch.arange(2, 14), torch.arange(2, 10), indexing="xy"), dim=-1
+    )
+    pixels = (16.0 * pixels.reshape(1, -1, 2)) + 7.5
+    maps = maps_of(network, image, image, pixels, torch.full(pixels.shape[:2], 2.0))
+    best = maps.log_maps.flatten(2).argmax(-1)[0]
+    found = maps.plane.pixels(torch.stack([best % 32, best // 32], dim=-1).float())
+    right = (found - pixels[0]).abs().amax(-1) < 1
+    assert float(right.float().mean()) > 0.9
 
 
 def test_one_target_serves_several_sources(network):
@@ -83,24 +106,29 @@ def test_what_the_frozen_part_gave_stands_for_the_image(network):
     torch.testing.assert_close(network.backbone(image).values, network.backbone(kept).values)
 
 
-def test_the_version_of_the_frozen_part_changes_with_its_weights(network):
-    same, other = create_hallucinator("neurhal_compact"), create_hallucinator("neurhal_compact")
-    for one in (same, other):
-        load_weights(one, Compact().default_weights())
-    with torch.no_grad():
-        other.backbone.compact.coarse_head[1].bias[0] += 1e-3
-        same.backbone.compression.bias[0] += 1e-3
-    assert same.backbone.frozen_version() == network.backbone.frozen_version()
-    assert other.backbone.frozen_version() != network.backbone.frozen_version()
+def test_the_frozen_part_is_no_part_of_the_network_which_knows_its_weights(network, tmp_path):
+    assert not [name for name in network.state_dict() if "trunk" in name or "head" in name]
+    sha256 = hashlib.sha256(Compact().default_weights().read_bytes()).hexdigest()
+    assert network.backbone.frozen_version() == f"compact-{sha256[:12]}"
+    state = network.state_dict()
+    save_file(state, tmp_path / "same.safetensors", {"network": "neurhal_compact"})
+    open_hallucinator("neurhal_compact", torch.device("cpu"), tmp_path / "same.safetensors")
+    state["backbone.features_sha256"] = torch.zeros(32, dtype=torch.uint8)
+    save_file(state, tmp_path / "other.safetensors", {"network": "neurhal_compact"})
+    with pytest.raises(ConfigurationError, match="learned on other weights of 'compact'"):
+        open_hallucinator("neurhal_compact", torch.device("cpu"), tmp_path / "other.safetensors")
 
 
 def test_descriptors_of_points_at_the_centres_of_cells_are_those_of_the_cells(network):
     view = network.source_view(images(1), INTRINSICS)
     pixels = torch.tensor([[[7.5, 7.5], [7.5 + 16 * 3, 7.5 + 16 * 5], [7.5 + 8, 7.5]]])
-    found = sampled(view, pixels)[0]
+    found = sampled(view.grid, pixels, view.stride, view.offset)[0]
     torch.testing.assert_close(found[0], view.grid[0, 0, 0])
     torch.testing.assert_close(found[1], view.grid[0, 5, 3])
     torch.testing.assert_close(found[2], (view.grid[0, 0, 0] + view.grid[0, 0, 1]) / 2)
+    pixels = torch.tensor([[[3.5, 3.5 + 8 * 2]]])
+    found = sampled(view.level, pixels, LEVEL_STRIDE, LEVEL_OFFSET)[0]
+    torch.testing.assert_close(found[0], view.level[0, 2, 0])
 
 
 def test_depths_count_relative_to_their_median_and_unknown_ones_not_at_all():

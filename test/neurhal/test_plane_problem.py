@@ -12,7 +12,7 @@ from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.se3 import inverse, pose_error, rigid
 from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
 from dense_reloc_ros.neurhal.padding import CorrespondencePlane
-from dense_reloc_ros.neurhal.plane_problem import PlaneProblem
+from dense_reloc_ros.neurhal.plane_problem import WIDEST, PlaneProblem
 from dense_reloc_ros.pose.nre import coarse_poses
 
 PLANE = CorrespondencePlane.around((12, 16), 16, 7.5, 0.5)
@@ -56,25 +56,31 @@ def test_the_pose_is_found_by_points_none_of_which_is_in_the_image():
     assert math.degrees(error.rotation) < 0.5
 
 
-def test_best_pixels_are_counted_from_the_image_and_a_uniform_map_gains_next_to_nothing():
+def test_best_pixels_are_counted_from_the_image_and_vague_maps_gain_nothing():
     pixels = torch.tensor([[-56.5, 119.5], [263.5, -40.5]])
     problem = PlaneProblem.joined([knowing_maps(pixels)], [torch.zeros(2, 3)], INTRINSICS)
     best, _ = problem.coarse_maps.best_pixels
     torch.testing.assert_close(best, pixels, atol=0.5, rtol=0)
-    uniform = torch.full((1, 2, PLANE.height, PLANE.width), -math.log(PLANE.cell_count))
-    maps = HallucinatedMaps(uniform, PLANE)
-    problem = PlaneProblem.joined([maps], [torch.zeros(2, 3)], INTRINSICS)
-    gained = float(problem.coarse_maps.gains.max())
-    assert gained == pytest.approx(math.log1p(1 / PLANE.cell_count), abs=1e-5)
+    for cells, gained in ((WIDEST + 1, 0.0), (5, math.log(WIDEST / 5))):
+        log_maps = torch.full((1, 2, PLANE.height, PLANE.width), -torch.inf)
+        log_maps.flatten(2)[..., :cells] = -math.log(cells)
+        maps = HallucinatedMaps(log_maps, PLANE)
+        problem = PlaneProblem.joined([maps], [torch.zeros(2, 3)], INTRINSICS)
+        assert float(problem.coarse_maps.gains.max()) == pytest.approx(gained)
 
 
-def test_maps_within_a_smaller_plane_sum_to_one_and_keep_their_proportions():
+def test_maps_within_a_smaller_plane_keep_their_values_and_the_rest_is_elsewhere():
     maps = knowing_maps(torch.tensor([[40.0, 50.0], [-100.0, 20.0]]), sigma=5.0)
     for share, size in ((0.0, (12, 16)), (0.25, (18, 24)), (0.5, (24, 32))):
         smaller = maps.within(share)
         assert (smaller.plane.height, smaller.plane.width) == size
-        torch.testing.assert_close(smaller.log_maps.exp().sum((-1, -2)), torch.ones(1, 2))
+        total = smaller.log_maps.exp().sum((-1, -2)) + smaller.log_elsewhere.exp()
+        torch.testing.assert_close(total, torch.ones(1, 2))
         x, y = smaller.plane.padding
-        difference = smaller.log_maps[..., y, x] - maps.log_maps[..., 6, 8]
-        other = smaller.log_maps[..., y + 3, x + 5] - maps.log_maps[..., 9, 13]
-        torch.testing.assert_close(difference, other)
+        assert torch.equal(smaller.log_maps[..., y, x], maps.log_maps[..., 6, 8])
+        known = smaller.on_plane().log_maps
+        torch.testing.assert_close(known.exp().sum((-1, -2)), torch.ones(1, 2))
+        torch.testing.assert_close(
+            known[..., y + 3, x + 5] - known[..., y, x],
+            smaller.log_maps[..., y + 3, x + 5] - smaller.log_maps[..., y, x],
+        )

@@ -10,7 +10,8 @@ from gallery import Gallery
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.neurhal.hallucinator import NeurHal, create_hallucinator
+from dense_reloc_ros.neurhal.hallucinator import NeurHal
+from dense_reloc_ros.neurhal.hallucinator_weights import create_hallucinator
 from dense_reloc_ros.neurhal.tasks import Task
 from dense_reloc_ros.training.data.depth_frames import load_depth_frame
 from dense_reloc_ros.training.hallucination_benchmark import (
@@ -59,8 +60,8 @@ def test_a_pair_is_measured_by_task_and_estimator(gallery: Gallery, network):
         # A plane that ends half a cell within the image holds no correspondent outside of it.
         assert np.isnan(result.nres[0.0][outside]).all()
         assert np.isfinite(result.nres[0.5]).all()
-        # What is seen is not far outside of the untrained network's uniform guess.
-        assert 5 < result.nres[0.5].mean() < 9
+        # What is seen is matched before anything is learned; the rest is as good as guessed.
+        assert 2 < result.nres[0.5].mean() < 9
         assert len(result.pixels) == len(result.tasks)
 
 

@@ -22,19 +22,29 @@ class HallucinationLossConfiguration(Block):
 
 
 class HallucinationLoss(nn.Module):
-    """Mean NRE of the correspondents that the plane contains; the tasks are only logged."""
+    """Mean NRE of correspondents; the tasks are only logged.
+
+    Those that the plane does not contain have that of elsewhere, for networks that have it, and do
+    not count for others.
+    """
 
     def __init__(self, configuration: HallucinationLossConfiguration) -> None:
         super().__init__()
 
     def forward(self, maps: HallucinatedMaps, batch: HallucinationBatch) -> LossValue:
         """In nats."""
-        errors, counted = neural_errors(maps, batch.target_pixels)
-        counted = counted & batch.counted
-        total = errors.where(counted, 0).sum() / counted.sum().clamp(min=1)
+        errors, inside = neural_errors(maps, batch.target_pixels)
+        counted = inside & batch.counted
         parts = {}
+        if maps.log_elsewhere is not None:
+            outside = batch.counted & ~inside
+            errors = errors.where(inside, -maps.log_elsewhere)
+            counted = batch.counted
+            if bool(outside.any()):
+                parts["nre/elsewhere"] = float(errors.detach()[outside].mean())
+        total = errors.where(counted, 0).sum() / counted.sum().clamp(min=1)
         for task in TASKS:
-            of_task = counted & (batch.tasks == task)
+            of_task = counted & inside & (batch.tasks == task)
             if bool(of_task.any()):
                 parts[f"nre/{task.name.lower()}"] = float(errors.detach()[of_task].mean())
         return LossValue(total, parts)

@@ -5,7 +5,7 @@ from gallery import CAMERA, KEYFRAME_YAWS, Gallery, looking
 from safetensors.torch import save_file
 
 from dense_reloc_ros.cli.main import main
-from dense_reloc_ros.neurhal.hallucinator import create_hallucinator
+from dense_reloc_ros.neurhal.hallucinator_weights import create_hallucinator
 from dense_reloc_ros.rendering.recording import write_mapping
 
 

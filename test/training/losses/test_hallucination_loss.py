@@ -71,6 +71,18 @@ def test_points_beyond_the_plane_and_those_that_fill_up_do_not_count():
     assert value.parts.keys() == {"nre/identify"}
 
 
+def test_points_beyond_the_plane_have_the_error_of_elsewhere_where_networks_say_that():
+    found = maps(3)
+    elsewhere = torch.tensor([[0.2, 0.5, 0.25]], dtype=torch.float64)
+    found = HallucinatedMaps(found.log_maps, PLANE, elsewhere.log())
+    truth = batch([[10, 10], [500, 0], [1e6, 1e6]], [0, 2, 2], [True, True, False])
+    value = HallucinationLoss(HallucinationLossConfiguration())(found, truth)
+    errors, _ = neural_errors(found, truth.target_pixels)
+    assert float(value.total) == pytest.approx((float(errors[0, 0]) + math.log(2)) / 2)
+    assert value.parts["nre/elsewhere"] == pytest.approx(math.log(2))
+    assert "nre/outpaint" not in value.parts
+
+
 def test_nothing_to_learn_from_has_no_gradient():
     found = maps(1)
     found.log_maps.requires_grad_()
