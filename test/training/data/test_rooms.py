@@ -7,7 +7,7 @@ from training.data.clean_pairs import CLEAN, differences, equal, small_room, val
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.training.data import rooms
 from dense_reloc_ros.training.data.depth_source import DepthSource
-from dense_reloc_ros.training.data.rooms import RoomsConfiguration, room_recordings
+from dense_reloc_ros.training.data.rooms import RenderedRooms, RoomsConfiguration, room_recordings
 
 SIZE = (72, 96)
 
@@ -29,7 +29,7 @@ def test_rooms_are_rendered_once(tmp_path, monkeypatch):
     first = create(tmp_path / "rooms")
     assert first.places == 2
 
-    def refuse(*_):
+    def refuse(*_, **__):
         raise AssertionError("rendered again")
 
     monkeypatch.setattr(rooms, "Raycaster", refuse)
@@ -60,7 +60,7 @@ def test_images_show_the_same_at_visible_points(tmp_path, monkeypatch):
 
 
 def test_interrupted_rendering_leaves_no_room(tmp_path, monkeypatch):
-    def interrupt(*_):
+    def interrupt(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(rooms, "Raycaster", interrupt)
@@ -73,3 +73,16 @@ def test_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="file"):
         create(tmp_path / "file")
+
+
+def test_quick_rooms_are_rendered_in_one_light_that_stands_for_the_other(tmp_path):
+    few = {"rooms": 1, "frames": 4, "width": 64, "height": 48}
+    quick = room_recordings(RenderedRooms(cache=tmp_path, quick=True, **few))[0]
+    fine = room_recordings(RenderedRooms(cache=tmp_path, **few))[0]
+    assert quick.relit == quick.frames
+    assert [path.name for path in tmp_path.glob("*-quick/*")] == ["own"]
+    for one, other in zip(quick.frames, fine.frames, strict=True):
+        np.testing.assert_array_equal(one.known_pose(), other.known_pose())
+        images = [frame.load_undistorted().astype(float) for frame in (one, other)]
+        # The same room: only its light is computed less finely.
+        assert np.median(np.abs(images[0] - images[1])) < 6
