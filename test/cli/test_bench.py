@@ -139,10 +139,8 @@ def test_operations(folder, capsys):
     (result,) = results(folder, "operations", "--methods", "re")
     assert (result["method"], len(result["frames"])) == ("re", 4)
     frame = result["frames"][0]
-    assert {"features", "retrieval", "matching", "pose"} <= frame["stages"].keys()
-    assert all(
-        stage["operations"] > 0 for name, stage in frame["stages"].items() if name != "undistort"
-    )
+    for stage in ("features", "retrieval", "matching", "pose"):
+        assert frame["stages"][stage]["operations"] > 0
     assert "all frames" in capsys.readouterr().out
 
 
