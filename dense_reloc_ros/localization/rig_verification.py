@@ -21,6 +21,8 @@ from dense_reloc_ros.pose.mounting import mounting_error
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import Verification, verify
 
+OWN_SHARE = 1 / 12
+"""Of an image's cells, that it alone must show supported, to count as an image of its own."""
 LEAST_SUPPORT = 30
 """Points by which a camera's mount is checked."""
 
@@ -54,7 +56,8 @@ class RigVerifier:
             float(np.dot(shares, changes)),
             _inflations(problem, verification, changes),
         )
-        estimate = _with_points_counted_once(estimate)
+        supporting = int((verification.spread_shares(len(images)) >= OWN_SHARE).sum())
+        estimate = _of_several(estimate, supporting)
         drift = _drift(T_map_body, images, shares)
         estimate = replace(estimate, covariance=estimate.covariance + drift)
         in_first = verification.inside & (problem.images == 0)
@@ -108,19 +111,18 @@ def _inflations(
     return problem.points.new_tensor(of_images)[problem.images]
 
 
-def _with_points_counted_once(estimate: PoseEstimate) -> PoseEstimate:
-    """The estimate where points that support it in several images are no more than one each.
+def _of_several(estimate: PoseEstimate, images: int) -> PoseEstimate:
+    """The estimate with evidence of so many images that support it.
 
-    They err alike in all of them.
+    Points that do so in several of them are no more than one each: they err alike in all.
     """
-    points, evidence = np.unique(estimate.supporting_points), estimate.evidence
-    times = len(estimate.supporting_points) / max(len(points), 1)
-    if evidence is None or times <= 1:
+    evidence = estimate.evidence
+    if evidence is None:
         return estimate
+    points = np.unique(estimate.supporting_points)
+    times = max(len(estimate.supporting_points), 1) / max(len(points), 1)
     evidence = replace(
-        evidence,
-        supporting=len(points),
-        visible=round(evidence.visible / times),
+        evidence, supporting=len(points), visible=round(evidence.visible / times), images=images
     )
     return replace(estimate, supporting_points=points, evidence=evidence)
 

@@ -56,6 +56,8 @@ class PoseEvidence:
     """The score of the best pose somewhere else relative to this one's; 0 where there is none."""
     equals: int = 0
     """Poses somewhere else that explain the image about as well; they share the probability."""
+    images: int = 1
+    """Of a rig, those that support the pose with something that no other shows."""
 
     def features(self) -> FloatArray:
         """The numbers (10,) that the confidence is a function of, in the order of `FEATURES`."""

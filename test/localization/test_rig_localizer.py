@@ -123,6 +123,8 @@ def test_a_camera_that_sees_nothing_does_no_harm(gallery, rig):
     images = seen_by(gallery, truth, mounts(2))
     assert_right(rig.localize([images[0], replace(images[1], image=BLACK)]), truth, 0.06)
     assert_right(rig.localize([replace(images[0], image=BLACK), images[1]]), truth, 0.06)
+    alone = rig.localize([images[0], replace(images[1], image=BLACK)]).estimate
+    assert (alone.evidence.images, rig.localize(images).estimate.evidence.images) == (1, 2)
 
 
 def test_nothing_is_published_where_no_camera_sees_anything(gallery, rig):

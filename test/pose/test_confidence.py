@@ -40,11 +40,19 @@ def test_good_evidence_is_believed_and_bad_is_not():
     assert weights.confidence(BAD, 0.0) < 0.02
 
 
-@pytest.mark.parametrize("field", [name for name in vars(GOOD) if name != "visible"])
+@pytest.mark.parametrize(
+    "field", [name for name in vars(GOOD) if name not in ("visible", "images")]
+)
 def test_worse_evidence_never_raises_the_confidence(field):
     weights = shipped_weights()
     worse = replace(GOOD, **{field: 1.0 if field == "rival" else getattr(BAD, field)})
     assert weights.logit(worse) <= weights.logit(GOOD)
+
+
+def test_a_pose_that_several_images_support_is_likelier():
+    weights = shipped_weights()
+    several = replace(GOOD, images=3)
+    assert weights.logit(several) - weights.logit(GOOD) == pytest.approx(1.0)
 
 
 def test_the_confidence_is_the_logistic_function_of_weighted_features():
