@@ -20,6 +20,8 @@ if TYPE_CHECKING:
         Reached,
     )
     from dense_reloc_ros.evaluation.benchmarks.fusion_memory import MemoryResult
+    from dense_reloc_ros.geometry.trajectory import Trajectory
+    from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 
 
 def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -44,6 +46,13 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     )
     parser.add_argument(
         "--fusion-config", type=Path, metavar="YAML", help="parameters of the fusion"
+    )
+    parser.add_argument(
+        "--odometry-drift",
+        type=_percent,
+        metavar="PERCENT",
+        help="also give the fusion odometry, made of the true poses, that is off by so much of its "
+        "way and turns; without: none",
     )
     parser.add_argument(
         "--memory-frames",
@@ -75,7 +84,9 @@ def run(arguments: argparse.Namespace) -> int:
     with open_bench(arguments, [arguments.device]) as bench:
         frames = sorted(bench.queries.frames, key=attrgetter("timestamp"))
         check_truth(frames)
-        systems = [replace(system, start=with_fusion(fusion)) for system in bench.systems]
+        odometry = _odometry(frames, arguments.odometry_drift)
+        start = with_fusion(fusion, odometry)
+        systems = [replace(system, start=start) for system in bench.systems]
         video = replace(bench.queries, frames=frames)
         rows = run_benchmark(systems, video, arguments.degradations, arguments.seeds)
         lines = [line for result in fusion_results(rows) for line in _lines(result)]
@@ -93,6 +104,28 @@ def run(arguments: argparse.Namespace) -> int:
             print_table(memory_table(memory))
             memory_file.write(memory)
     return 0
+
+
+def _percent(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 100:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 to 100")
+    return number
+
+
+def _odometry(frames: Sequence[SourceFrame], percent: float | None) -> Trajectory | None:
+    """T_odom_camera that drifts, of frames with true poses; None without a drift."""
+    import numpy as np
+
+    from dense_reloc_ros.geometry.odometry_noise import drifting_odometry
+    from dense_reloc_ros.geometry.trajectory import Trajectory
+
+    if percent is None:
+        return None
+    known = [(one.stamp, one.T_map_camera) for one in frames if one.T_map_camera is not None]
+    stamps, poses = zip(*known, strict=True)
+    odometry = drifting_odometry(np.stack(poses), percent / 100, seed=0)
+    return Trajectory.from_poses(stamps, list(odometry))
 
 
 class Line(NamedTuple):
@@ -149,6 +182,11 @@ def _error(reached: Reached) -> str:
     return "-" if metres is None else f"{100 * metres:.2f}"
 
 
+def _nees(reached: Reached) -> str:
+    held = reached.consistency
+    return "-" if held is None else f"{held.median:.1f}"
+
+
 def _ratio(line: Line) -> str:
     ratio = line.contrast.recall_ratio
     return "-" if ratio is None else f"{ratio:.2f}"
@@ -178,9 +216,11 @@ COLUMNS: Mapping[str, Callable[[Line], str]] = {
     "recovery": _arrows(_recovery),
     "wrong": _arrows(lambda reached: str(reached.wrong)),
     "median cm": _arrows(_error),
+    "NEES": _arrows(_nees),
     "ms": _time,
 }
 CAPTION = (
     "ratio, saved (of the frames outside), lost: filtered against single; recovery: frames from "
-    "the end of a burst to the first within, median (worst); ms: a frame + its fusion (share)"
+    "the end of a burst to the first within, median (worst); NEES: median, 5.35 where covariances "
+    "are right; ms: a frame + its fusion (share)"
 )

@@ -15,6 +15,7 @@ from dense_reloc_ros.evaluation.benchmarks.degraded_frames import BETWEEN_BURSTS
 from dense_reloc_ros.evaluation.benchmarks.runner import FrameRow, grouped
 from dense_reloc_ros.evaluation.benchmarks.systems import FUSED, RAW
 from dense_reloc_ros.evaluation.metrics.accuracy import RECALL_THRESHOLDS, Duration, accuracy
+from dense_reloc_ros.evaluation.metrics.consistency import Consistency, consistency
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.replay.offline import SINGLE
 
@@ -38,6 +39,8 @@ class Reached(BaseModel):
     None: none before the next burst, or there is no burst.
     """
     worst_recovery: int | None
+    consistency: Consistency | None
+    """Whether the covariances of published poses hold; None without any."""
 
 
 class Contrast(BaseModel):
@@ -213,6 +216,7 @@ def _reached(frames: _Chosen) -> Reached:
         median_rotation_deg=numbers.median_rotation_deg,
         median_recovery=median if math.isfinite(median) else None,
         worst_recovery=int(worst) if math.isfinite(worst) else None,
+        consistency=consistency(frames.records),
     )
 
 

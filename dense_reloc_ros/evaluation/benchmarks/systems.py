@@ -17,6 +17,7 @@ from dense_reloc_ros.evaluation.replay.offline import (
     whole_video,
 )
 from dense_reloc_ros.geometry.arrays import RgbImage
+from dense_reloc_ros.geometry.trajectory import Trajectory
 from dense_reloc_ros.localization.dense_scene_matching import DsmLocalizer
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.localizer import Localizer
@@ -129,8 +130,13 @@ def _as_if_believed(localization: Localization) -> Localization:
     return localization
 
 
-def with_fusion(configuration: TemporalConfiguration) -> StartTrial:
-    """Each image by itself, and fused over time: before the filter, and after it."""
+def with_fusion(
+    configuration: TemporalConfiguration, odometry: Trajectory | None = None
+) -> StartTrial:
+    """Each image by itself, and fused over time: before the filter, and after it.
+
+    With T_odom_camera by `odometry`, if there is any.
+    """
 
     def start(localizer: Localizer) -> Trial:
         fusion = TemporalLocalizer(localizer, configuration)
@@ -139,7 +145,10 @@ def with_fusion(configuration: TemporalConfiguration) -> StartTrial:
             single = localizer.localize(image, frame.camera)
             yield single
             camera = frame.camera.pinhole()
-            fused = fusion.fuse(LocalizedFrame(frame.stamp, camera, single.features, single))
+            T_odom_camera = odometry.between(frame.stamp) if odometry else None
+            fused = fusion.fuse(
+                LocalizedFrame(frame.stamp, camera, single.features, single, T_odom_camera)
+            )
             yield fused.raw
             yield fused.localization
 
