@@ -129,11 +129,18 @@ class MotionModel:
         return float(difference @ cho_solve(spread, difference))
 
     def correct(
-        self, state: FilterState, T_map_body: FloatArray, covariance: FloatArray
+        self,
+        state: FilterState,
+        T_map_body: FloatArray,
+        covariance: FloatArray,
+        doubt: float = 1.0,
     ) -> FilterState:
-        """The state after a pose (4, 4) was measured with a covariance (6, 6)."""
+        """The state after a pose (4, 4) was measured with a covariance (6, 6).
+
+        `doubt` is what the covariance of this measurement alone is larger by than it says.
+        """
         shared = self._shared_root(covariance)
-        white = (1 - self._configuration.common_share) * covariance
+        white = (doubt - self._configuration.common_share) * covariance
         innovation = _difference(state.T_map_body, T_map_body) - shared @ state.common
         rows = np.zeros((6, SIZE))
         rows[:, POSE], rows[:, COMMON] = np.eye(6), shared
@@ -150,6 +157,16 @@ class MotionModel:
             state.common + change[COMMON],
             (errors + errors.T) / 2,
         )
+
+    def doubt(self, state: FilterState, T_map_body: FloatArray, covariance: FloatArray) -> float:
+        """What a measured covariance has to be multiplied by so that the pose fits a state.
+
+        To a power of two: by then the pose is as far off as is usual.
+        """
+        factor = 1.0
+        while self.distance(state, T_map_body, factor * covariance) > len(covariance):
+            factor *= 2
+        return factor
 
     def _shared_root(self, covariance: FloatArray) -> FloatArray:
         """Turns the common error from standard deviations into metres and radians."""

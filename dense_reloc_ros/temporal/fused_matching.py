@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -18,6 +19,7 @@ from dense_reloc_ros.temporal.fused_frames import AcceptedFrame, LocalizedFrame
 from dense_reloc_ros.temporal.keyframes_in_view import keyframes_in_view
 from dense_reloc_ros.temporal.mixed_correlation import (
     descriptors_in,
+    joint_descriptors,
     mix_correlations,
     visible_pixels,
 )
@@ -41,7 +43,7 @@ class Matches:
 def match_with_previous(
     localizer: SparseToDenseLocalizer,
     frame: LocalizedFrame,
-    previous: AcceptedFrame,
+    earlier: Sequence[AcceptedFrame],
     predicted: Tensor,
     share: float,
 ) -> Matches | None:
@@ -50,7 +52,7 @@ def match_with_previous(
     Args:
         localizer: of single frames.
         frame: that is to be localized, with features.
-        previous: the frame before.
+        earlier: frames before, the newest first.
         predicted: T_camera_map (4, 4) that the frame should have.
         share: α, that of the map's correlation.
     """
@@ -58,6 +60,7 @@ def match_with_previous(
     assert features is not None
     scene_map, count = localizer.scene_map, localizer.configuration.retrieval.keyframes
     alone = frame.localization.estimate
+    previous = earlier[0]
     depth = float(median_depth(scene_map, previous.estimate.keyframes[0]))
     candidates = [
         *previous.estimate.keyframes,
@@ -73,16 +76,22 @@ def match_with_previous(
     by_map = localizer.problem(features, frame.camera, point_indices, from_map)
     fused = by_map
     if share < 1:
-        pixels, is_seen = visible_pixels(
-            tensor_of(previous.estimate.T_map_camera),
-            previous.camera,
-            by_map.points,
-            _points_of(localizer, keyframes),
+        occluders = _points_of(localizer, keyframes)
+        from_earlier, is_seen = joint_descriptors(
+            [_as_seen(one, by_map.points, occluders) for one in earlier]
         )
-        from_previous = descriptors_in(previous.features, pixels)
-        mixed = mix_correlations(from_map, from_previous, is_seen, share)
+        mixed = mix_correlations(from_map, from_earlier, is_seen, share)
         fused = localizer.problem(features, frame.camera, point_indices, mixed)
     return Matches(keyframes, point_indices, by_map, fused)
+
+
+def _as_seen(
+    frame: AcceptedFrame, points: Tensor, occluders: Tensor
+) -> tuple[dict[str, Tensor], Tensor]:
+    """The descriptors (M, C) of points at each level as a frame has them, and which it sees."""
+    T_camera_map = tensor_of(frame.estimate.T_map_camera)
+    pixels, is_seen = visible_pixels(T_camera_map, frame.camera, points, occluders)
+    return descriptors_in(frame.features, pixels), is_seen
 
 
 def tensor_of(T_map_camera: FloatArray) -> Tensor:

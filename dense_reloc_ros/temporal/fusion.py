@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from torch import Tensor
@@ -48,7 +49,7 @@ class CorrelationFusion:
     def localize(
         self,
         frame: LocalizedFrame,
-        previous: AcceptedFrame,
+        earlier: Sequence[AcceptedFrame],
         T_map_camera: FloatArray,
         share: float,
     ) -> Localization | None:
@@ -60,7 +61,7 @@ class CorrelationFusion:
 
         Args:
             frame: with features, and what was found out about it alone.
-            previous: the one before.
+            earlier: those before, the newest first.
             T_map_camera: (4, 4) that is predicted.
             share: α, that of the map's correlation.
         """
@@ -68,7 +69,7 @@ class CorrelationFusion:
         stopwatch = Stopwatch(localizer.device)
         predicted = tensor_of(T_map_camera)
         with stopwatch.stage("temporal matching"):
-            matches = match_with_previous(localizer, frame, previous, predicted, share)
+            matches = match_with_previous(localizer, frame, earlier, predicted, share)
         if matches is None:
             return None
         with stopwatch.stage("temporal pose"):
@@ -76,7 +77,7 @@ class CorrelationFusion:
         if found is None:
             return None
         estimate, image_confidence = found
-        confidence = confidence_after(previous.estimate.confidence or 0.0, image_confidence)
+        confidence = confidence_after(earlier[0].estimate.confidence or 0.0, image_confidence)
         estimate = replace(estimate, confidence=confidence)
         reason = reason_to_doubt(
             estimate, localizer.configuration.verification, localizer.score_threshold

@@ -135,6 +135,13 @@ class TemporalConfiguration(Block):
     max_age: float = Field(
         0.5, gt=0.0, le=10.0, description="Seconds for which a localized frame helps later ones"
     )
+    earlier_frames: int = Field(
+        3,
+        ge=1,
+        le=12,
+        description="Localized frames whose correlation is used together, as far as they are not "
+        "older than that",
+    )
     sure: float = Field(
         0.9,
         ge=0.0,

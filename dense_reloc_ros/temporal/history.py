@@ -1,7 +1,8 @@
-"""What is remembered of a video: the newest frame, and the newest one that was localized."""
+"""What is remembered of a video: the newest frame, and the newest ones that were localized."""
 
 from __future__ import annotations
 
+from collections import deque
 from typing import Generic, TypeVar
 
 import torch
@@ -14,11 +15,12 @@ Frame = TypeVar("Frame")
 
 
 class History(Generic[Frame]):
-    """The past of one camera: two frames at most. Stamps are in nanoseconds."""
+    """The past of one camera: few frames. Stamps are in nanoseconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: int = 1) -> None:
+        """`count` accepted frames are remembered at most."""
         self._newest: tuple[int, DenseFeatures | None] | None = None
-        self._accepted: tuple[int, Frame] | None = None
+        self._accepted: deque[tuple[int, Frame]] = deque(maxlen=count)
 
     def goes_on(self, stamp: int) -> bool:
         """Whether a frame of this time is later than all before."""
@@ -34,17 +36,21 @@ class History(Generic[Frame]):
 
     def accept(self, stamp: int, frame: Frame) -> None:
         """Remembers a frame whose pose is accepted."""
-        self._accepted = stamp, frame
+        self._accepted.appendleft((stamp, frame))
+
+    def earlier(self, stamp: int, max_age: float) -> list[Frame]:
+        """The accepted frames that are at most `max_age` seconds old, the newest first."""
+        least = stamp - max_age * NANOSECONDS
+        return [frame for taken, frame in self._accepted if taken >= least]
 
     def previous(self, stamp: int, max_age: float) -> Frame | None:
         """The newest accepted frame if it is at most `max_age` seconds old."""
-        if self._accepted is None or stamp - self._accepted[0] > max_age * NANOSECONDS:
-            return None
-        return self._accepted[1]
+        return next(iter(self.earlier(stamp, max_age)), None)
 
     def clear(self) -> None:
         """Forgets everything."""
-        self._newest = self._accepted = None
+        self._newest = None
+        self._accepted.clear()
 
 
 def _same(first: DenseFeatures | None, second: DenseFeatures | None) -> bool:

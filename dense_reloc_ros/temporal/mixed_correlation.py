@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.camera import Camera
@@ -44,6 +45,25 @@ def mix_correlations(
         name: weight.to(values) * values + (1 - weight).to(values) * from_previous[name]
         for name, values in from_map.items()
     }
+
+
+def joint_descriptors(
+    seen: Sequence[tuple[Mapping[str, Tensor], Tensor]],
+) -> tuple[dict[str, Tensor], Tensor]:
+    """One descriptor (M, C) of each level for each point that some frames see, and which these are.
+
+    Args:
+        seen: of each frame the descriptors (M, C) of each level, and (M,) bool: whether it sees a
+            point. What several see alike stands out of the noise of each.
+    """
+    is_seen = torch.stack([mask for _, mask in seen]).any(0)
+    joint = {
+        name: normalize(
+            torch.stack([mask[:, None].to(of[name]) * of[name] for of, mask in seen]).sum(0), dim=-1
+        )
+        for name in seen[0][0]
+    }
+    return joint, is_seen
 
 
 def descriptors_in(features: DenseFeatures, pixels: Tensor) -> dict[str, Tensor]:

@@ -63,6 +63,7 @@ class PoseFilter:
         T_map_body: FloatArray,
         covariance: FloatArray,
         T_odom_body: FloatArray | None,
+        is_near: bool = False,
     ) -> FilteredPose:
         """The pose (4, 4) at a moment in nanoseconds, after it was measured.
 
@@ -73,6 +74,8 @@ class PoseFilter:
             T_map_body: measured, (4, 4).
             covariance: of the measurement, (6, 6) in ROS order.
             T_odom_body: (4, 4) by odometry, None where there is none.
+            is_near: whether a body can be there, coming from where it was: if the measurement does
+                not fit, its covariance is wrong, as that of a blurred image, not the pose.
 
         Raises:
             InputError: a pose that is not rigid or finite, or a covariance that is none.
@@ -87,6 +90,10 @@ class PoseFilter:
         self._alternative = self._extended_alternative(odometry, T_map_body, covariance)
         if self._alternative.measurements >= self._restart_after:
             return self._accept(self._alternative.state)
+        if is_near:
+            doubt = self._motion_model.doubt(expected, T_map_body, covariance)
+            self._state = self._motion_model.correct(expected, T_map_body, covariance, doubt)
+            return _filtered(self._state, is_outlier=False)
         return _filtered(expected, is_outlier=True)
 
     def predict(self, stamp: int, T_odom_body: FloatArray | None) -> FilteredPose | None:

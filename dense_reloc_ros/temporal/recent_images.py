@@ -39,21 +39,20 @@ class RecentImages:
         self._path = OdometryPath()
 
     def reach(self, stamp: int, T_odom_camera: np.ndarray | None) -> OdometryStamp | None:
-        """Follows the camera; where it is, if that is far enough from the last image kept."""
+        """Follows the camera: where it is, None without odometry, which forgets all."""
         if T_odom_camera is None or self._options.frames < 2:
             self._images.clear()
             return None
-        here = self._path.reach(stamp, T_odom_camera)
+        return self._path.reach(stamp, T_odom_camera)
+
+    def add(self, image: SeenImage, here: OdometryStamp) -> None:
+        """Keeps an image of a place that `reach` told, if that is far enough from the last one."""
         if self._images:
             last = self._images[-1].odometry
             way, turn = here.distance - last.distance, here.angle - last.angle
             if way < self._options.spacing and turn < self._options.spacing_turn:
-                return None
-        return here
-
-    def add(self, image: SeenImage, odometry: OdometryStamp) -> None:
-        """Keeps an image of the place that `reach` told."""
-        self._images.append(_Remembered(image, odometry))
+                return
+        self._images.append(_Remembered(image, here))
 
     def seen_from(self, here: OdometryStamp) -> list[SeenImage]:
         """The images kept, on the camera's body here, the newest first.

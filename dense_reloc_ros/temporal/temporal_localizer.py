@@ -55,7 +55,7 @@ class TemporalLocalizer:
         self.localizer = localizer
         self.configuration = configuration
         self._odometry = odometry
-        self._history: History[AcceptedFrame] = History()
+        self._history: History[AcceptedFrame] = History(configuration.earlier_frames)
         self._filter = PoseFilter(configuration.filter)
         self._fusion: CorrelationFusion | None = None
         self._rig: RigLocalizer | None = None
@@ -131,8 +131,8 @@ class TemporalLocalizer:
         self, frame: LocalizedFrame, predicted: FilteredPose | None, confidence: float
     ) -> Localization | None:
         """The frame by fused correlation, where that is possible and helps."""
-        previous = self._history.previous(frame.stamp, self.configuration.max_age)
-        if self._fusion is None or previous is None or predicted is None:
+        earlier = self._history.earlier(frame.stamp, self.configuration.max_age)
+        if self._fusion is None or not earlier or predicted is None:
             return None
         single = frame.localization
         if frame.features is None or (
@@ -141,7 +141,7 @@ class TemporalLocalizer:
             return None
         share, T_camera_view = map_share(confidence), frame.view.T_camera_view
         T_map_view = predicted.T_map_body @ T_camera_view
-        fused = self._fusion.localize(frame.in_view(), previous, T_map_view, share)
+        fused = self._fusion.localize(frame.in_view(), earlier, T_map_view, share)
         if fused is None or fused.estimate is None:
             return None
         if single.is_localized and not fused.is_localized:
@@ -182,31 +182,38 @@ class TemporalLocalizer:
     ) -> Localization:
         """The frame as the filter has it; rejected where it neither fits nor is sure.
 
-        A sure one that does not fit is published: the camera may have been carried away, or the
-        poses before were wrong. Unsure ones have to fit only as long as a frame helps later ones.
+        One that does not fit, but lies as near as a camera can come, is not as exact as it says. A
+        sure one that lies elsewhere is published where there is no odometry that contradicts it:
+        the camera may have been carried away, or the poses before were wrong. Others wait until
+        the filter believes them. Unsure ones have to fit only as long as a frame helps later ones.
         """
         estimate = raw.estimate
         if not raw.is_localized or estimate is None:
             return raw
+        has_odometry = frame.T_odom_camera is not None
         is_sure = confidence >= self.configuration.sure
-        if not is_sure and predicted is not None and self._is_far(frame, estimate, predicted):
+        is_recent = self._history.previous(frame.stamp, self.configuration.max_age) is not None
+        fits = predicted is not None and self._is_near(estimate, predicted)
+        if not is_sure and is_recent and predicted is not None and not fits:
             return replace(raw, status=Status.REJECTED, reason=UNLIKELY)
         pose = self._filter.update(
-            frame.stamp, estimate.T_map_camera, estimate.covariance, frame.T_odom_camera
+            frame.stamp,
+            estimate.T_map_camera,
+            estimate.covariance,
+            frame.T_odom_camera,
+            fits and (is_recent or has_odometry),
         )
         if not pose.is_outlier:
             return self._moved(raw, pose)
-        return raw if is_sure else replace(raw, status=Status.REJECTED, reason=UNLIKELY)
+        is_believed = is_sure and not has_odometry
+        return raw if is_believed else replace(raw, status=Status.REJECTED, reason=UNLIKELY)
 
-    def _is_far(
-        self, frame: LocalizedFrame, estimate: PoseEstimate, predicted: FilteredPose
-    ) -> bool:
-        """Whether a camera that was localized a moment ago cannot have come as far as this."""
-        previous = self._history.previous(frame.stamp, self.configuration.max_age)
-        if previous is None:
-            return False
-        depth = float(median_depth(self.localizer.scene_map, previous.estimate.keyframes[0]))
-        return not is_near(estimate, predicted.T_map_body, depth, self.configuration)
+    def _is_near(self, estimate: PoseEstimate, predicted: FilteredPose) -> bool:
+        """Whether a camera can have come to a pose from where it is predicted to be."""
+        depth = estimate.depth or 0.0
+        if not depth and estimate.keyframes:
+            depth = float(median_depth(self.localizer.scene_map, estimate.keyframes[0]))
+        return is_near(estimate, predicted.T_map_body, depth, self.configuration)
 
     def _moved(self, localization: Localization, pose: FilteredPose | None) -> Localization:
         """A localization at the pose of the filter, where it has one."""

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from torch import Tensor
+from torch.nn.functional import normalize
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.pose.feature_metric import refine_by_features
@@ -33,6 +34,12 @@ def tracked_poses(
     coarse maps. Then coarse to fine, which reaches further.
     """
     fused, options = matches.fused, configuration.nre
+    # Mixed descriptors are shorter, which would look like a residual.
+    comparable = replace(
+        fused,
+        coarse_descriptors=normalize(fused.coarse_descriptors, dim=-1),
+        fine_descriptors=normalize(fused.fine_descriptors, dim=-1),
+    )
     for is_far in (False, True):
         starts = predicted[None]
         if is_far:
@@ -40,7 +47,7 @@ def tracked_poses(
         found = refine_fine(fused, starts, options)
         if found is None or not len(found.points):
             continue
-        refined = refine_by_features(fused, found, configuration.feature_metric)
+        refined = refine_by_features(comparable, found, configuration.feature_metric)
         by_map = fine_maps_of(matches.by_map, refined.T_camera_map, options.window)
         yield TrackedPose(refined, by_map, _gain(matches.by_map, by_map))
 

@@ -42,6 +42,14 @@ def test_a_frame_helps_until_it_is_too_old():
     assert history.previous(1501 * MILLISECOND, 0.5) is None
 
 
+def test_several_frames_help_each_for_its_time():
+    history = History(2)
+    first, second, third = (accepted(history, time) for time in (1000, 1100, 1400))
+    assert history.earlier(1500 * MILLISECOND, 0.5) == [third, second]
+    assert history.earlier(1700 * MILLISECOND, 0.5) == [third]
+    assert first not in history.earlier(1400 * MILLISECOND, 10.0)
+
+
 def test_frames_that_are_only_seen_do_not_help():
     history = History()
     new = accepted(history, 1000)

@@ -50,8 +50,18 @@ def remembered(*places: float) -> RecentImages:
 def test_images_are_kept_some_way_apart_and_seen_from_where_the_camera_is():
     recent = remembered(0.0, 0.02, 0.15, 0.2, 0.4)
     here = recent.reach(5 * SECOND, at(0.7))
+    assert here is not None
     seen = [image.T_body_view[0, 3] for image in recent.seen_from(here)]
     np.testing.assert_allclose(seen, [-0.3, -0.55, -0.7])
+
+
+def test_images_that_are_not_kept_are_seen_with_those_that_are():
+    recent = remembered(0.0, 0.15)
+    here = recent.reach(2 * SECOND, at(0.17))
+    recent.add(IMAGE, here)
+    assert [image.T_body_view[0, 3] for image in recent.seen_from(here)] == pytest.approx(
+        [-0.02, -0.17]
+    )
 
 
 def test_what_odometry_is_off_grows_with_the_way():

@@ -12,6 +12,7 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.matching.correlation import correlate
 from dense_reloc_ros.temporal.mixed_correlation import (
     descriptors_in,
+    joint_descriptors,
     map_share,
     mix_correlations,
     visible_pixels,
@@ -47,6 +48,19 @@ def test_mixing_descriptors_is_mixing_correlations(share: float):
                 temporal = float(from_previous[point] @ feature)
                 fused = share * scene + (1 - share) * temporal if is_seen[point] else scene
                 assert float(correlation[point, row, column]) == pytest.approx(fused, abs=1e-6)
+
+
+def test_frames_that_see_a_point_have_one_descriptor_of_it():
+    first, second = (normalize(random(4, 8) + shift, dim=1) for shift in (0.0, 1.0))
+    seen = [
+        ({"fine": first}, torch.tensor([True, True, False, False])),
+        ({"fine": second}, torch.tensor([True, False, True, False])),
+    ]
+    joint, is_seen = joint_descriptors(seen)
+    assert is_seen.tolist() == [True, True, True, False]
+    torch.testing.assert_close(joint["fine"][0], normalize(first[0] + second[0], dim=0))
+    torch.testing.assert_close(joint["fine"][1], first[1])
+    torch.testing.assert_close(joint["fine"][2], second[2])
 
 
 def test_descriptors_of_the_previous_frame_are_those_at_the_points():

@@ -38,6 +38,38 @@ def test_an_outlier_is_replaced_by_the_prediction(moments):
     assert pose_error(after.T_map_body, moments[21].T_map_body).translation < 0.04
 
 
+def test_a_pose_that_must_be_right_is_not_as_exact_as_it_says(moments):
+    """As one by a blurred image: it counts as much less as it is off, and only a little."""
+    pose_filter, without = PoseFilter(ONE), PoseFilter(ONE)
+    for moment in moments[:20]:
+        told(pose_filter, moment)
+        told(without, moment)
+    stamp, T_odom_body = moments[20].stamp, moments[20].T_odom_body
+    expected = without.predict(stamp, T_odom_body)
+    aside = moved(expected.T_map_body, np.array([0.1, 0, 0, 0, 0, 0.05]))
+    found = pose_filter.update(stamp, aside, 1e-8 * np.eye(6), T_odom_body, is_near=True)
+    assert not found.is_outlier
+    off = pose_error(found.T_map_body, expected.T_map_body)
+    assert 0 < off.translation < 0.04
+    assert 0 < off.rotation < 0.02
+    assert np.trace(found.covariance[:3, :3]) > 0.5 * np.trace(expected.covariance[:3, :3])
+    assert pose_error(told(pose_filter, moments[21]).T_map_body, moments[21].T_map_body)[0] < 0.04
+
+
+def test_poses_that_agree_that_they_are_exact_are_believed(moments):
+    """A filter that is off by 10 cm and sure of it is not held captive by being near."""
+    pose_filter = PoseFilter(ONE)
+    aside = np.array([0.1, 0, 0, 0, 0, 0])
+    for moment in moments[:20]:
+        measured = moved(moment.T_map_body, aside)
+        pose_filter.update(moment.stamp, measured, COVARIANCE / 100, moment.T_odom_body)
+    for moment in moments[20 : 20 + ONE.restart_after]:
+        found = pose_filter.update(
+            moment.stamp, moment.T_map_body, COVARIANCE / 100, moment.T_odom_body, is_near=True
+        )
+    assert pose_error(found.T_map_body, moment.T_map_body).translation < 0.01
+
+
 @pytest.mark.parametrize("share", [0.5, 0.99])
 def test_the_gate_lets_its_share_of_right_poses_pass(share):
     """Of poses that nothing is known in advance about but a first one without error."""

@@ -301,6 +301,46 @@ def test_a_single_frame_that_is_doubted_must_be_near(gallery, localizer, tempora
             assert "does not fit" in fused.localization.reason
 
 
+def test_a_blurred_frame_that_says_to_be_exact_does_not_pull_the_pose(gallery, localizer, temporal):
+    """Sure, 8 cm aside, with a covariance of a millimetre: the camera cannot have jumped there."""
+    for number in range(4):
+        temporal.fuse(frame_of(localizer, gallery.render(pose(number)).image, number))
+    frame = frame_of(localizer, gallery.render(pose(4)).image, 4)
+    aside = pose(4)
+    aside[:3, 3] += [0.0, 0.08, 0.0]
+    exact = replace(
+        frame.localization.estimate,
+        T_map_camera=aside,
+        covariance=1e-6 * np.eye(6),
+        confidence=0.98,
+    )
+    fused = temporal.fuse(replace(frame, localization=replace(frame.localization, estimate=exact)))
+    published = fused.localization
+    assert published.is_localized
+    assert pose_error(published.T_map_camera, pose(4)).translation < 0.04
+    off = published.T_map_camera[:3, 3] - pose(4)[:3, 3]
+    assert off @ np.linalg.solve(published.estimate.covariance[:3, :3], off) < 11.3  # 99%
+
+
+@pytest.mark.parametrize("knows_odometry", [False, True])
+def test_odometry_speaks_against_a_sure_pose_elsewhere_until_others_agree(
+    gallery, localizer, temporal, knows_odometry
+):
+    """Without it, the camera may have been carried off."""
+    start, published = np.linalg.inv(pose(0)), []
+    for number in range(6):
+        odometry = start @ pose(number) if knows_odometry else None
+        image = gallery.render(pose(number)).image
+        frame = frame_of(localizer, image, number, T_odom_camera=odometry)
+        if number >= 2:
+            elsewhere = pose(number)
+            elsewhere[:3, 3] += [0.0, 0.9, 0.0]
+            estimate = replace(frame.localization.estimate, T_map_camera=elsewhere, confidence=0.99)
+            frame = replace(frame, localization=replace(frame.localization, estimate=estimate))
+        published.append(temporal.fuse(frame).localization.is_localized)
+    assert published == ([True] * 2 + [not knows_odometry] * 2 + [True] * 2)
+
+
 def test_odometry_that_is_no_pose_begins_a_new_video(gallery, localizer, temporal, caplog):
     temporal.fuse(frame_of(localizer, gallery.render(pose(0)).image, 0))
     broken = np.full((4, 4), np.nan)
