@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 from scipy.spatial.transform import Rotation
+from scipy.stats import chi2
 
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import (
@@ -26,6 +27,8 @@ from dense_reloc_ros.temporal.fusion_configuration import FilterConfiguration
 POSE, TWIST, COMMON = slice(0, 6), slice(6, 12), slice(12, 18)
 """Where the errors of pose, twist and common error lie in the covariance of a state."""
 SIZE = 18
+UNUSUAL = float(chi2.ppf(0.95, df=6))
+"""Squared Mahalanobis distance that 95% of right poses are below."""
 
 
 @dataclass(frozen=True)
@@ -161,9 +164,12 @@ class MotionModel:
     def doubt(self, state: FilterState, T_map_body: FloatArray, covariance: FloatArray) -> float:
         """What a measured covariance has to be multiplied by so that the pose fits a state.
 
-        To a power of two: by then the pose is as far off as is usual.
+        One where it is no further off than 95% are; or else a power of two, with which it is as far
+        off as is usual.
         """
-        factor = 1.0
+        if self.distance(state, T_map_body, covariance) <= UNUSUAL:
+            return 1.0
+        factor = 2.0
         while self.distance(state, T_map_body, factor * covariance) > len(covariance):
             factor *= 2
         return factor

@@ -85,13 +85,13 @@ class PoseFilter:
         expected = self._expected(self._state, odometry)
         if expected is None:
             return self._accept(self._motion_model.begin(odometry, T_map_body, covariance))
-        if self._fits(expected, T_map_body, covariance):
+        doubt = self._motion_model.doubt(expected, T_map_body, covariance) if is_near else 1.0
+        if doubt == 1.0 and self._fits(expected, T_map_body, covariance):
             return self._accept(self._motion_model.correct(expected, T_map_body, covariance))
         self._alternative = self._extended_alternative(odometry, T_map_body, covariance)
         if self._alternative.measurements >= self._restart_after:
             return self._accept(self._alternative.state)
         if is_near:
-            doubt = self._motion_model.doubt(expected, T_map_body, covariance)
             self._state = self._motion_model.correct(expected, T_map_body, covariance, doubt)
             return _filtered(self._state, is_outlier=False)
         return _filtered(expected, is_outlier=True)

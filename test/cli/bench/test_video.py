@@ -101,6 +101,17 @@ def test_parameters_of_the_fusion_come_from_a_file(folder, tmp_path, capsys):
     assert "fusion.yaml: parameter 'max_age'" in error
 
 
+def test_odometry_that_drifts_is_made_of_the_true_poses(folder, tmp_path, capsys):
+    chosen = ["--levels", "clean", "--every", "4", "--odometry-drift", "2"]
+    assert video(folder, *chosen, "--output", tmp_path) == 0
+    (clean,) = json.loads((tmp_path / "video.json").read_text())
+    assert clean["all"]["fused"]["recall"] > 0.9
+    assert clean["all"]["fused"]["consistency"]["frames"] == 6
+    with pytest.raises(SystemExit):
+        video(folder, "--odometry-drift", "-1")
+    assert "-1 is not a number from 0 to 100" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
