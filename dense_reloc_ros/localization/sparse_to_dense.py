@@ -15,6 +15,7 @@ from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.decision import with_rival
+from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.narrow_view import (
@@ -31,7 +32,7 @@ from dense_reloc_ros.localization.pose_prior import PosePrior, keyframes_out_of_
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.single_keyframes import KeyframePose, poses_by_keyframes
-from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch
+from dense_reloc_ros.localization.view_search import ViewSearch
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR, look_alikes
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import (

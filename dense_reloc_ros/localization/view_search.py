@@ -9,22 +9,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
-from dense_reloc_ros.localization.localizer import PoseCandidates
+from dense_reloc_ros.localization.localized_view import LocalizedView, ViewLocalizer
 from dense_reloc_ros.localization.narrow_view import widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
-from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
 from dense_reloc_ros.localization.single_keyframes import KeyframePose
-from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 MOST_PIXELS = 1.3
@@ -52,14 +48,12 @@ CLOSE_UP = 0.5
 """Factor on views of things that may be nearer, and so larger, than in all keyframes."""
 SIZES = (1.0, 0.42)
 """Factors on views in which each keyframe is tried alone: things may be nearer, and so larger."""
-LARGER = 2.0
-"""Factor on a sure view that is narrower than narrow: its pose is found more exactly then."""
 LARGEST_RATIO = 2.0
 """Of the sizes in a view and in a keyframe, at which a pose by it alone is worth a look."""
 MOST_STARTS = 3
 """Poses by single keyframes that are looked at in full."""
 ENLARGEMENT = 1.4
-"""Of narrow views: places are found more exactly, and descriptors still bear with it."""
+"""Of narrow views: poses are found more exactly, and descriptors still bear with it."""
 
 
 @dataclass(frozen=True)
@@ -75,42 +69,6 @@ class ViewChoice:
 
 
 @dataclass(frozen=True)
-class LocalizedView:
-    """What was found in one view."""
-
-    view: QueryView
-    features: DenseFeatures
-    ranked: RankedKeyframes
-    """What was retrieved."""
-    estimates: Sequence[PoseEstimate]
-    """Their poses are T_map_view."""
-
-    @property
-    def best(self) -> PoseEstimate | None:
-        """The pose with the highest score."""
-        return max(self.estimates, key=lambda estimate: estimate.score, default=None)
-
-    @property
-    def score(self) -> float:
-        """That of the best pose, 0 where there is none."""
-        return 0.0 if self.best is None else self.best.score
-
-    def candidates(self) -> PoseCandidates:
-        """The same with the poses of the query's camera, T_map_camera.
-
-        Their covariances are the same: those are of the camera's centre, and of rotations about
-        the axes of the map.
-        """
-        T_view_camera = inverse(self.view.T_camera_view)
-        estimates = [
-            replace(estimate, T_map_camera=estimate.T_map_camera @ T_view_camera)
-            for estimate in self.estimates
-        ]
-        view = FeatureView(self.view.camera, self.view.T_camera_view)
-        return PoseCandidates(estimates, self.features, view)
-
-
-@dataclass(frozen=True)
 class _Start:
     """A coarse pose to localize an image from."""
 
@@ -118,30 +76,6 @@ class _Start:
     T_map_camera: FloatArray
     like_keyframe: ViewChoice
     """The view that shows things as large as the keyframe does."""
-
-
-class ViewLocalizer(Protocol):
-    """What can be found in one view."""
-
-    def localize(self, view: QueryView) -> LocalizedView:
-        """The poses in the places that the view looks like."""
-        ...
-
-    def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
-        """The pose near a coarse one (4, 4), by all keyframes that see the same."""
-        ...
-
-    def poses_by_keyframes(self, view: QueryView) -> list[KeyframePose]:
-        """Coarse poses by single keyframes."""
-        ...
-
-    def evidence_in(self, view: QueryView) -> float:
-        """How much a view looks like any keyframe."""
-        ...
-
-    def is_sure(self, estimate: PoseEstimate) -> bool:
-        """Whether a pose is good enough to look no further."""
-        ...
 
 
 class ViewSearch:
@@ -152,6 +86,7 @@ class ViewSearch:
         self._localizer = localizer
         smallest, largest = scene_map.keyframe_pixels
         self._pixels = round(MOST_PIXELS * largest)
+        self._least_field = NARROW_SHARES[0] * min(map(_field_of_view, scene_map.cameras))
         self._narrow_pixels = tuple(share * smallest for share in NARROW_SHARES)
 
     def __call__(
@@ -162,7 +97,7 @@ class ViewSearch:
         A prior pose (4, 4) tells how the image is turned.
         """
         original = QueryView.of(image, camera)
-        return self._enlarged(original, self._search(original, prior_T_map_camera))
+        return self._confirmed(original, self._search(original, prior_T_map_camera))
 
     def _search(self, original: QueryView, prior_T_map_camera: FloatArray | None) -> LocalizedView:
         quarters = 0
@@ -181,26 +116,26 @@ class ViewSearch:
                 return self._at_its_scale_and_roll(original, choice, found)
         return self._by_single_keyframes(original, first, turns, found)
 
-    def _enlarged(self, original: QueryView, found: LocalizedView) -> LocalizedView:
-        """The same once more, from its pose in a larger view, where a sure one is very narrow.
+    def _confirmed(self, original: QueryView, found: LocalizedView) -> LocalizedView:
+        """What a larger view says near a sure pose, where the camera sees but a small angle.
 
-        The covariance is that of the view in its own size: larger pixels are no more of them.
+        Rays that are almost parallel hardly tell depth: a pose that is off explains such an image
+        almost as well. The larger view decides, whether it is sure or not. The covariance is that
+        of the view in its own size: larger pixels are no more of them.
         """
         view = found.view
-        pixels = view.camera.width * view.camera.height
-        if view.is_narrow or pixels >= self._narrow_pixels[0]:
+        if view.is_narrow or _field_of_view(original.camera) >= self._least_field:
             return found
         if found.best is None or not self._sure(found):
             return found
-        factor = min(LARGER * view.camera.focal_length / original.camera.focal_length, 1.0)
+        factor = min(ENLARGEMENT * view.camera.focal_length / original.camera.focal_length, 1.0)
         larger = turned(magnified(original, factor, self._pixels), view.quarters)
         enlargement = larger.camera.focal_length / view.camera.focal_length
         larger = replace(larger, enlargement=enlargement, is_narrow=True)
         T_map_camera = found.best.T_map_camera @ inverse(view.T_camera_view)
         again = self._localizer.localize_from(larger, T_map_camera @ larger.T_camera_view)
         estimates = [widened(estimate, enlargement**2) for estimate in again.estimates]
-        again = replace(again, estimates=estimates)
-        return again if self._sure(again) else found
+        return replace(again, estimates=estimates)
 
     def _sure(self, found: LocalizedView) -> bool:
         return found.best is not None and self._localizer.is_sure(found.best)
@@ -308,6 +243,11 @@ class ViewSearch:
         quarters = choice.quarters + (relative.quarters if is_turned else 0)
         again = self._localizer.localize(self.view(original, ViewChoice(factor, quarters)))
         return again if again.score > found.score else found
+
+
+def _field_of_view(camera: Camera) -> float:
+    """Of a camera, in steradians near the optical axis."""
+    return camera.width * camera.height / (camera.fx * camera.fy)
 
 
 def map_magnification(scene_map: SceneMap, camera: Camera) -> float:

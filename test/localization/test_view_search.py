@@ -17,13 +17,14 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
+from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.query_view import QueryView, turned
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.single_keyframes import KeyframePose
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer, _Views
-from dense_reloc_ros.localization.view_search import LocalizedView, ViewSearch, map_magnification
+from dense_reloc_ros.localization.view_search import ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.retrieval.places import RankedKeyframes
@@ -183,12 +184,15 @@ class PlannedViews:
         self._scores, self._evidence, self._alone = scores, evidence, alone
         self.localized: list[tuple[int, float]] = []
         """Quarter turns and size."""
+        self.views: list[QueryView] = []
+        """Those that were localized."""
         self.tried_alone: list[tuple[int, float]] = []
         self.started_from: list[tuple[float, np.ndarray]] = []
         """Size, and the pose of the camera."""
 
     def localize(self, view: QueryView) -> LocalizedView:
         self.localized.append(turn_and_size(view))
+        self.views.append(view)
         return self._localized(view, self._scores[quarters_of(view)])
 
     def localize_from(self, view: QueryView, T_map_view: np.ndarray) -> LocalizedView:
@@ -283,19 +287,19 @@ def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
     camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
     views = PlannedViews([0.6] * 4, [0.5] * 4)
     scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
-    found = ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
-    assert len(views.localized) == 1
-    assert found.view.is_narrow == (scale > 1)
-    assert found.view.camera.focal_length == pytest.approx(510 * scale, rel=0.02)
+    ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
+    assert [view.is_narrow for view in views.views] == [scale > 1]
+    assert views.views[0].camera.focal_length == pytest.approx(510 * scale, rel=0.02)
 
 
-@pytest.mark.parametrize(("zoom", "starts"), [(2.2, []), (2.3, [2.0]), (4.0, [2.0])])
-def test_a_sure_view_of_less_than_a_fifth_of_a_keyframe_is_followed_in_twice_its_size(zoom, starts):
+@pytest.mark.parametrize(("zoom", "starts"), [(2.2, []), (2.3, [1.4]), (4.0, [1.4])])
+def test_a_larger_view_decides_on_a_sure_pose_of_a_camera_that_sees_a_small_angle(zoom, starts):
     camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
     views = PlannedViews([0.6] * 4, [0.5] * 4)
     scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
-    ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
+    found = ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
     assert [size for size, _ in views.started_from] == starts
+    assert found.score == (0.4 if starts else 0.6)
     for _, pose in views.started_from:
         np.testing.assert_allclose(pose, np.eye(4), atol=1e-9)
 
