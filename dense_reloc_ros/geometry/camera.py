@@ -142,6 +142,11 @@ class Camera:
         """Pixels for each radian near the principal point: the geometric mean of both axes."""
         return math.sqrt(self.fx * self.fy)
 
+    @property
+    def field_of_view(self) -> float:
+        """Steradians, as if all of the image were as near to the optical axis as its middle."""
+        return self.width * self.height / (self.fx * self.fy)
+
     def project(self, in_camera: FloatArray) -> FloatArray:
         """Pixels (..., 2) of points (..., 3) in the frame of this camera, taken as a pinhole.
 

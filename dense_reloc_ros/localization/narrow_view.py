@@ -78,6 +78,13 @@ def widened(estimate: PoseEstimate, factor: float) -> PoseEstimate:
     return replace(estimate, covariance=factor * estimate.covariance, evidence=evidence)
 
 
+def seen_by_little(estimate: PoseEstimate, field_share: float) -> PoseEstimate:
+    """An estimate of a camera whose field of view is but a share of a keyframe's."""
+    if estimate.evidence is None:
+        return estimate
+    return replace(estimate, evidence=replace(estimate.evidence, field_share=field_share))
+
+
 def _with_margin(camera: Camera) -> Camera:
     """The camera with a larger image around the same one."""
     right, down = round(MARGIN * camera.width), round(MARGIN * camera.height)

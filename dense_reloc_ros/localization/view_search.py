@@ -17,7 +17,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
 from dense_reloc_ros.localization.localized_view import LocalizedView, ViewLocalizer
-from dense_reloc_ros.localization.narrow_view import widened
+from dense_reloc_ros.localization.narrow_view import seen_by_little, widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
 from dense_reloc_ros.localization.single_keyframes import KeyframePose
@@ -86,7 +86,6 @@ class ViewSearch:
         self._localizer = localizer
         smallest, largest = scene_map.keyframe_pixels
         self._pixels = round(MOST_PIXELS * largest)
-        self._least_field = NARROW_SHARES[0] * min(map(_field_of_view, scene_map.cameras))
         self._narrow_pixels = tuple(share * smallest for share in NARROW_SHARES)
 
     def __call__(
@@ -120,11 +119,12 @@ class ViewSearch:
         """What a larger view says near a sure pose, where the camera sees but a small angle.
 
         Rays that are almost parallel hardly tell depth: a pose that is off explains such an image
-        almost as well. The larger view decides, whether it is sure or not. The covariance is that
-        of the view in its own size: larger pixels are no more of them.
+        almost as well. The larger view decides, whether it is sure or not, and with lower odds. The
+        covariance is that of the view in its own size: larger pixels are no more of them.
         """
         view = found.view
-        if view.is_narrow or _field_of_view(original.camera) >= self._least_field:
+        share = original.camera.field_of_view / self._scene_map.least_field_of_view
+        if view.is_narrow or share >= NARROW_SHARES[0]:
             return found
         if found.best is None or not self._sure(found):
             return found
@@ -135,7 +135,7 @@ class ViewSearch:
         T_map_camera = found.best.T_map_camera @ inverse(view.T_camera_view)
         again = self._localizer.localize_from(larger, T_map_camera @ larger.T_camera_view)
         estimates = [widened(estimate, enlargement**2) for estimate in again.estimates]
-        return replace(again, estimates=estimates)
+        return replace(again, estimates=[seen_by_little(one, share) for one in estimates])
 
     def _sure(self, found: LocalizedView) -> bool:
         return found.best is not None and self._localizer.is_sure(found.best)
@@ -243,11 +243,6 @@ class ViewSearch:
         quarters = choice.quarters + (relative.quarters if is_turned else 0)
         again = self._localizer.localize(self.view(original, ViewChoice(factor, quarters)))
         return again if again.score > found.score else found
-
-
-def _field_of_view(camera: Camera) -> float:
-    """Of a camera, in steradians near the optical axis."""
-    return camera.width * camera.height / (camera.fx * camera.fy)
 
 
 def map_magnification(scene_map: SceneMap, camera: Camera) -> float:

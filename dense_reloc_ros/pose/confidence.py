@@ -38,10 +38,15 @@ class ConfidenceWeights(BaseModel):
     bias: float
 
     def logit(self, evidence: PoseEvidence) -> float:
-        """The logarithm of the odds that a pose is right."""
+        """The logarithm of the odds that a pose is right.
+
+        They are as many times lower as the field of view is smaller than a keyframe's, where it is
+        small: points so close to each other agree with poses from which no others could.
+        """
         weights = np.array([self.weights[name] for name in FEATURES])
         several = SEVERAL_IMAGES if evidence.images > 1 else 0.0
-        return float(weights @ evidence.features() + self.bias + several)
+        narrow = np.log(evidence.field_share)
+        return float(weights @ evidence.features() + self.bias + several + narrow)
 
     def confidence(self, evidence: PoseEvidence, offset: float) -> float:
         """The probability that a pose is right; `offset` is what the map adds to the logit.

@@ -58,6 +58,8 @@ class PoseEvidence:
     """Poses somewhere else that explain the image about as well; they share the probability."""
     images: int = 1
     """Of a rig, those that support the pose with something that no other shows."""
+    field_share: float = 1.0
+    """Of a keyframe's field of view, where the camera sees but a small angle; else 1."""
 
     def features(self) -> FloatArray:
         """The numbers (10,) that the confidence is a function of, in the order of `FEATURES`."""

@@ -164,6 +164,11 @@ class SceneMap:
         return min(sizes), max(sizes)
 
     @cached_property
+    def least_field_of_view(self) -> float:
+        """That of the keyframe that sees the least, in steradians."""
+        return min(camera.field_of_view for camera in self.cameras)
+
+    @cached_property
     def focal_lengths(self) -> tuple[float, float]:
         """The shortest one that a keyframe has, and the longest."""
         lengths = [camera.focal_length for camera in self.cameras]

@@ -27,6 +27,7 @@ from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer,
 from dense_reloc_ros.localization.view_search import ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -38,6 +39,7 @@ AT_BOTH_SIZES = [[(turn, 1.0), (turn, 0.5)] for turn in range(4)]
 """Turns, and the size of close-ups after each of them."""
 
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
+EVIDENCE = PoseEvidence(0.5, 100, 150, 0.8, 0.5, 0.3, 0.01, 0.01, 0.1)
 NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
 
 
@@ -214,7 +216,7 @@ class PlannedViews:
     def _localized(self, view: QueryView, score: float) -> LocalizedView:
         # Without supporting points nothing is known of the relative view.
         nothing = np.zeros(0, dtype=np.int64)
-        estimate = PoseEstimate(np.eye(4), np.eye(6), score, nothing, (0,))
+        estimate = PoseEstimate(np.eye(4), np.eye(6), score, nothing, (0,), evidence=EVIDENCE)
         return LocalizedView(view, NO_FEATURES, NOTHING_RANKED, [estimate])
 
 
@@ -302,6 +304,7 @@ def test_a_larger_view_decides_on_a_sure_pose_of_a_camera_that_sees_a_small_angl
     assert found.score == (0.4 if starts else 0.6)
     for _, pose in views.started_from:
         np.testing.assert_allclose(pose, np.eye(4), atol=1e-9)
+    assert found.best.evidence.field_share == pytest.approx(1 / zoom**2 if starts else 1.0)
 
 
 def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localizer):

@@ -41,7 +41,7 @@ def test_good_evidence_is_believed_and_bad_is_not():
 
 
 @pytest.mark.parametrize(
-    "field", [name for name in vars(GOOD) if name not in ("visible", "images")]
+    "field", [name for name in vars(GOOD) if name not in ("visible", "images", "field_share")]
 )
 def test_worse_evidence_never_raises_the_confidence(field):
     weights = shipped_weights()
@@ -53,6 +53,12 @@ def test_a_pose_that_several_images_support_is_likelier():
     weights = shipped_weights()
     several = replace(GOOD, images=3)
     assert weights.logit(several) - weights.logit(GOOD) == pytest.approx(1.0)
+
+
+def test_the_odds_are_lower_by_how_much_less_a_camera_sees_than_a_keyframe():
+    weights = shipped_weights()
+    odds = [np.exp(weights.logit(replace(GOOD, field_share=share))) for share in (1.0, 1 / 9)]
+    assert odds[0] / odds[1] == pytest.approx(9.0)
 
 
 def test_the_confidence_is_the_logistic_function_of_weighted_features():
