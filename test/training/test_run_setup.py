@@ -179,7 +179,6 @@ def test_runs_of_scene_matchers_go_on_bit_by_bit_and_leave_the_trunk_alone(tmp_p
         assert torch.equal(value, states[1][name]), name
     torch.manual_seed(configuration.seed)
     begun = create_scene_matcher("dsm_compact").state_dict()
-    assert not any("trunk" in name for name in begun)
     changed = {name for name, value in begun.items() if not torch.equal(value, states[0][name])}
     assert changed and not any(name.startswith("features.") for name in changed)
 
