@@ -32,7 +32,8 @@ from dense_reloc_ros.localization.rig_places import (
     rig_places,
 )
 from dense_reloc_ros.localization.rig_verification import RigVerifier
-from dense_reloc_ros.localization.sparse_to_dense import CLEAR_SCORE, SparseToDenseLocalizer
+from dense_reloc_ros.localization.single_view import CLEAR_SCORE
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.retrieval.places import rank_keyframes

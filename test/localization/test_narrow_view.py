@@ -156,7 +156,7 @@ def test_a_narrow_view_is_localized_with_a_covariance_as_wide_as_it_is_narrow(
     assert error.translation < 0.05
     assert np.degrees(error.rotation) < 2
     monkeypatch.setattr(
-        "dense_reloc_ros.localization.sparse_to_dense.narrowing", lambda scene_map, view: 1.0
+        "dense_reloc_ros.localization.single_view.narrowing", lambda scene_map, view: 1.0
     )
     alone = localizer.localize(image, camera).estimate
     np.testing.assert_allclose(alone.T_map_camera, found.T_map_camera)

@@ -17,13 +17,14 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
+from dense_reloc_ros.localization.image_views import ImageViews
 from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.query_view import QueryView, turned
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.single_keyframes import KeyframePose
-from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer, _Views
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
@@ -308,7 +309,7 @@ def test_a_larger_view_decides_on_a_sure_pose_of_a_camera_that_sees_a_small_angl
 
 
 def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localizer):
-    views = _Views(localizer, None, frozenset(), Stopwatch(localizer.device))
+    views = ImageViews(localizer, None, frozenset(), Stopwatch(localizer.device))
     view = QueryView.of(gallery.render(TRUTH).image, CAMERA)
     found = views.localize(view)
     assert views.localize(replace(view)) is found

@@ -1,0 +1,79 @@
+"""What is found in the views of one image, each of which is looked at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
+from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.localized_view import LocalizedView
+from dense_reloc_ros.localization.pose_prior import PosePrior
+from dense_reloc_ros.localization.query_view import QueryView
+from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.single_keyframes import KeyframePose, poses_by_keyframes
+from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
+from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
+from dense_reloc_ros.stopwatch import Stopwatch
+
+SINGLE_KEYFRAMES = 10
+"""That are tried alone where no pose is sure."""
+
+
+@dataclass(frozen=True)
+class ImageViews:
+    """What a localizer finds in the views of one image; a `ViewLocalizer`.
+
+    A view that is asked for again, as where two choices come to the same, costs nothing.
+    """
+
+    localizer: SingleViewLocalizer
+    prior: PosePrior | None
+    excluded: frozenset[int]
+    stopwatch: Stopwatch
+    known_features: dict[tuple[Camera, int], DenseFeatures] = field(default_factory=dict)
+    """By the camera of a view, which says what part of the image it is, and its quarter turns."""
+    known: dict[tuple[Camera, int, bool], LocalizedView] = field(default_factory=dict)
+    """As above, and by whether it is narrow."""
+
+    def localize(self, view: QueryView) -> LocalizedView:
+        key = (view.camera, view.quarters, view.is_narrow)
+        if key not in self.known:
+            features = self._features(view, "features")
+            self.known[key] = self.localizer.estimate_view(
+                view, features, self.prior, self.excluded, self.stopwatch
+            )
+        return self.known[key]
+
+    def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
+        features = self._features(view)
+        ranked = self._ranked(features)
+        found = self.localizer.estimate_in_sight(view, features, T_map_view, self.stopwatch)
+        return LocalizedView(view, features, ranked, allowed(found, self.prior, view))
+
+    def poses_by_keyframes(self, view: QueryView) -> list[KeyframePose]:
+        features = self._features(view)
+        keyframes = self._ranked(features).keyframes[:SINGLE_KEYFRAMES].tolist()
+        temperature = self.localizer.temperatures["coarse"]
+        scene_map = self.localizer.scene_map
+        with self.stopwatch.stage("view"):
+            return poses_by_keyframes(features, view.camera, scene_map, keyframes, temperature)
+
+    def evidence_in(self, view: QueryView) -> float:
+        return self._ranked(self._features(view)).best_evidence
+
+    def is_sure(self, estimate: PoseEstimate) -> bool:
+        return self.localizer.is_sure(estimate)
+
+    def _features(self, view: QueryView, stage: str = "view") -> DenseFeatures:
+        key = (view.camera, view.quarters)
+        if key not in self.known_features:
+            with self.stopwatch.stage(stage):
+                image = image_to_tensor(view.image, self.localizer.device)
+                self.known_features[key] = self.localizer.extractor(image)
+        return self.known_features[key]
+
+    def _ranked(self, features: DenseFeatures) -> RankedKeyframes:
+        options = self.localizer.configuration.retrieval
+        with self.stopwatch.stage("view"):
+            return rank_keyframes(features, self.localizer.scene_map, options, self.excluded)
