@@ -27,6 +27,9 @@ class PaperSystem(Block):
     method: str = Field(description="Of this package")
     network: str | None = Field(None, description="Dense features; unset: the method's own")
     trained: tuple[str, ...] = Field((), description="Weights that it runs with, by their files")
+    begun_with: tuple[str, ...] = Field(
+        (), description="Weights whose training went before, and which are no part of it any more"
+    )
     variant: str = Field("", description="What is not as in the paper")
     paper: str = Field("", description="What the paper says of something comparable")
 
@@ -114,12 +117,13 @@ def training_of(system: PaperSystem, folder: Path = WEIGHTS) -> Training:
             hours=None,
         )
     described = [_description(folder / f"{name}.json") for name in system.trained]
-    kinds = [entry["source"]["kind"] for one in described for entry in one["data"]]
+    before = [_description(folder / f"{name}.json") for name in system.begun_with]
+    kinds = [entry["source"]["kind"] for one in before + described for entry in one["data"]]
     return Training(
         weights=", ".join(system.trained),
         parameters=sum(one["parameters"] for one in described),
         data=", ".join(dict.fromkeys(kinds)),
-        hours=sum(one["minutes"] for one in described) / 60,
+        hours=sum(one["minutes"] for one in before + described) / 60,
     )
 
 

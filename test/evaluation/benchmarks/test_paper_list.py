@@ -16,6 +16,7 @@ from dense_reloc_ros.evaluation.benchmarks.paper_list import (
 )
 from dense_reloc_ros.features.compact import Compact
 from dense_reloc_ros.features.effnet_lite0 import COARSE_BLOCKS
+from dense_reloc_ros.features.s2dnet_lite import S2dNetLite
 from dense_reloc_ros.features.trunk import EfficientNetLite0Trunk
 
 CONFIGURATION = Path(__file__).parents[3] / "config/bench"
@@ -51,6 +52,19 @@ def test_the_weights_of_several_runs_count_together():
     assert together.hours == pytest.approx(sum(one.hours for one in alone))
     assert together.parameters == sum(one.parameters for one in alone)
     assert together.data == "warps, colmap, rooms, room_scenes"
+
+
+def test_weights_that_another_network_began_with_count_as_its_training_alone():
+    lite = PaperSystem(
+        published="", method="s2dnet", trained=("s2dnet_lite",), begun_with=("compact",)
+    )
+    compact = training_of(PaperSystem(published="", method="nre", trained=("compact",)))
+    alone = training_of(lite.model_copy(update={"begun_with": ()}))
+    training = training_of(lite)
+    # Statistics of batch norms count there as well.
+    assert training.parameters == sum(value.numel() for value in S2dNetLite().state_dict().values())
+    assert training.hours == pytest.approx(alone.hours + compact.hours)
+    assert training.weights == "s2dnet_lite"
 
 
 def test_what_is_not_there_is_named(tmp_path):
