@@ -249,6 +249,24 @@ class VerificationConfiguration(Block):
     )
 
 
+class RigConfiguration(Block):
+    """Several cameras that localize together."""
+
+    extrinsics_error_m: float = Field(
+        0.005,
+        ge=0.0,
+        le=1.0,
+        description="Standard deviation of where a camera hangs on the robot by its extrinsics, "
+        "in metres in each direction",
+    )
+    extrinsics_error_deg: float = Field(
+        0.2,
+        ge=0.0,
+        le=20.0,
+        description="Standard deviation of how it is turned by them, degrees about each axis",
+    )
+
+
 class LocalizerConfiguration(Block):
     """The parameters of one localizer; all of them can change between two frames."""
 
@@ -262,6 +280,7 @@ class LocalizerConfiguration(Block):
     dsm: DsmConfiguration = DsmConfiguration()
     deviloc: DevilocConfiguration = DevilocConfiguration()
     neurhal: NeurHalConfiguration = NeurHalConfiguration()
+    rig: RigConfiguration = RigConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 
     @property

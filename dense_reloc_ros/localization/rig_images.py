@@ -10,9 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dense_reloc_ros.configuration import RigConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.retrieval.places import RankedKeyframes
@@ -32,6 +34,20 @@ class RigImage:
     odometry_covariance: FloatArray | None = None
     """(6, 6) of T_body_camera, where it is by odometry, about the axes of the body; None: exact."""
 
+    def extrinsics_covariance(self, options: RigConfiguration) -> FloatArray | None:
+        """(6, 6) of the body's pose by this image alone as extrinsics err, about the body's axes.
+
+        None where nothing does: the camera is the body, or odometry tells where it was.
+        """
+        is_body = np.allclose(self.T_body_camera, np.eye(4))
+        if is_body or self.odometry_covariance is not None:
+            return None
+        deviations = [options.extrinsics_error_m] * 3 + [
+            np.radians(options.extrinsics_error_deg)
+        ] * 3
+        noise = np.diag(np.square(deviations))
+        return base_pose(self.T_body_camera, noise, se3.inverse(self.T_body_camera))[1]
+
 
 @dataclass(frozen=True)
 class SeenImage:
@@ -45,6 +61,8 @@ class SeenImage:
     ranked: RankedKeyframes
     name: str = ""
     odometry_covariance: FloatArray | None = None
+    extrinsics_covariance: FloatArray | None = None
+    """As `RigImage.extrinsics_covariance`."""
 
     @property
     def T_view_body(self) -> FloatArray:

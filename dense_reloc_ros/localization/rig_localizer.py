@@ -122,6 +122,7 @@ class RigLocalizer:
                     rank_keyframes(of_view, localizer.scene_map, options),
                     image.name,
                     image.odometry_covariance,
+                    image.extrinsics_covariance(localizer.configuration.rig),
                 )
                 for image, view, of_view in zip(images, views, features, strict=True)
             ]

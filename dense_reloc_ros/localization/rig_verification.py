@@ -11,12 +11,13 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.rig import PointCameras
 from dense_reloc_ros.localization.place_localizer import losses_of, pose_of
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.rig_images import SeenImage
 from dense_reloc_ros.localization.rig_matching import RigMatches
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.pose.covariance import inflation
+from dense_reloc_ros.pose.covariance import inflation, shares_of_cameras
 from dense_reloc_ros.pose.mounting import mounting_error
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import Verification, verify
@@ -47,6 +48,7 @@ class RigVerifier:
             )
             for image, of_image in zip(images, matches.keyframes, strict=True)
         ]
+        inflations = _inflations(problem, verification, changes)
         estimate = localizer.supported(
             problem,
             found,
@@ -54,12 +56,14 @@ class RigVerifier:
             matches.point_indices,
             matches.all_keyframes,
             float(np.dot(shares, changes)),
-            _inflations(problem, verification, changes),
+            inflations,
         )
         supporting = int((verification.spread_shares(len(images)) >= OWN_SHARE).sum())
         estimate = _of_several(estimate, supporting)
-        drift = _drift(T_map_body, images, shares)
-        estimate = replace(estimate, covariance=estimate.covariance + drift)
+        off = _drift(T_map_body, images, shares) + self._extrinsics_errors(
+            matches, found, inflations
+        )
+        estimate = replace(estimate, covariance=estimate.covariance + off)
         in_first = verification.inside & (problem.images == 0)
         return replace(
             estimate,
@@ -67,6 +71,32 @@ class RigVerifier:
             first_share=float(shares[0]),
             losses=losses_of(replace(verification, inside=in_first), matches.point_indices),
         )
+
+    def _extrinsics_errors(
+        self, matches: RigMatches, found: FoundPose, inflations: Tensor
+    ) -> FloatArray:
+        """What the covariance (6, 6) of T_map_body is larger by as extrinsics err.
+
+        Those of each camera for themselves, each with what the pose has of that camera.
+        """
+        total, images = np.zeros((6, 6)), matches.images
+        if all(image.extrinsics_covariance is None for image in images):
+            return total
+        problem, turn = matches.problem, np.kron(np.eye(2), pose_of(found)[:3, :3])
+        cameras = problem.intrinsics
+        assert isinstance(cameras, PointCameras)
+        shares = shares_of_cameras(
+            found.T_camera_map,
+            problem.points[found.points],
+            cameras.select(found.points),
+            found.fine_maps,
+            self._localizer.configuration.nre.last_sigma,
+            inflations[found.points],
+        )
+        for image, share in zip(images, shares.numpy(force=True), strict=True):
+            if image.extrinsics_covariance is not None:
+                total += share @ turn @ image.extrinsics_covariance @ turn.T @ share.T
+        return total
 
     def _mounting_errors(
         self,

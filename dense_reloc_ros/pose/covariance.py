@@ -8,7 +8,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.geometry.rig import Cameras
+from dense_reloc_ros.geometry.rig import Cameras, PointCameras
 from dense_reloc_ros.pose.gnc import smoothed_hessian
 from dense_reloc_ros.pose.loss_maps import LossMaps
 
@@ -40,12 +40,47 @@ def pose_covariance(
         maps = replace(maps, gains=maps.gains / inflations[:, None, None])
     else:
         common = inflations
+    information = _information(T_camera_map, points, intrinsics, maps, sigma)
+    return to_map_axes(common * _inverse(information), T_camera_map.double())
+
+
+def shares_of_cameras(
+    T_body_map: Tensor,
+    points: Tensor,
+    cameras: PointCameras,
+    maps: LossMaps,
+    sigma: float,
+    inflations: Tensor,
+) -> Tensor:
+    """What the pose T_body_map (4, 4) of a rig has of that by each of its C cameras alone.
+
+    (C, 6, 6), float64, about the fixed axes of the map: errors of the poses by single cameras come
+    into that by all with these weights, which sum up to one. A camera has much of what it tells
+    more about than the others. Arguments as of `pose_covariance`.
+    """
+    assert cameras.index is not None
+    maps = replace(maps, gains=maps.gains / inflations[:, None, None])
+    of_cameras = []
+    for camera in range(cameras.count):
+        own = (cameras.index == camera).nonzero()[:, 0]
+        seen = cameras.select(own)
+        of_cameras.append(_information(T_body_map, points[own], seen, maps.select(own), sigma))
+    informations = torch.stack(of_cameras)
+    shares = _inverse(informations.sum(0)) @ informations
+    return torch.stack([to_map_axes(share, T_body_map.double()) for share in shares])
+
+
+def _information(
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: LossMaps, sigma: float
+) -> Tensor:
+    """The information (6, 6) of independent points about T_camera_map."""
     hessian = smoothed_hessian(T_camera_map, points, intrinsics, maps, sigma)
-    information = hessian * (2 * math.pi * sigma**2)
+    return hessian * (2 * math.pi * sigma**2)
+
+
+def _inverse(information: Tensor) -> Tensor:
     weakest = 1e-12 * information.diagonal().amax().clamp(min=1e-6)
-    identity = torch.eye(6).to(information)
-    covariance = common * torch.linalg.inv(information + weakest * identity)
-    return to_map_axes(covariance, T_camera_map.double())
+    return torch.linalg.inv(information + weakest * torch.eye(6).to(information))
 
 
 def inflation(spread: float, view_change: float) -> float:
@@ -60,7 +95,9 @@ def inflation(spread: float, view_change: float) -> float:
 
 
 def to_map_axes(covariance: Tensor, T_camera_map: Tensor) -> Tensor:
-    """A covariance of left twists of T_camera_map as one of T_map_camera in the map's axes.
+    """A covariance (6, 6) of left twists of T_camera_map as one of T_map_camera in the map's axes.
+
+    Or what else takes such twists to such twists.
 
     exp(ξ) on the left of T_camera_map moves the camera by -R ρ and turns it by -R φ about the
     axes of the map, with R the rotation of T_map_camera.

@@ -10,15 +10,16 @@ import pytest
 import torch
 from gallery import CAMERA, Gallery, looking
 from scipy.spatial.transform import Rotation
+from scipy.stats import chi2
 
-from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration, RigConfiguration
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.odometry_noise import OdometryNoise
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.images.light_levels import LEVELS, degrade
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.mounting_monitor import LEAST_DEGREES
-from dense_reloc_ros.localization.result import Localization, Status
+from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
 from dense_reloc_ros.localization.rig_images import RigImage
 from dense_reloc_ros.localization.rig_localizer import RigLocalizer
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
@@ -179,6 +180,39 @@ def test_errors_of_extrinsics_show(gallery, rig):
     np.testing.assert_allclose(np.median(sizes), 1.5, atol=0.5)
 
 
+def nees(estimate: PoseEstimate, truth: np.ndarray) -> float:
+    """The squared error of a pose in units of its covariance."""
+    turn = Rotation.from_matrix(estimate.T_map_camera[:3, :3] @ truth[:3, :3].T).as_rotvec()
+    off = np.concatenate([estimate.T_map_camera[:3, 3] - truth[:3, 3], turn])
+    return float(off @ np.linalg.solve(estimate.covariance, off))
+
+
+def test_poses_are_as_uncertain_as_the_extrinsics_of_cameras_are(gallery, localizer):
+    """Each camera but the first hangs elsewhere than said, by 1 cm and half a degree each way."""
+    metres, degrees, rng, found = 0.01, 0.5, np.random.default_rng(0), []
+    for deviations in ((metres, degrees), (0.0, 0.0)):
+        options = RigConfiguration(
+            extrinsics_error_m=deviations[0], extrinsics_error_deg=deviations[1]
+        )
+        configuration = LocalizerConfiguration(rig=options)
+        rig = RigLocalizer(
+            localizer_for(localizer.scene_map, configuration, None, torch.device("cpu"))
+        )
+        errors = []
+        for yaw in range(10, 360, 35):
+            images = seen_by(gallery, body_pose(yaw), mounts(4))
+            for number in (1, 2, 3):
+                turn = Rotation.from_rotvec(np.radians(degrees) * rng.normal(size=3)).as_matrix()
+                off = rigid(turn, metres * rng.normal(size=3))
+                mount = images[number].T_body_camera @ off
+                images[number] = replace(images[number], T_body_camera=mount)
+            errors.append(nees(rig.localize(images).estimate, body_pose(yaw)))
+        found.append(np.mean(errors))
+    low, high = chi2.ppf([0.025, 0.975], 60) / 10  # of the mean of ten moments
+    assert low < found[0] < high
+    assert found[1] > 5 * high
+
+
 def test_images_of_before_count_with_the_drift_of_odometry(gallery, rig):
     now, before = body_pose(60), body_pose(45)
     drift = OdometryNoise().covariances(np.array([0.5]), np.array([0.3]), np.array([1.0]))[0]
@@ -186,11 +220,14 @@ def test_images_of_before_count_with_the_drift_of_odometry(gallery, rig):
         RigImage(gallery.render(now).image, CAMERA, np.eye(4)),
         RigImage(gallery.render(before).image, CAMERA, np.linalg.inv(now) @ before),
     ]
-    exact = rig.localize(images)
-    drifted = rig.localize([images[0], replace(images[1], odometry_covariance=drift)])
+    mounted = rig.localize(images)
+    exact, drifted = (
+        rig.localize([images[0], replace(images[1], odometry_covariance=known)])
+        for known in (np.zeros((6, 6)), drift)
+    )
     assert_right(exact, now)
     added = np.diag(drifted.estimate.covariance - exact.estimate.covariance)
     share = added / np.diag(drift)
     np.testing.assert_allclose(share, share[0], rtol=1e-3)
     assert 0.1 < share[0] < 0.9
-    assert exact.estimate.mounting_errors and not drifted.estimate.mounting_errors
+    assert mounted.estimate.mounting_errors and not drifted.estimate.mounting_errors

@@ -7,11 +7,13 @@ from dataclasses import replace
 import numpy as np
 import torch
 from pose.synthetic import INTRINSICS, View, random_view
+from pose.synthetic_rig import surround_rig
 from scipy.linalg import block_diag, expm
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.geometry.rig import PointCameras
 from dense_reloc_ros.geometry.se3 import inverse, rigid
-from dense_reloc_ros.pose.covariance import pose_covariance, to_map_axes
+from dense_reloc_ros.pose.covariance import pose_covariance, shares_of_cameras, to_map_axes
 from dense_reloc_ros.pose.gnc import refine
 from dense_reloc_ros.pose.loss_maps import LossMaps
 
@@ -123,3 +125,25 @@ def test_what_points_know_counts_by_the_inflation_of_each():
     # An image that adds nothing to the others has an infinite one.
     alone = covariance(every, torch.where(first, 2.0, torch.inf))
     np.testing.assert_allclose(alone, 2 * covariance(first, 1.0), rtol=1e-4)
+
+
+def test_a_pose_moves_with_a_camera_by_the_share_that_it_has_of_it():
+    """The second camera hangs elsewhere than said, so that it alone would give another pose."""
+    rig = surround_rig(3, 60, 0, torch.float64)
+    points = torch.cat([view.points for view in rig.views])
+    pixels = torch.cat([view.pixels for view in rig.views])
+    index = torch.arange(3).repeat_interleave(60)
+    maps = LossMaps(torch.full((180, 1, 1), GAIN), pixels / STRIDE, STRIDE, 0.0, GAIN)
+    wrong = torch.from_numpy(rigid(Rotation.from_rotvec([1e-3, 2e-3, 0]).as_matrix(), [2e-3, 0, 0]))
+    mounting = rig.T_camera_body.clone()
+    mounting[1] = wrong @ mounting[1]
+    cameras = PointCameras(INTRINSICS.double().expand(3, 4), mounting, index)
+    (moved,) = refine(
+        rig.T_body_map[None], points, cameras, maps, [SIGMA], iterations=20, tolerance=1e-12
+    )
+    shares = shares_of_cameras(rig.T_body_map, points, cameras, maps, SIGMA, torch.ones(180))
+    torch.testing.assert_close(shares.sum(0), torch.eye(6).double(), atol=1e-6, rtol=0.0)
+    truth = rig.T_body_map.numpy()
+    alone = torch.linalg.inv(mounting[1]) @ rig.T_camera_body[1] @ rig.T_body_map
+    expected = shares[1].numpy() @ map_axes_error(alone.numpy(), truth)
+    np.testing.assert_allclose(map_axes_error(moved.numpy(), truth), expected, atol=1e-4)

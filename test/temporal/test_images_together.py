@@ -9,18 +9,13 @@ import pytest
 import torch
 from gallery import CAMERA, Gallery, looking
 
-from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.odometry_noise import drifting_odometry
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.images.light_levels import LEVELS, degrade
-from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.rig_images import SeenImage
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
@@ -86,14 +81,6 @@ def test_without_odometry_there_is_nothing_to_put_together():
     recent = remembered(0.0, 1.0)
     assert recent.reach(3 * SECOND, None) is None
     assert recent.seen_from(recent.reach(4 * SECOND, at(1.5))) == []
-
-
-@pytest.fixture(scope="module")
-def localizer(gallery: Gallery) -> SparseToDenseLocalizer:
-    device = torch.device("cpu")
-    describer = DenseDescriber(create_extractor("compact", device), 200)
-    scene_map = build_from_depth(gallery.keyframes(), describer)
-    return localizer_for(scene_map, LocalizerConfiguration(), None, device)
 
 
 def lost_frames(
