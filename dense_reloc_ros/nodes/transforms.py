@@ -8,6 +8,7 @@ from threading import Condition, Event, Lock, Thread
 
 import rclpy
 from geometry_msgs.msg import TransformStamped
+from rclpy.impl.implementation_singleton import rclpy_implementation as _rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rclpy.subscription import Subscription
@@ -20,13 +21,16 @@ from dense_reloc_ros.nodes.reporting import ChangeReporter
 from dense_reloc_ros.nodes.tf_conflicts import TfConflicts
 from dense_reloc_ros.nodes.tf_history import new_history
 from dense_reloc_ros.nodes.transform_buffer import TransformError
-from dense_reloc_ros.stamps import JUMP_NANOSECONDS
+from dense_reloc_ros.stamps import JUMP_NANOSECONDS, NANOSECONDS
 
 TF_QOS = QoSProfile(depth=100)
 TF_STATIC_QOS = QoSProfile(depth=100, durability=DurabilityPolicy.TRANSIENT_LOCAL)
 HEARD_QOS = QoSProfile(depth=1000)
 """A thread that waits a second for its turn loses no odometry of 1 kHz."""
-PERIOD_SECONDS = 0.004
+PAUSE_SECONDS = 0.004
+"""After what has come was taken: of faster streams, several messages are taken at once."""
+SILENT_SECONDS = 0.1
+"""Without any message, after which listeners are told so: some wait for a transform in vain."""
 STOP_SECONDS = 1.0
 Heard = dict[str, int]
 """Parent frames of what was said on /tf at once, each with its newest stamp (nanoseconds)."""
@@ -36,9 +40,9 @@ Listener = Callable[[Heard], None]
 class Transforms:
     """How frames stood to each other, as far as /tf and /tf_static have said it.
 
-    It listens while somebody has it open; both nodes of a process may. An executor would build a
-    wait set for each message, which costs three times as much as reading it. This takes all that
-    has come at once, every few milliseconds.
+    It listens while somebody has it open; both nodes of a process may, and /tf is read once. An
+    executor would build a wait set for each message, which costs three times as much as reading
+    it. This waits with one of its own, and takes all that has come at once.
     """
 
     def __init__(self, node: Node, reporter: ChangeReporter) -> None:
@@ -55,7 +59,10 @@ class Transforms:
         self._thread: Thread | None = None
 
     def open(self, listener: Listener) -> None:
-        """Listens; calls `listener` every few milliseconds, in a thread that it must not hold."""
+        """Listens; calls `listener` with what has come, in a thread that it must not hold.
+
+        Where nothing comes, it is called with nothing now and then.
+        """
         with self._opening:
             self._listeners = [*self._listeners, listener]
             if self._thread is None:
@@ -122,9 +129,11 @@ class Transforms:
             )
             for topic, qos in (("/tf", HEARD_QOS), ("/tf_static", TF_STATIC_QOS))
         )
+        wait_set = _rclpy.WaitSet(2, 0, 0, 0, 0, 0, self._node.context.handle)
         try:
-            while self._node.context.ok() and not stop.wait(PERIOD_SECONDS):
+            while self._node.context.ok() and not stop.wait(PAUSE_SECONDS):
                 try:
+                    wait_for_any(wait_set, moving, static)
                     self._take(moving, static)
                 except Exception as error:  # the thread must live on: others need what it hears
                     self._reporter.problem("transforms", str(error))
@@ -163,6 +172,14 @@ class Transforms:
             self._reporter.problem(subject, f"ignored: {error}")
         else:
             self._reporter.resolved(subject)
+
+
+def wait_for_any(wait_set: _rclpy.WaitSet, *subscriptions: Subscription) -> None:
+    """Sleeps until one of the subscriptions has a message, or none has come for a while."""
+    wait_set.clear_entities()
+    for subscription in subscriptions:
+        wait_set.add_subscription(subscription.handle)
+    wait_set.wait(round(SILENT_SECONDS * NANOSECONDS))
 
 
 def take_all(subscription: Subscription) -> Iterable[TransformStamped]:
