@@ -52,12 +52,16 @@ class Progress:
         return cls(state["step"], state["seconds"], curve)
 
 
-def best_point(curve: Sequence[CurvePoint], metric: str) -> CurvePoint | None:
-    """The first of the best points; None of an empty curve. NaN is never better.
+def best_point(curve: Sequence[CurvePoint], metric: str | None) -> CurvePoint | None:
+    """The first of the best points, the last one without a metric; None of an empty curve.
+
+    NaN is never better.
 
     Raises:
         ConfigurationError: there is no such metric; lists those that are.
     """
+    if metric is None:
+        return curve[-1] if curve else None
     best: CurvePoint | None = None
     for point in curve:
         if metric not in point.metrics:
@@ -68,7 +72,7 @@ def best_point(curve: Sequence[CurvePoint], metric: str) -> CurvePoint | None:
     return best
 
 
-def validations_since_best(curve: Sequence[CurvePoint], metric: str) -> int:
+def validations_since_best(curve: Sequence[CurvePoint], metric: str | None) -> int:
     """How many points came after the best one."""
     best = best_point(curve, metric)
     return 0 if best is None else len(curve) - 1 - list(curve).index(best)

@@ -66,7 +66,9 @@ class ValidationConfiguration(Block):
     data: tuple[WeightedData, ...] = Field(min_length=1)
     pairs: int = Field(64, ge=1, description="Pairs of each validation, always the same")
     every: int = Field(500, ge=1, description="Steps between two validations")
-    metric: str = Field("loss", description="What the best weights are the best in")
+    metric: str | None = Field(
+        "loss", description="What the best weights are the best in; null: the last ones are taken"
+    )
     patience: int | None = Field(
         None, ge=1, description="Validations without a better one after which training stops"
     )

@@ -35,8 +35,15 @@ def test_the_best_point(metric, values, best, waited):
     assert validations_since_best(points, metric) == waited
 
 
+def test_without_a_metric_the_last_point_is_the_best():
+    points = curve("loss", 1.0, 3.0)
+    assert best_point(points, None) is points[-1]
+    assert validations_since_best(points, None) == 0
+
+
 def test_empty_curves_have_no_best_point():
     assert best_point([], "loss") is None
+    assert best_point([], None) is None
     assert validations_since_best([], "loss") == 0
 
 
