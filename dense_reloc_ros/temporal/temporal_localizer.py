@@ -33,6 +33,7 @@ from dense_reloc_ros.temporal.history import History
 from dense_reloc_ros.temporal.mixed_correlation import map_share
 from dense_reloc_ros.temporal.pose_filter import FilteredPose, PoseFilter
 from dense_reloc_ros.temporal.recent_images import RecentImages
+from dense_reloc_ros.temporal.usual_gain import UsualGain
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class TemporalLocalizer:
         self._fusion: CorrelationFusion | None = None
         self._rig: RigLocalizer | None = None
         self._recent = RecentImages(configuration)
+        self._usual_gain = UsualGain()
         if isinstance(localizer, SparseToDenseLocalizer):
             self._fusion = CorrelationFusion(localizer, configuration)
             self._rig = RigLocalizer(localizer)
@@ -81,6 +83,7 @@ class TemporalLocalizer:
         self._history.clear()
         self._filter.reset()
         self._recent.clear()
+        self._usual_gain.clear()
 
     @torch.inference_mode()
     def fuse(self, frame: LocalizedFrame) -> FusedLocalization:
@@ -111,12 +114,13 @@ class TemporalLocalizer:
             if not is_new:
                 published = _on_floor(frame, self._moved(single, predicted))
                 return FusedLocalization(published, single, confidence, False, is_new)
+            doubt = self._usual_gain.doubt(frame.stamp, single.estimate)
             fused = self._correlated(frame, predicted, confidence)
             together = self._together(frame, fused or single, predicted)
             known = confidence if together is None else self._confidence(together.estimate)
             fused = together or fused
             raw = _on_floor(frame, fused or single)
-            published = _on_floor(frame, self._filtered(frame, raw, predicted, known))
+            published = _on_floor(frame, self._filtered(frame, raw, predicted, known, doubt))
         except InputError as error:
             logger.warning("%s; the frame is taken by itself", error)
             self.reset()
@@ -179,13 +183,16 @@ class TemporalLocalizer:
         raw: Localization,
         predicted: FilteredPose | None,
         confidence: float,
+        doubt: float,
     ) -> Localization:
         """The frame as the filter has it; rejected where it neither fits nor is sure.
 
-        One that does not fit, but lies as near as a camera can come, is not as exact as it says. A
-        sure one that lies elsewhere is published where there is no odometry that contradicts it:
-        the camera may have been carried away, or the poses before were wrong. Others wait until
-        the filter believes them. Unsure ones have to fit only as long as a frame helps later ones.
+        The covariance of an image that shows less than usual is larger by `doubt`. One that does
+        not fit even so, but lies as near as a camera can come, is not as exact as it says; without
+        odometry the prediction may rather be wrong where the image is as sharp as ever. A sure one
+        that lies elsewhere is published where there is no odometry that contradicts it: the camera
+        may have been carried away, or the poses before were wrong. Others wait until the filter
+        believes them. Unsure ones have to fit only as long as a frame helps later ones.
         """
         estimate = raw.estimate
         if not raw.is_localized or estimate is None:
@@ -199,9 +206,9 @@ class TemporalLocalizer:
         pose = self._filter.update(
             frame.stamp,
             estimate.T_map_camera,
-            estimate.covariance,
+            doubt * estimate.covariance,
             frame.T_odom_camera,
-            fits and (is_recent or has_odometry),
+            fits and (has_odometry or (is_recent and doubt > 1)),
         )
         if not pose.is_outlier:
             return self._moved(raw, pose)

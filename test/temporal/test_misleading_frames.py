@@ -81,15 +81,18 @@ def test_a_single_frame_that_is_doubted_must_be_near(gallery, localizer, tempora
 
 
 def test_a_blurred_frame_that_says_to_be_exact_does_not_pull_the_pose(gallery, localizer, temporal):
-    """Sure, 8 cm aside, with a covariance of a millimetre: the camera cannot have jumped there."""
+    """Sure, 8 cm aside, with a covariance of a millimetre, but its points gain half as much."""
     for number in range(4):
         temporal.fuse(frame_of(localizer, gallery.render(pose(number)).image, number))
     frame = frame_of(localizer, gallery.render(pose(4)).image, 4)
     aside = pose(4)
     aside[:3, 3] += [0.0, 0.08, 0.0]
+    alone = frame.localization.estimate
+    gain = alone.evidence.mean_gain / 2
     exact = replace(
-        frame.localization.estimate,
+        alone,
         T_map_camera=aside,
+        evidence=replace(alone.evidence, mean_gain=gain),
         covariance=1e-6 * np.eye(6),
         confidence=0.98,
     )
@@ -118,3 +121,22 @@ def test_odometry_speaks_against_a_sure_pose_elsewhere_until_others_agree(
             frame = replace(frame, localization=replace(frame.localization, estimate=estimate))
         published.append(temporal.fuse(frame).localization.is_localized)
     assert published == ([True] * 2 + [not knows_odometry] * 2 + [True] * 2)
+
+
+def test_a_sharp_frame_is_believed_where_velocity_foretells_another_pose(
+    gallery, localizer, temporal
+):
+    """A camera that stood still steps aside: its own sure pose is published."""
+    for number in range(9):
+        frame = frame_of(localizer, gallery.render(pose(number)).image, number)
+        said = pose(0)
+        said[1, 3] += 0.06 * (number == 8)
+        estimate = replace(
+            frame.localization.estimate,
+            T_map_camera=said,
+            covariance=1e-6 * np.eye(6),
+            confidence=0.98,
+        )
+        sharp = replace(frame.localization, estimate=estimate)
+        published = temporal.fuse(replace(frame, localization=sharp)).localization
+    np.testing.assert_allclose(published.T_map_camera, said, atol=1e-9)
