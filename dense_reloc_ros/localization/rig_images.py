@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from dense_reloc_ros.configuration import RigConfiguration
-from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
+from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 
 
@@ -73,29 +69,3 @@ class SeenImage:
         """The same image on another body, in which the pose of this one is known so well."""
         T_other_view = T_other_body @ self.T_body_view
         return replace(self, T_body_view=T_other_view, odometry_covariance=covariance)
-
-
-def features_of(extractor: FeatureExtractor, views: Sequence[QueryView]) -> list[DenseFeatures]:
-    """The features of each view; those of one size go through the network together."""
-    by_size: dict[tuple[int, int], list[int]] = {}
-    for number, view in enumerate(views):
-        by_size.setdefault((view.camera.width, view.camera.height), []).append(number)
-    found: dict[int, DenseFeatures] = {}
-    for numbers in by_size.values():
-        images = [image_to_tensor(views[number].image, extractor.device) for number in numbers]
-        features = extractor(torch.cat(images))
-        for row, number in enumerate(numbers):
-            found[number] = _of_image(features, row)
-    return [found[number] for number in range(len(views))]
-
-
-def _of_image(features: DenseFeatures, row: int) -> DenseFeatures:
-    """The features of one image of a batch."""
-
-    def own(values: Tensor) -> Tensor:
-        return values[row : row + 1]
-
-    levels = {
-        name: replace(level, values=own(level.values)) for name, level in features.levels.items()
-    }
-    return DenseFeatures(levels, own(features.global_descriptor))

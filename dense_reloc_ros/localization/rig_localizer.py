@@ -15,7 +15,6 @@ from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import with_rival
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.pose_prior import PosePrior
-from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at
 from dense_reloc_ros.localization.result import (
     FeatureView,
@@ -23,7 +22,7 @@ from dense_reloc_ros.localization.result import (
     PoseEstimate,
     Status,
 )
-from dense_reloc_ros.localization.rig_images import RigImage, SeenImage, features_of
+from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.rig_matching import match_images
 from dense_reloc_ros.localization.rig_places import (
     RigPlace,
@@ -32,11 +31,11 @@ from dense_reloc_ros.localization.rig_places import (
     rig_places,
 )
 from dense_reloc_ros.localization.rig_verification import RigVerifier
+from dense_reloc_ros.localization.rig_views import seen_images
 from dense_reloc_ros.localization.single_view import CLEAR_SCORE
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.localization.sure_camera import confirmed_pose
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR
-from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
 LEAST_SHARE = 0.2
@@ -70,12 +69,8 @@ class RigLocalizer:
                 origin = localizer.scene_map.origin
                 prior = PosePrior.checked(prior_T_map_body, prior_covariance, origin)
             with torch.inference_mode():
-                seen = self.see(images, stopwatch)
-                estimates = self.estimate(
-                    seen, stopwatch, None if prior is None else prior.T_map_camera
-                )
-                if not any(map(self._is_sure, estimates)):
-                    estimates += self._by_one_image(images, seen, stopwatch)
+                (first,) = seen_images(localizer, images[:1], stopwatch)
+                estimates = self._estimates(images, first, prior, stopwatch)
             if prior is not None:
                 expected = [one for one in estimates if prior.allows(one.T_map_camera)]
                 estimates = expected if any(map(self._is_sure, expected)) else estimates
@@ -83,49 +78,29 @@ class RigLocalizer:
             return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
         except RelocError as error:
             return Localization(Status.INVALID_INPUT, str(error))
-        first = seen[0]
         view = FeatureView(first.camera, se3.inverse(images[0].T_body_camera) @ first.T_body_view)
         found = localizer.decide(PoseCandidates(estimates, first.features, view), stopwatch)
         return found.shifted(localizer.scene_map.origin)
 
-    def see(
+    def _estimates(
         self,
         images: Sequence[RigImage],
+        first: SeenImage,
+        prior: PosePrior | None,
         stopwatch: Stopwatch,
-        quarters: Sequence[int] | None = None,
-    ) -> list[SeenImage]:
-        """Each image at the scale of the keyframes, with its features and what looks like it.
-
-        Those that hang turned in the map are turned back by `quarters`, one number for each.
-
-        Raises:
-            InputError: an image that does not fit its camera, or is too small.
-        """
-        localizer, views = self.localizer, []
-        sizes = [camera.width * camera.height for camera in localizer.scene_map.cameras]
-        for number, image in enumerate(images):
-            with stopwatch.stage("undistort"):
-                pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
-                view = QueryView.of(camera.undistort(pixels), camera.pinhole())
-            scale = map_magnification(localizer.scene_map, view.camera)
-            view = magnified(view, scale, round(MOST_PIXELS * max(sizes)))
-            views.append(turned(view, quarters[number] if quarters else 0))
-        with stopwatch.stage("features"):
-            features = features_of(localizer.extractor, views)
-        options = localizer.configuration.retrieval
-        with stopwatch.stage("retrieval"):
-            return [
-                SeenImage(
-                    view.camera,
-                    image.T_body_camera @ view.T_camera_view,
-                    of_view,
-                    rank_keyframes(of_view, localizer.scene_map, options),
-                    image.name,
-                    image.odometry_covariance,
-                    image.extrinsics_covariance(localizer.configuration.rig),
-                )
-                for image, view, of_view in zip(images, views, features, strict=True)
-            ]
+    ) -> list[PoseEstimate]:
+        """The pose that the first camera is sure of and others confirm, or else by all of them."""
+        localizer = self.localizer
+        if prior is None and len(images) > 1:
+            confirmed = confirmed_pose(localizer, self._verifier, images, first, stopwatch)
+            if confirmed is not None:
+                return [confirmed]
+        seen = [first, *seen_images(localizer, images[1:], stopwatch)]
+        predicted = None if prior is None else prior.T_map_camera
+        estimates = self.estimate(seen, stopwatch, predicted)
+        if not any(map(self._is_sure, estimates)):
+            estimates += self._by_one_image(images, seen, stopwatch)
+        return estimates
 
     def localize_seen(
         self, images: Sequence[SeenImage], predicted_T_map_body: FloatArray | None = None
@@ -148,7 +123,8 @@ class RigLocalizer:
         stopwatch: Stopwatch,
         predicted_T_map_body: FloatArray | None = None,
     ) -> list[PoseEstimate]:
-        """The best pose in each place that the images may show, and elsewhere if it looks alike.
+        """The best pose in places that the images may show, up to a sure one, and elsewhere if it
+        looks alike.
 
         First in the place of a predicted pose (4, 4), if there is one.
         """
@@ -158,13 +134,14 @@ class RigLocalizer:
         estimates = []
         if predicted_T_map_body is not None:
             estimates = self._near(images, predicted_T_map_body, stopwatch)
-        tried = places[: options.clusters]
-        estimates += self.estimate_in(images, tried, stopwatch)
-        if not any(map(self._is_sure, estimates)):
-            more = places[options.clusters : 2 * options.clusters]
-            estimates += self.estimate_in(images, more, stopwatch)
+        tried = 0
+        for place in places[: 2 * options.clusters]:
+            estimates += self.estimate_in(images, [place], stopwatch)
+            tried += 1
+            if any(map(self._is_sure, estimates)):
+                break
         estimates += self._guided(images, estimates, stopwatch)
-        return estimates + self._rivals(images, places[options.clusters :], estimates, stopwatch)
+        return estimates + self._rivals(images, places[tried:], estimates, stopwatch)
 
     def estimate_in(
         self,
@@ -248,7 +225,7 @@ class RigLocalizer:
         turns = [
             quarters_at(localizer.scene_map, T_map_body @ image.T_body_camera) for image in images
         ]
-        again = self.see(images, stopwatch, turns) if any(turns) else list(seen)
+        again = seen_images(localizer, images, stopwatch, turns) if any(turns) else list(seen)
         return moved + self._near(again, T_map_body, stopwatch)
 
 

@@ -39,14 +39,20 @@ class RigMatches:
 
 
 def match_images(
-    localizer: PlaceLocalizer, images: Sequence[SeenImage], keyframes: Sequence[list[int]]
+    localizer: PlaceLocalizer,
+    images: Sequence[SeenImage],
+    keyframes: Sequence[list[int]],
+    most_points: float = MOST_POINTS,
 ) -> RigMatches | None:
-    """The images against the keyframes chosen for each; None where there are none for any."""
+    """The images against the keyframes chosen for each; None where there are none for any.
+
+    All together have at most `most_points` times the points of a single one.
+    """
     seen = [pair for pair in zip(images, keyframes, strict=True) if pair[1]]
     if not seen:
         return None
     points = localizer.configuration.matching.points
-    points = round(points * min(1.0, MOST_POINTS / len(seen)))
+    points = round(points * min(1.0, most_points / len(seen)))
     matches = [
         localizer.match(image.features, of_image, image.camera, DISTINCTIVE, points)
         for image, of_image in seen

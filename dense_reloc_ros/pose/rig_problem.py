@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor
-from torch.nn.functional import pad
 
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.rig import PointCameras
@@ -50,7 +49,12 @@ def _level_of_all(levels: Sequence[FeatureLevel]) -> FeatureLevel:
 def _padded(maps: Sequence[Tensor], value: float) -> Tensor:
     """Maps (N, ..., h, w) one after the other, each enlarged to the largest height and width."""
     height, width = (max(one.shape[axis] for one in maps) for axis in (-2, -1))
-    enlarged = [
-        pad(one, (0, width - one.shape[-1], 0, height - one.shape[-2]), value=value) for one in maps
-    ]
-    return torch.cat(enlarged)
+    if all(one.shape[-2:] == (height, width) for one in maps):
+        return torch.cat(list(maps))
+    count = sum(len(one) for one in maps)
+    enlarged = maps[0].new_full((count, *maps[0].shape[1:-2], height, width), value)
+    begin = 0
+    for one in maps:
+        enlarged[begin : begin + len(one), ..., : one.shape[-2], : one.shape[-1]] = one
+        begin += len(one)
+    return enlarged

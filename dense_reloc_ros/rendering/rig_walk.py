@@ -45,13 +45,14 @@ def rig_walk(
     walkway: Walkway,
     camera: Camera,
     count: int,
-    level: str,
+    level: str | None,
     seed: int,
     drift: float,
 ) -> Iterator[RigQuery]:
     """Moments of a walk, at a level of light, with another half of each image covered.
 
-    `drift` is that of the odometry between the images of one camera.
+    Without a level nothing is covered, and the light is that of the room. `drift` is that of the
+    odometry between the images of one camera.
     """
     reach = (IN_TIME - 1) * STEP
     motion = query_motion(walkway, count * (reach + STEP), seed)
@@ -62,6 +63,8 @@ def rig_walk(
         pose = motion.T_map_base[number] @ mounting[of_camera]
         rng = np.random.default_rng([seed, number, of_camera])
         image = photographed(raycaster.render(camera, pose).image, rng)
+        if level is None:
+            return image
         covered = half_covered(image, rng)
         return degrade(covered, LEVELS[level], len(YAWS) * number + of_camera, seed)
 

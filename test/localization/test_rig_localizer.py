@@ -110,6 +110,30 @@ def test_the_same_image_twice_says_no_more_about_the_pose(gallery, localizer, ri
     assert 0.8 < ratio < 1.25
 
 
+def test_cameras_that_confirm_the_first_one_make_its_pose_more_exact(gallery, localizer, rig):
+    """Where it is sure alone, they are looked at in half their size."""
+    errors = []
+    for yaw in (20, 140, 260):
+        truth = body_pose(yaw)
+        images = seen_by(gallery, truth, mounts(4))
+        found = rig.localize(images)
+        assert_right(found, truth)
+        assert found.estimate.evidence.images > 1
+        alone = localizer.localize(images[0].image, CAMERA)
+        assert np.trace(found.estimate.covariance) < np.trace(alone.estimate.covariance)
+        errors.append([pose_error(one.T_map_camera, truth).translation for one in (alone, found)])
+    assert np.mean(errors, axis=0)[1] < np.mean(errors, axis=0)[0]
+
+
+def test_a_sure_first_camera_is_not_believed_against_all_others(gallery, localizer, rig):
+    """Three cameras see another place than it: alone it would be published."""
+    images = seen_by(gallery, body_pose(20), mounts(4))
+    other = seen_by(gallery, body_pose(110), mounts(4))
+    assert localizer.localize(images[0].image, CAMERA).is_localized
+    found = rig.localize([images[0], *other[1:]])
+    assert_right(found, body_pose(110))
+
+
 def test_cameras_that_see_different_things_add_up(gallery, localizer, rig):
     """Two that look the same way would halve the variance; these fix what one leaves open."""
     images = seen_by(gallery, body_pose(30), mounts(2))
@@ -189,7 +213,7 @@ def nees(estimate: PoseEstimate, truth: np.ndarray) -> float:
 
 def test_poses_are_as_uncertain_as_the_extrinsics_of_cameras_are(gallery, localizer):
     """Each camera but the first hangs elsewhere than said, by 1 cm and half a degree each way."""
-    metres, degrees, rng, found = 0.01, 0.5, np.random.default_rng(0), []
+    metres, degrees, rng, means = 0.01, 0.5, np.random.default_rng(0), []
     for deviations in ((metres, degrees), (0.0, 0.0)):
         options = RigConfiguration(
             extrinsics_error_m=deviations[0], extrinsics_error_deg=deviations[1]
@@ -206,11 +230,13 @@ def test_poses_are_as_uncertain_as_the_extrinsics_of_cameras_are(gallery, locali
                 off = rigid(turn, metres * rng.normal(size=3))
                 mount = images[number].T_body_camera @ off
                 images[number] = replace(images[number], T_body_camera=mount)
-            errors.append(nees(rig.localize(images).estimate, body_pose(yaw)))
-        found.append(np.mean(errors))
+            # With a prior, all cameras are looked at in full.
+            found = rig.localize(images, body_pose(yaw))
+            errors.append(nees(found.estimate, body_pose(yaw)))
+        means.append(np.mean(errors))
     low, high = chi2.ppf([0.025, 0.975], 60) / 10  # of the mean of ten moments
-    assert low < found[0] < high
-    assert found[1] > 5 * high
+    assert low < means[0] < high
+    assert means[1] > 5 * high
 
 
 def test_images_of_before_count_with_the_drift_of_odometry(gallery, rig):

@@ -29,7 +29,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add("--seed", type=int, default=0, help="that the demo was made with (default: 0)")
     add("--walk", type=int, default=1, metavar="N", help="seed of the walk (default: 1)")
     add("--moments", type=positive, default=40, metavar="N", help="of the walk (default: 40)")
-    add("--level", default="harsh", help="of the light: dim, dark, night or harsh (default)")
+    add(
+        "--level",
+        default="harsh",
+        help="of the light: dim, dark, night or harsh (default); clean: nothing is covered, either",
+    )
     add("--drift", type=float, default=0.02, metavar="S", help="of odometry (default: 0.02)")
     add_configuration(parser)
     add_device(parser)
@@ -41,6 +45,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Runs `bench rigs`."""
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_results
     from dense_reloc_ros.errors import ConfigurationError
+    from dense_reloc_ros.evaluation.benchmarks.degraded_frames import CLEAN
     from dense_reloc_ros.evaluation.benchmarks.rig_results import localize_rigs, rig_results
     from dense_reloc_ros.images.light_levels import LEVELS
     from dense_reloc_ros.localization.factory import open_localizer
@@ -49,8 +54,9 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.rendering.demonstration import CAMERA, DemonstrationPlace
     from dense_reloc_ros.rendering.rig_walk import rig_walk
 
-    if arguments.level not in LEVELS:
-        known = ", ".join(LEVELS)
+    level = None if arguments.level == CLEAN else arguments.level
+    if level is not None and level not in LEVELS:
+        known = ", ".join((CLEAN, *LEVELS))
         raise ConfigurationError(f"unknown level '{arguments.level}' (known: {known})")
     file = JsonFile(arguments.output, "rigs.json")
     configuration = localizer_configuration(arguments)
@@ -63,13 +69,15 @@ def run(arguments: argparse.Namespace) -> int:
         place.room.walkway,
         CAMERA,
         arguments.moments,
-        arguments.level,
+        level,
         arguments.walk,
         arguments.drift,
     )
     moments = ((moment.T_map_camera, moment.rigs) for moment in walk)
     results = rig_results(localize_rigs(RigLocalizer(localizer), moments))
-    title = f"{arguments.map.name}: {arguments.level}, half of each image covered"
+    title = f"{arguments.map.name}: {arguments.level}"
+    if level is not None:
+        title += ", half of each image covered"
     print_results(results, COLUMNS, title, lambda _: None, 1, CAPTION)
     file.write(results)
     return 0

@@ -1,0 +1,107 @@
+"""The views in which the images of a rig are matched, with their features."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
+from dense_reloc_ros.images.pixels import as_rgb
+from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
+from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
+from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
+from dense_reloc_ros.stopwatch import Stopwatch
+
+NOT_RETRIEVED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+
+
+def seen_images(
+    localizer: SparseToDenseLocalizer,
+    images: Sequence[RigImage],
+    stopwatch: Stopwatch,
+    quarters: Sequence[int] | None = None,
+) -> list[SeenImage]:
+    """Each image at the scale of the keyframes, with its features and what looks like it.
+
+    Those that hang turned in the map are turned back by `quarters`, one number for each.
+
+    Raises:
+        InputError: an image that does not fit its camera, or is too small.
+    """
+    seen = viewed(localizer, images, stopwatch, quarters)
+    options = localizer.configuration.retrieval
+    with stopwatch.stage("retrieval"):
+        return [
+            replace(image, ranked=rank_keyframes(image.features, localizer.scene_map, options))
+            for image in seen
+        ]
+
+
+def viewed(
+    localizer: SparseToDenseLocalizer,
+    images: Sequence[RigImage],
+    stopwatch: Stopwatch,
+    quarters: Sequence[int] | None = None,
+    size: float = 1.0,
+) -> list[SeenImage]:
+    """As `seen_images`, without what looks like them, at `size` times that scale."""
+    views = []
+    sizes = [camera.width * camera.height for camera in localizer.scene_map.cameras]
+    for number, image in enumerate(images):
+        with stopwatch.stage("undistort"):
+            pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
+            view = QueryView.of(camera.undistort(pixels), camera.pinhole())
+        scale = size * map_magnification(localizer.scene_map, view.camera)
+        view = magnified(view, scale, round(size**2 * MOST_PIXELS * max(sizes)))
+        views.append(turned(view, quarters[number] if quarters else 0))
+    with stopwatch.stage("features"):
+        features = features_of(localizer.extractor, views)
+    return [
+        SeenImage(
+            view.camera,
+            image.T_body_camera @ view.T_camera_view,
+            of_view,
+            NOT_RETRIEVED,
+            image.name,
+            image.odometry_covariance,
+            image.extrinsics_covariance(localizer.configuration.rig),
+        )
+        for image, view, of_view in zip(images, views, features, strict=True)
+    ]
+
+
+def features_of(extractor: FeatureExtractor, views: Sequence[QueryView]) -> list[DenseFeatures]:
+    """The features of each view.
+
+    On a GPU those of one size go through the network together; a processor, whose caches hold one,
+    takes half as long again for four together as for one after the other.
+    """
+    if extractor.device.type == "cpu":
+        return [extractor(image_to_tensor(view.image, extractor.device)) for view in views]
+    by_size: dict[tuple[int, int], list[int]] = {}
+    for number, view in enumerate(views):
+        by_size.setdefault((view.camera.width, view.camera.height), []).append(number)
+    found: dict[int, DenseFeatures] = {}
+    for numbers in by_size.values():
+        images = [image_to_tensor(views[number].image, extractor.device) for number in numbers]
+        features = extractor(torch.cat(images))
+        for row, number in enumerate(numbers):
+            found[number] = _of_image(features, row)
+    return [found[number] for number in range(len(views))]
+
+
+def _of_image(features: DenseFeatures, row: int) -> DenseFeatures:
+    """The features of one image of a batch."""
+
+    def own(values: Tensor) -> Tensor:
+        return values[row : row + 1]
+
+    levels = {
+        name: replace(level, values=own(level.values)) for name, level in features.levels.items()
+    }
+    return DenseFeatures(levels, own(features.global_descriptor))
