@@ -12,7 +12,7 @@ from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.images.pixels import as_rgb
-from dense_reloc_ros.localization.decision import with_rival
+from dense_reloc_ros.localization.decision import contradict, with_rival
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.relative_view import quarters_at
@@ -100,7 +100,27 @@ class RigLocalizer:
         estimates = self.estimate(seen, stopwatch, predicted)
         if not any(map(self._is_sure, estimates)):
             estimates += self._by_one_image(images, seen, stopwatch)
-        return estimates
+        return self._joint_where_surer(estimates)
+
+    def _joint_where_surer(self, estimates: Sequence[PoseEstimate]) -> list[PoseEstimate]:
+        """The poses without those by one image that one by several, at least as sure, agrees with.
+
+        The score of a single image is no measure for that: it is often higher.
+        """
+        joint = [one for one in estimates if one.evidence and one.evidence.images > 1]
+
+        def is_needed(one: PoseEstimate) -> bool:
+            return not any(
+                self._confidence(other) >= self._confidence(one)
+                and not contradict(other, one, other.depth or 1.0)
+                for other in joint
+            )
+
+        alone = [one for one in estimates if not one.evidence or one.evidence.images == 1]
+        return [*joint, *filter(is_needed, alone)]
+
+    def _confidence(self, estimate: PoseEstimate) -> float:
+        return self.localizer.judged(estimate).confidence or 0.0
 
     def localize_seen(
         self, images: Sequence[SeenImage], predicted_T_map_body: FloatArray | None = None

@@ -19,6 +19,9 @@ from dense_reloc_ros.retrieval.look_alikes import look_alikes
 from dense_reloc_ros.retrieval.places import places_among
 from dense_reloc_ros.stopwatch import Stopwatch
 
+SURE = 0.999
+"""Confidence of the first camera from which on the others only confirm it: in bad light, they are
+needed in full."""
 SIZE = 0.5
 """Of the other cameras' views, whose features take a quarter of the time then."""
 KEYFRAMES = 4
@@ -73,7 +76,7 @@ def _sure_alone(
     with stopwatch.stage("retrieval"):
         places = places_among(image.ranked, scene_map, options)[:1]
     found = localizer.estimate_in(places, image.features, image.camera, None, stopwatch)
-    if not found or not localizer.is_sure(found[0]):
+    if not found or (localizer.judged(found[0]).confidence or 0.0) < SURE:
         return None
     with stopwatch.stage("retrieval"):
         similar = look_alikes(image.ranked, scene_map, options, found[0].T_map_camera, image.camera)
