@@ -208,7 +208,7 @@ class NeurHalConfiguration(Block):
         3, ge=1, le=20, description="Keyframes of a place whose points are looked for at most"
     )
     points: int = Field(
-        160, ge=8, le=1000, description="Points of a keyframe that are looked for at most"
+        500, ge=8, le=1000, description="Points of a keyframe that are looked for at most"
     )
 
 

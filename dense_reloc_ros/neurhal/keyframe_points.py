@@ -29,6 +29,8 @@ class KeyframePoints:
     """(1, N), metres along the optical axis."""
     points: Tensor
     """(N, 3), metres in the map frame."""
+    observations: Tensor
+    """(N,) of the points by the keyframe, indices of the map's."""
 
 
 class KeyframeSources:
@@ -43,7 +45,7 @@ class KeyframeSources:
             )
         self._map, self._images = scene_map, scene_map.images
         self._network, self._device = network, device
-        self._kept: OrderedDict[int, KeyframePoints] = OrderedDict()
+        self._kept: OrderedDict[tuple[int, int], KeyframePoints] = OrderedDict()
 
     def of(self, keyframe: int, count: int) -> KeyframePoints:
         """`count` of the points of a keyframe, evenly among them; all where it has fewer.
@@ -51,29 +53,31 @@ class KeyframeSources:
         Raises:
             MapError: its image cannot be read.
         """
-        if keyframe not in self._kept:
-            self._kept[keyframe] = self._seen(keyframe, count)
+        key = keyframe, count
+        if key not in self._kept:
+            self._kept[key] = self._seen(keyframe, count)
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-        self._kept.move_to_end(keyframe)
-        return self._kept[keyframe]
+        self._kept.move_to_end(key)
+        return self._kept[key]
 
     def _seen(self, keyframe: int, count: int) -> KeyframePoints:
         size = self._network.image_size
         camera = self._map.cameras[keyframe]
         image = network_image(self._images(keyframe), size, self._device)
         intrinsics = network_intrinsics(camera, size)[None].float().to(self._device)
-        observations = self._map.observations(keyframe)
-        total = observations.stop - observations.start
-        chosen = torch.linspace(0, total - 1, min(count, total)).round().long()
-        points = self._map.points[self._map.observation_points[observations][chosen]].float()
+        every = self._map.observations(keyframe)
+        total = every.stop - every.start
+        observations = every.start + torch.linspace(0, total - 1, min(count, total)).round().long()
+        points = self._map.points[self._map.observation_points[observations]].float()
         T_camera_map = inverse_tensor(self._map.keyframe_poses[keyframe])
         depths = (points.double() @ T_camera_map[2, :3] + T_camera_map[2, 3]).float()
         scale = torch.tensor([size[1] / camera.width, size[0] / camera.height])
-        pixels = (self._map.observation_pixels[observations][chosen] + 0.5) * scale - 0.5
+        pixels = (self._map.observation_pixels[observations] + 0.5) * scale - 0.5
         return KeyframePoints(
             self._network.source_view(image, intrinsics),
             pixels[None].to(self._device),
             depths[None].to(self._device),
             points.to(self._device),
+            observations,
         )

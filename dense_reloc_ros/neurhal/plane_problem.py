@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import grid_sample
 
 from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
+from dense_reloc_ros.neurhal.padding import CorrespondencePlane
 from dense_reloc_ros.pose.loss_maps import LossMaps, loss_maps
 
 WIDEST = 20
@@ -27,15 +30,31 @@ class PlaneProblem:
     """(M, 3), metres in the map frame."""
     intrinsics: Tensor
     """(4,) fx, fy, cx, cy in pixels of the network's image."""
-    coarse_maps: LossMaps
+    log_maps: Tensor
+    """(M, h, w) ln of the probability of each cell."""
+    plane: CorrespondencePlane
+
+    @cached_property
+    def coarse_maps(self) -> LossMaps:
+        """Of the maps that are less vague than WIDEST."""
+        origins = self.log_maps.new_tensor(self.plane.padding).neg().expand(len(self.points), 2)
+        return loss_maps(self.log_maps, WIDEST, self.plane.stride, self.plane.offset, origins)
+
+    def is_likely(self, pixels: Tensor, probability: float) -> Tensor:
+        """Whether the points are in cells at pixels (H, W, 2) with so much, (M, H, W)."""
+        last = pixels.new_tensor([self.plane.width, self.plane.height])
+        places = (2 * self.plane.cells(pixels) + 1) / last - 1
+        probabilities = grid_sample(
+            self.log_maps[None].exp(), places[None], padding_mode="zeros", align_corners=False
+        )
+        return probabilities[0] > probability
 
     @staticmethod
     def joined(
         maps: Sequence[HallucinatedMaps], points: Sequence[Tensor], intrinsics: Tensor
     ) -> PlaneProblem:
         """Of the maps (1, N, h, w) of several sources' points (N, 3) around one image."""
-        plane = maps[0].plane
         log_maps = torch.cat([one.log_maps[0] for one in maps]).cpu()
-        origins = log_maps.new_tensor(plane.padding).neg().expand(len(log_maps), 2)
-        losses = loss_maps(log_maps, WIDEST, plane.stride, plane.offset, origins)
-        return PlaneProblem(torch.cat(list(points)).cpu(), intrinsics.cpu(), losses)
+        return PlaneProblem(
+            torch.cat(list(points)).cpu(), intrinsics.cpu(), log_maps, maps[0].plane
+        )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -16,27 +17,36 @@ from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error, shifted
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.localizer import Localizer
-from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.describing import KeyframeDescriber
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.mapping.sparse_describer import RootSiftDescriber
+from dense_reloc_ros.neurhal.variants import NeurHalVariant
 from dense_reloc_ros.stopwatch import Stopwatch
 from dense_reloc_ros.training.hallucination_benchmark import FAILED
 
 
 class Competitors:
-    """nre_feature_pnp and sift_pnp; every pose counts, whether it would be published or not.
+    """A variant of NeurHal as a method, nre_feature_pnp and sift_pnp; every pose counts, whether it
+    would be published or not.
 
     They look at each target once, in the view that it has, so that no method is better off.
     """
 
-    def __init__(self, extractor: FeatureExtractor, configuration: LocalizerConfiguration) -> None:
+    def __init__(
+        self,
+        extractor: FeatureExtractor,
+        configuration: LocalizerConfiguration,
+        variant: NeurHalVariant,
+    ) -> None:
         self._extractor, self._configuration = extractor, configuration
+        dense = DenseDescriber(extractor)
         self._describers: Mapping[str, KeyframeDescriber] = {
-            "nre_feature_pnp": DenseDescriber(extractor),
+            variant: dense,
+            "nre_feature_pnp": dense,
             "sift_pnp": RootSiftDescriber(),
         }
         self._localizers: dict[tuple[str, str], Localizer | None] = {}
@@ -61,6 +71,7 @@ class Competitors:
             except InputError:
                 self._localizers[key] = None
             else:
+                scene_map = replace(scene_map, images=lambda _: source.load_undistorted())
                 self._localizers[key] = localizer_for(
                     scene_map, self._configuration, method, self._extractor.device
                 )
@@ -71,7 +82,7 @@ class Competitors:
 def _pose(localizer: Localizer, image: NDArray[np.uint8], camera: Camera) -> FloatArray | None:
     stopwatch = Stopwatch(localizer.device)
     found: list[PoseEstimate]
-    if isinstance(localizer, PlaceLocalizer):
+    if isinstance(localizer, SparseToDenseLocalizer):
         features = localizer.extractor(image_to_tensor(image, localizer.device))
         found = localizer.estimate_in([[0]], features, camera, None, stopwatch)
     else:

@@ -36,21 +36,23 @@ class KnowingNetwork:
     name: str = "neurhal_compact"
     image_size: tuple[int, int] = (192, 256)
     sources: int = 0
+    points: int = 0
 
     def source_view(self, image: Tensor, intrinsics: Tensor) -> SimpleNamespace:
         self.sources += 1
         return SimpleNamespace(mean=image.mean(), intrinsics=intrinsics)
 
     def target_view(self, image: Tensor, intrinsics: Tensor) -> Tensor:
-        return intrinsics
+        return intrinsics[0]
 
     def match(self, source, target, pixels, depths) -> HallucinatedMaps:
+        self.points = pixels.shape[1]
         rays = (pixels[0] - source.intrinsics[0, 2:]) / source.intrinsics[0, :2]
         in_source = torch.cat([rays, torch.ones(len(rays), 1)], 1) * depths[0, :, None]
         # The keyframe is the one whose points then fit best: tests use maps of one keyframe.
         T = torch.from_numpy(inverse(self.pose)) @ self.keyframe_poses[0]
         in_target = in_source.double() @ T[:3, :3].T + T[:3, 3]
-        there = in_target[:, :2] / in_target[:, 2:] * target[0, :2] + target[0, 2:]
+        there = in_target[:, :2] / in_target[:, 2:] * target[:2] + target[2:]
         offsets = PLANE.cells(PLANE.centres()) - PLANE.cells(there.float())[:, None, None]
         log_maps = -2 * offsets.square().sum(-1)
         normalized = log_maps - log_maps.flatten(1).logsumexp(1)[:, None, None]
@@ -69,9 +71,14 @@ def one_keyframe(gallery: Gallery, extractor) -> SceneMap:
     return replace(scene_map, images=lambda _: frame.load_image())
 
 
-def localizer_at(pose: np.ndarray, scene_map: SceneMap, extractor, **options) -> NeurHalLocalizer:
+def localizer_at(pose: np.ndarray, scene_map: SceneMap, extractor) -> NeurHalLocalizer:
+    return localizer_with(KnowingNetwork(pose, scene_map.keyframe_poses), scene_map, extractor)
+
+
+def localizer_with(
+    network: KnowingNetwork, scene_map: SceneMap, extractor, **options
+) -> NeurHalLocalizer:
     configuration = LocalizerConfiguration(neurhal=NeurHalConfiguration(**options))
-    network = KnowingNetwork(pose, scene_map.keyframe_poses)
     return NeurHalLocalizer(scene_map, configuration, CPU, "neurhal_compact", network, extractor)
 
 
@@ -103,15 +110,12 @@ def test_keyframes_are_seen_once_and_as_many_points_are_looked_for_as_configured
     gallery, one_keyframe, extractor
 ):
     pose = looking(20)
-    localizer = localizer_at(pose, one_keyframe, extractor, points=50)
+    network = KnowingNetwork(pose, one_keyframe.keyframe_poses)
+    localizer = localizer_with(network, one_keyframe, extractor, points=50)
     for _ in range(2):
         localizer.localize(gallery.render(pose).image, CAMERA)
-    assert localizer._network.sources == 1
-    target = localizer._network.target_view(
-        torch.zeros(1), torch.tensor([[208.0, 208, 127.5, 95.5]])
-    )
-    problem = localizer.hallucinate(target, [0], target[0])
-    assert len(problem.points) == problem.coarse_maps.point_count == 50
+    assert network.sources == 1
+    assert network.points == 50
 
 
 def test_maps_without_images_are_refused(one_keyframe, extractor):

@@ -69,6 +69,16 @@ def test_best_pixels_are_counted_from_the_image_and_vague_maps_gain_nothing():
         assert float(problem.coarse_maps.gains.max()) == pytest.approx(gained)
 
 
+def test_points_are_likely_where_their_map_has_them_and_never_off_the_plane():
+    peak = torch.tensor([[104.5, 60.5]])
+    problem = PlaneProblem.joined([knowing_maps(peak)], [torch.zeros(1, 3)], INTRINSICS)
+    # The peak of a Gaussian of 0.8 cells has 1 / (2 pi 0.64) of it, e^-2 of that 1.6 cells beside.
+    highest = 1 / (2 * math.pi * 0.64)
+    asked = torch.tensor([[[104.5, 60.5], [104.5 + 1.6 * 16, 60.5], [9000.0, 60.5]]])
+    for share, expected in ((0.8, [True, False, False]), (0.1, [True, True, False])):
+        assert problem.is_likely(asked, share * highest)[0, 0].tolist() == expected
+
+
 def test_maps_within_a_smaller_plane_keep_their_values_and_the_rest_is_elsewhere():
     maps = knowing_maps(torch.tensor([[40.0, 50.0], [-100.0, 20.0]]), sigma=5.0)
     for share, size in ((0.0, (12, 16)), (0.25, (18, 24)), (0.5, (24, 32))):

@@ -68,8 +68,9 @@ def test_a_pair_is_measured_by_task_and_estimator(gallery: Gallery, network):
 def test_other_methods_find_a_target_by_the_map_of_its_source_alone(gallery: Gallery):
     source, target = gallery.keyframes()[:2]
     extractor = create_extractor("compact", torch.device("cpu"))
-    competitors = Competitors(extractor, LocalizerConfiguration())
+    competitors = Competitors(extractor, LocalizerConfiguration(), "neurhal_compact")
     poses = competitors.poses(source, target)
-    assert poses.keys() == {"nre_feature_pnp", "sift_pnp"}
-    assert poses["nre_feature_pnp"].translation < 0.05
-    assert math.degrees(poses["nre_feature_pnp"].rotation) < 2
+    assert poses.keys() == {"neurhal_compact", "nre_feature_pnp", "sift_pnp"}
+    for method in ("neurhal_compact", "nre_feature_pnp"):
+        assert poses[method].translation < 0.05
+        assert math.degrees(poses[method].rotation) < 2

@@ -29,8 +29,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "little",
         description="Draws pairs of frames by their overlap and looks for the points of one in the "
         "other: NRE and distance of the best cell by task, beside a map that knows nothing; then "
-        "the share of poses found, beside nre_feature_pnp and sift_pnp on a map of the one frame, "
-        "all their poses counted.",
+        "the share of poses found by these maps alone, and by the method on a map of the one "
+        "frame, beside nre_feature_pnp and sift_pnp; all their poses counted.",
     )
     add = parser.add_argument
     add(
@@ -89,7 +89,7 @@ def _measured(arguments: argparse.Namespace, network: NeurHal, scene: Path) -> l
     others = None
     if not arguments.alone:
         extractor = create_extractor("compact", next(network.parameters()).device)
-        others = Competitors(extractor, configuration)
+        others = Competitors(extractor, configuration, arguments.variant)
     results = []
     found = measured(network, views, pairs, configuration)
     for result in tqdm(found, desc=str(scene), total=len(pairs), disable=None):
