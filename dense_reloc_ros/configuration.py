@@ -212,6 +212,16 @@ class NeurHalConfiguration(Block):
     )
 
 
+class SearchConfiguration(Block):
+    """How an image is looked at again where no pose is sure."""
+
+    last_resort: Literal["none", "neurhal_compact", "neurhal"] = Field(
+        "none",
+        description="What gives more starts in the end, read when a map is loaded: none, or a "
+        "network that hallucinates correspondences, for maps with images (--store-images)",
+    )
+
+
 class VerificationConfiguration(Block):
     """Whether a pose is published.
 
@@ -280,6 +290,7 @@ class LocalizerConfiguration(Block):
     dsm: DsmConfiguration = DsmConfiguration()
     deviloc: DevilocConfiguration = DevilocConfiguration()
     neurhal: NeurHalConfiguration = NeurHalConfiguration()
+    search: SearchConfiguration = SearchConfiguration()
     rig: RigConfiguration = RigConfiguration()
     verification: VerificationConfiguration = VerificationConfiguration()
 

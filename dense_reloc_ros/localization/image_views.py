@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.last_resort import LastResort
 from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView
@@ -31,6 +32,7 @@ class ImageViews:
     prior: PosePrior | None
     excluded: frozenset[int]
     stopwatch: Stopwatch
+    last_resort: LastResort | None = None
     known_features: dict[tuple[Camera, int], DenseFeatures] = field(default_factory=dict)
     """By the camera of a view, which says what part of the image it is, and its quarter turns."""
     known: dict[tuple[Camera, int, bool], LocalizedView] = field(default_factory=dict)
@@ -59,8 +61,20 @@ class ImageViews:
         with self.stopwatch.stage("view"):
             return poses_by_keyframes(features, view.camera, scene_map, keyframes, temperature)
 
+    def last_starts(self, view: QueryView) -> list[FloatArray]:
+        if self.last_resort is None:
+            return []
+        features = self._features(view)
+        keyframes = self._ranked(features).keyframes.tolist()
+        with self.stopwatch.stage("last resort"):
+            configuration = self.localizer.configuration
+            return list(self.last_resort.starts(view, features, keyframes, configuration))
+
     def evidence_in(self, view: QueryView) -> float:
         return self._ranked(self._features(view)).best_evidence
+
+    def confidence(self, estimate: PoseEstimate) -> float:
+        return self.localizer.confidence(estimate)
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         return self.localizer.is_sure(estimate)

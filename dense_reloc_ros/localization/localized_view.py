@@ -67,8 +67,16 @@ class ViewLocalizer(Protocol):
         """Coarse poses by single keyframes."""
         ...
 
+    def last_starts(self, view: QueryView) -> list[FloatArray]:
+        """Coarse poses (4, 4), T_map_view, where nothing else is sure; none without a way to."""
+        ...
+
     def evidence_in(self, view: QueryView) -> float:
         """How much a view looks like any keyframe."""
+        ...
+
+    def confidence(self, estimate: PoseEstimate) -> float:
+        """The probability that a pose is right."""
         ...
 
     def is_sure(self, estimate: PoseEstimate) -> bool:

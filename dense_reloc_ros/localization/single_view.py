@@ -108,10 +108,13 @@ class SingleViewLocalizer(PlaceLocalizer):
         factor = narrowing(self.scene_map, view)
         return [widened(estimate, factor) for estimate in found]
 
+    def confidence(self, estimate: PoseEstimate) -> float:
+        """The probability that a pose is right, by what speaks for it."""
+        return self.judged(estimate).confidence or 0.0
+
     def is_sure(self, estimate: PoseEstimate) -> bool:
         """Whether a pose needs no further search: it would be believed by what speaks for it."""
-        confidence = self.judged(estimate).confidence or 0.0
-        return confidence >= self.configuration.verification.least_confidence
+        return self.confidence(estimate) >= self.configuration.verification.least_confidence
 
     def retrieve(
         self, features: DenseFeatures, excluded: frozenset[int] = frozenset()

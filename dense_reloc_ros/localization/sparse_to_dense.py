@@ -9,9 +9,12 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
+from dense_reloc_ros.features.extractor import FeatureExtractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.decision import with_rival
+from dense_reloc_ros.localization.hallucinated_poses import HallucinatedPoses
 from dense_reloc_ros.localization.image_views import ImageViews
+from dense_reloc_ros.localization.last_resort import LastResort
 from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.method import Method
@@ -31,6 +34,18 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
 
     largest_scale = 4.0
     """More than others: `ViewSearch` looks at the middle of views from far away at full size."""
+
+    def __init__(
+        self,
+        scene_map: SceneMap,
+        configuration: LocalizerConfiguration,
+        device: torch.device,
+        method: str,
+        extractor: FeatureExtractor | None = None,
+        last_resort: LastResort | None = None,
+    ) -> None:
+        super().__init__(scene_map, configuration, device, method, extractor)
+        self._last_resort = last_resort
 
     def estimate(
         self,
@@ -70,7 +85,8 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
         stopwatch: Stopwatch,
     ) -> LocalizedView:
         """The poses that a prior allows, with other keyframes than those excluded."""
-        search = ViewSearch(self.scene_map, ImageViews(self, prior, excluded, stopwatch))
+        views = ImageViews(self, prior, excluded, stopwatch, self._last_resort)
+        search = ViewSearch(self.scene_map, views)
         found = search(image, camera, None if prior is None else prior.T_map_camera)
         rivals = allowed(self.estimate_rivals(found, stopwatch), prior, found.view)
         return replace(found, estimates=[*found.estimates, *rivals])
@@ -96,7 +112,12 @@ def _method(name: str, description: str) -> Method:
     def create(
         scene_map: SceneMap, configuration: LocalizerConfiguration, device: torch.device
     ) -> SparseToDenseLocalizer:
-        return SparseToDenseLocalizer(scene_map, configuration, device, name)
+        variant, last_resort = configuration.search.last_resort, None
+        if variant != "none":
+            last_resort = LastResort(HallucinatedPoses(scene_map, configuration, variant, device))
+        return SparseToDenseLocalizer(
+            scene_map, configuration, device, name, last_resort=last_resort
+        )
 
     return Method(name, "sparse_to_dense", "compact", description, create)
 

@@ -113,7 +113,8 @@ class ViewSearch:
                 found = other
             if self._sure(found):
                 return self._at_its_scale_and_roll(original, choice, found)
-        return self._by_single_keyframes(original, first, turns, found)
+        found = self._by_single_keyframes(original, first, turns, found)
+        return self._by_last_resort(self.view(original, first), found)
 
     def _confirmed(self, original: QueryView, found: LocalizedView) -> LocalizedView:
         """What a larger view says near a sure pose, where the camera sees but a small angle.
@@ -139,6 +140,9 @@ class ViewSearch:
 
     def _sure(self, found: LocalizedView) -> bool:
         return found.best is not None and self._localizer.is_sure(found.best)
+
+    def _confidence(self, found: LocalizedView) -> float:
+        return 0.0 if found.best is None else self._localizer.confidence(found.best)
 
     def view(self, original: QueryView, choice: ViewChoice) -> QueryView:
         """The chosen view of an image."""
@@ -184,6 +188,22 @@ class ViewSearch:
             T_map_view = start.T_map_camera @ view.T_camera_view
             other = self._localizer.localize_from(view, T_map_view)
             if other.score > found.score:
+                found = other
+            if self._sure(found):
+                break
+        return found
+
+    def _by_last_resort(self, view: QueryView, found: LocalizedView) -> LocalizedView:
+        """The surest of what was found and of what starts from poses that nothing else gives.
+
+        Not the one of the highest score: a pose that sees little of its keyframes again has a low
+        one, as wrong poses have.
+        """
+        if self._sure(found):
+            return found
+        for T_map_view in self._localizer.last_starts(view):
+            other = self._localizer.localize_from(view, T_map_view)
+            if self._confidence(other) > self._confidence(found):
                 found = other
             if self._sure(found):
                 break

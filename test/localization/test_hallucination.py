@@ -11,11 +11,20 @@ import torch
 from gallery import CAMERA, Gallery, looking
 from torch import Tensor
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, NeurHalConfiguration
+from dense_reloc_ros.configuration import (
+    LocalizerConfiguration,
+    NeurHalConfiguration,
+    SearchConfiguration,
+)
 from dense_reloc_ros.errors import ConfigurationError, MapError
+from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import inverse, pose_error
+from dense_reloc_ros.localization.factory import localizer_for
+from dense_reloc_ros.localization.hallucinated_poses import HallucinatedPoses
 from dense_reloc_ros.localization.hallucination import NeurHalLocalizer
+from dense_reloc_ros.localization.last_resort import LastResort
+from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
@@ -118,9 +127,29 @@ def test_keyframes_are_seen_once_and_as_many_points_are_looked_for_as_configured
     assert network.points == 50
 
 
+def test_the_last_resort_starts_near_poses_that_see_half_of_a_keyframe(
+    gallery, one_keyframe, extractor
+):
+    pose, configuration = looking(28), LocalizerConfiguration()
+    network = KnowingNetwork(pose, one_keyframe.keyframe_poses)
+    hallucinated = HallucinatedPoses(one_keyframe, configuration, "neurhal_compact", CPU, network)
+    view = QueryView.of(gallery.render(pose).image, CAMERA)
+    features = extractor(image_to_tensor(view.image))
+    starts = list(LastResort(hallucinated).starts(view, features, [0], configuration))
+    errors = [pose_error(start, pose) for start in starts]
+    # By matches to a fraction of a fine cell, by maps to one of a cell of the plane.
+    assert errors[0].translation < 0.05 and np.degrees(errors[0].rotation) < 1
+    assert errors[1].translation < 0.5 and np.degrees(errors[1].rotation) < 10
+
+
 def test_maps_without_images_are_refused(one_keyframe, extractor):
+    without = replace(one_keyframe, images=None)
     with pytest.raises(MapError, match="--store-images"):
-        localizer_at(looking(0), replace(one_keyframe, images=None), extractor)
+        localizer_at(looking(0), without, extractor)
+    asked = LocalizerConfiguration(search=SearchConfiguration(last_resort="neurhal_compact"))
+    with pytest.raises(MapError, match="--store-images"):
+        localizer_for(without, asked, "nre_feature_pnp", CPU)
+    assert localizer_for(without, LocalizerConfiguration(), "nre_feature_pnp", CPU)
 
 
 def test_the_published_network_needs_a_file_of_weights():

@@ -41,7 +41,12 @@ def scene() -> tuple[torch.Tensor, DenseFeatures, torch.Tensor, torch.Tensor]:
     rays = torch.cat([(pixels - INTRINSICS[2:]) / INTRINSICS[:2], torch.ones(POINTS, 1)], 1)
     T = torch.from_numpy(inverse(T_CAMERA_MAP)).float()
     points = (rays * depth) @ T[:3, :3].T + T[:3, 3]
-    return points, DenseFeatures({"fine": level}, torch.zeros(1, 1)), descriptors, (pixels + 0.5) / SCALE - 0.5
+    return (
+        points,
+        DenseFeatures({"fine": level}, torch.zeros(1, 1)),
+        descriptors,
+        (pixels + 0.5) / SCALE - 0.5,
+    )
 
 
 def plane_with(points: torch.Tensor, pixels: torch.Tensor) -> PlaneProblem:

@@ -182,9 +182,15 @@ class PlannedViews:
     """Scores and evidence by the quarter turns of a view; remembers what was looked at."""
 
     def __init__(
-        self, scores: list[float], evidence: list[float], alone: Sequence[KeyframePose] = ()
+        self,
+        scores: list[float],
+        evidence: list[float],
+        alone: Sequence[KeyframePose] = (),
+        last: Sequence[tuple[np.ndarray, float]] = (),
     ) -> None:
         self._scores, self._evidence, self._alone = scores, evidence, alone
+        self._last = last
+        """Poses of the last resort, and the score that each of them comes to."""
         self.localized: list[tuple[int, float]] = []
         """Quarter turns and size."""
         self.views: list[QueryView] = []
@@ -202,14 +208,21 @@ class PlannedViews:
         T_map_camera = T_map_view @ np.linalg.inv(view.T_camera_view)
         size = view.camera.focal_length / KEYFRAME.focal_length
         self.started_from.append((round(size, 1), T_map_camera))
-        return self._localized(view, 0.4)
+        score = next((score for pose, score in self._last if pose is T_map_view), 0.4)
+        return self._localized(view, score)
 
     def poses_by_keyframes(self, view: QueryView) -> Sequence[KeyframePose]:
         self.tried_alone.append(turn_and_size(view))
         return self._alone if quarters_of(view) == 0 else ()
 
+    def last_starts(self, view: QueryView) -> list[np.ndarray]:
+        return [pose for pose, _ in self._last]
+
     def evidence_in(self, view: QueryView) -> float:
         return self._evidence[quarters_of(view)]
+
+    def confidence(self, estimate: PoseEstimate) -> float:
+        return estimate.score
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         return estimate.score >= 0.5
@@ -306,6 +319,18 @@ def test_a_larger_view_decides_on_a_sure_pose_of_a_camera_that_sees_a_small_angl
     for _, pose in views.started_from:
         np.testing.assert_allclose(pose, np.eye(4), atol=1e-9)
     assert found.best.evidence.field_share == pytest.approx(1 / zoom**2 if starts else 1.0)
+
+
+@pytest.mark.parametrize(
+    ("score", "tried", "expected"), [(0.3, 2, 0.6), (0.5, 0, 0.5)], ids=["unsure", "sure"]
+)
+def test_the_last_resort_is_tried_where_nothing_is_sure_until_something_is(score, tried, expected):
+    poses = [rigid(np.eye(3), np.array([x, 0.0, 0.0])) for x in (1.0, 2.0, 3.0)]
+    last = list(zip(poses, (0.1, 0.6, 0.9), strict=True))
+    views = PlannedViews([score] * 4, [0.5] * 4, last=last)
+    found = search_in(views)
+    assert found.score == expected
+    assert [pose[0, 3] for _, pose in views.started_from] == [1.0, 2.0][:tried]
 
 
 def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localizer):
