@@ -46,15 +46,19 @@ def pose_by_likely_matches(
     rows, columns = torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij")
     pixels = level.cells_to_pixels(torch.stack([columns, rows], dim=-1).float())
     there = to_pixels(to_bearings(pixels, intrinsics), plane.intrinsics)
-    unlikely = ~plane.is_likely(there, LEAST_PROBABILITY).flatten(1)
-    similarity = (descriptors.to(level.values) @ level.values[0].flatten(1)).cpu()
+    seen = plane.may_be_seen(LEAST_PROBABILITY).nonzero()[:, 0]
+    if not len(seen):
+        return None
+    unlikely = ~plane.is_likely(seen, there, LEAST_PROBABILITY).flatten(1)
+    similarity = (descriptors[seen].to(level.values) @ level.values[0].flatten(1)).cpu()
     best = similarity.masked_fill_(unlikely, NOWHERE).max(1)
-    back = similarity.argmax(0)[best.indices]
+    back = similarity[:, best.indices].argmax(0)
+    mutual = (best.values > NOWHERE) & (back == torch.arange(len(back)))
     order = best.values.argsort(descending=True, stable=True)
-    order = order[((best.values > NOWHERE) & (back == torch.arange(len(back))))[order]]
+    order = order[mutual[order]]
     return robust_pose(
         pixels.flatten(0, 1)[best.indices[order]],
-        plane.points[order],
+        plane.points[seen[order]],
         intrinsics,
         INLIER_CELLS * level.stride,
         ITERATIONS,

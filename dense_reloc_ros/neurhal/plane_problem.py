@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -40,14 +41,23 @@ class PlaneProblem:
         origins = self.log_maps.new_tensor(self.plane.padding).neg().expand(len(self.points), 2)
         return loss_maps(self.log_maps, WIDEST, self.plane.stride, self.plane.offset, origins)
 
-    def is_likely(self, pixels: Tensor, probability: float) -> Tensor:
-        """Whether the points are in cells at pixels (H, W, 2) with so much, (M, H, W)."""
+    def is_likely(self, points: Tensor, pixels: Tensor, probability: float) -> Tensor:
+        """Whether some points (N,) are at pixels (H, W, 2) with so much, (N, H, W)."""
         last = pixels.new_tensor([self.plane.width, self.plane.height])
         places = (2 * self.plane.cells(pixels) + 1) / last - 1
         probabilities = grid_sample(
-            self.log_maps[None].exp(), places[None], padding_mode="zeros", align_corners=False
+            self.log_maps[points][None].exp(),
+            places[None],
+            padding_mode="zeros",
+            align_corners=False,
         )
         return probabilities[0] > probability
+
+    def may_be_seen(self, probability: float) -> Tensor:
+        """Whether any cell of the image or next to it has points with so much, (M,)."""
+        x, y = (max(side - 1, 0) for side in self.plane.padding)
+        cells = self.log_maps[:, y : self.plane.height - y, x : self.plane.width - x]
+        return cells.flatten(1).amax(1) > math.log(probability)
 
     @staticmethod
     def joined(

@@ -76,7 +76,14 @@ def test_points_are_likely_where_their_map_has_them_and_never_off_the_plane():
     highest = 1 / (2 * math.pi * 0.64)
     asked = torch.tensor([[[104.5, 60.5], [104.5 + 1.6 * 16, 60.5], [9000.0, 60.5]]])
     for share, expected in ((0.8, [True, False, False]), (0.1, [True, True, False])):
-        assert problem.is_likely(asked, share * highest)[0, 0].tolist() == expected
+        assert problem.may_be_seen(share * highest).tolist() == [True]
+        assert problem.is_likely(torch.arange(1), asked, share * highest)[0, 0].tolist() == expected
+
+
+def test_points_far_outside_of_the_image_may_not_be_seen_in_it():
+    pixels = torch.tensor([[300.0, 60.5], [-90.0, 60.5], [100.0, 220.0], [250.0, 60.5]])
+    problem = PlaneProblem.joined([knowing_maps(pixels)], [torch.zeros(4, 3)], INTRINSICS)
+    assert problem.may_be_seen(0.1).tolist() == [False, False, False, True]
 
 
 def test_maps_within_a_smaller_plane_keep_their_values_and_the_rest_is_elsewhere():
