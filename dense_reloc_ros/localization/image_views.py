@@ -66,7 +66,7 @@ class ImageViews:
             return []
         features = self._features(view)
         keyframes = self._ranked(features).keyframes.tolist()
-        with self.stopwatch.stage("last resort"):
+        with self.stopwatch.stage("last_resort"):
             configuration = self.localizer.configuration
             return list(self.last_resort.starts(view, features, keyframes, configuration))
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from operator import attrgetter
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, get_args
 
 from dense_reloc_ros.cli.bench.options import (
     add_degradations,
@@ -250,6 +250,7 @@ def _mapped_scenes(
         open_scene,
     )
     from dense_reloc_ros.evaluation.benchmarks.scene_maps import SceneMaps
+    from dense_reloc_ros.localization.method import Stored
     from dense_reloc_ros.localization.methods import find_method
 
     if arguments.multiview:
@@ -259,10 +260,14 @@ def _mapped_scenes(
     methods = [find_method(name) for name in arguments.methods]
     chosen = chosen_scenes(entries, arguments.scenes)
     maps = SceneMaps(methods, arguments.network, configuration, folder, device, arguments.rebuild)
+    needed: list[Stored] = [method.stored for method in methods]
+    if configuration.search.last_resort != "none":
+        needed.append("images")
+    stored = max(needed, key=get_args(Stored).index)
     for entry in chosen:
         scene = open_scene(entry, data, arguments.every)
         with ExitStack() as bars:
-            yield scene, maps.of(scene, ProgressBars(bars))
+            yield scene, maps.of(scene, ProgressBars(bars), stored)
 
 
 def _configuration(arguments: argparse.Namespace) -> LocalizerConfiguration:

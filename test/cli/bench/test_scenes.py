@@ -68,6 +68,17 @@ def test_maps_are_built_once_for_the_same_frames(tmp_path):
     assert result["keyframes"] == 3
 
 
+def test_maps_hold_images_where_the_last_resort_needs_them(tmp_path):
+    write_scenes(tmp_path)
+    chosen = ["--methods", DEFAULT_METHOD, "--every", "4"]
+    (plain, _) = results(tmp_path, *chosen)
+    (result, _) = results(tmp_path, *chosen, "--set", "search.last_resort=neurhal_compact")
+    maps = {path.name for path in (tmp_path / "numbers/maps").iterdir() if path.is_dir()}
+    assert maps == {"room_compact", "room_compact_images"}
+    # Where poses are sure nothing changes.
+    assert result["median_rotation_deg"] == plain["median_rotation_deg"]
+
+
 def test_queries_find_nothing_in_maps_of_other_places(tmp_path, capsys):
     """Of one scene twice: what counts as another place is for the list to say."""
     write_scenes(tmp_path)
