@@ -15,7 +15,7 @@ from dense_reloc_ros.neurhal.hallucinator import NeurHal, SourceView
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 KEPT = 64
-"""Keyframes, those used last, whose views are kept; some 100 kB each for the compact variant."""
+"""Keyframes, those used last, whose views are kept; half a megabyte each for the compact variant."""
 
 
 @dataclass(frozen=True)
