@@ -114,7 +114,7 @@ class ViewSearch:
             if self._sure(found):
                 return self._at_its_scale_and_roll(original, choice, found)
         found = self._by_single_keyframes(original, first, turns, found)
-        return self._by_last_resort(self.view(original, first), found)
+        return self._by_last_resort(original, first, found)
 
     def _confirmed(self, original: QueryView, found: LocalizedView) -> LocalizedView:
         """What a larger view says near a sure pose, where the camera sees but a small angle.
@@ -193,7 +193,9 @@ class ViewSearch:
                 break
         return found
 
-    def _by_last_resort(self, view: QueryView, found: LocalizedView) -> LocalizedView:
+    def _by_last_resort(
+        self, original: QueryView, choice: ViewChoice, found: LocalizedView
+    ) -> LocalizedView:
         """The surest of what was found and of what starts from poses that nothing else gives.
 
         Not the one of the highest score: a pose that sees little of its keyframes again has a low
@@ -201,6 +203,7 @@ class ViewSearch:
         """
         if self._sure(found):
             return found
+        view = self.view(original, choice)
         for T_map_view in self._localizer.last_starts(view):
             other = self._localizer.localize_from(view, T_map_view)
             if self._confidence(other) > self._confidence(found):

@@ -15,7 +15,7 @@ from dense_reloc_ros.neurhal.hallucinator import NeurHal, SourceView
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 KEPT = 64
-"""Keyframes, those used last, whose views are kept; half a megabyte each for the compact variant."""
+"""Keyframes, those used last, whose views are kept, of the compact variant half a megabyte each."""
 
 
 @dataclass(frozen=True)
