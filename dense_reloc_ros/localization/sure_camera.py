@@ -37,9 +37,9 @@ def confirmed_pose(
     first: SeenImage,
     stopwatch: Stopwatch,
 ) -> PoseEstimate | None:
-    """The pose of the body by the first image, if that is sure, refined by all that agree.
+    """The pose of the body by `first`, the first of the images, if that is sure, refined by all.
 
-    None where one of the others should: then all are searched. `first` is the first of the images.
+    None where none of the others supports it, or all together contradict it.
     """
     if is_blank(as_rgb(images[0].image)):
         return None
