@@ -111,16 +111,13 @@ class RigLocalizer:
 
         def is_needed(one: PoseEstimate) -> bool:
             return not any(
-                self._confidence(other) >= self._confidence(one)
+                self.localizer.confidence(other) >= self.localizer.confidence(one)
                 and not contradict(other, one, other.depth or 1.0)
                 for other in joint
             )
 
         alone = [one for one in estimates if not one.evidence or one.evidence.images == 1]
         return [*joint, *filter(is_needed, alone)]
-
-    def _confidence(self, estimate: PoseEstimate) -> float:
-        return self.localizer.judged(estimate).confidence or 0.0
 
     def localize_seen(
         self, images: Sequence[SeenImage], predicted_T_map_body: FloatArray | None = None

@@ -76,7 +76,7 @@ def _sure_alone(
     with stopwatch.stage("retrieval"):
         places = places_among(image.ranked, scene_map, options)[:1]
     found = localizer.estimate_in(places, image.features, image.camera, None, stopwatch)
-    if not found or (localizer.judged(found[0]).confidence or 0.0) < SURE:
+    if not found or localizer.confidence(found[0]) < SURE:
         return None
     with stopwatch.stage("retrieval"):
         similar = look_alikes(image.ranked, scene_map, options, found[0].T_map_camera, image.camera)
