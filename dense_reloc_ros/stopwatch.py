@@ -23,6 +23,14 @@ class Stopwatch:
         self._started = time.perf_counter()
         self.milliseconds: dict[str, float] = {}
 
+    def begin(self) -> None:
+        """Counts the time after which no stage begins from now on."""
+        self._started = time.perf_counter()
+
+    def add(self, name: str, milliseconds: float) -> None:
+        """Adds to a stage what was not timed here."""
+        self.milliseconds[name] = self.milliseconds.get(name, 0.0) + milliseconds
+
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
         """Times what happens inside the `with` block, which profilers show by the name.
@@ -42,5 +50,4 @@ class Stopwatch:
         finally:
             if self._device.type == "cuda":
                 torch.cuda.synchronize(self._device)
-            elapsed = (time.perf_counter() - start) * 1000
-            self.milliseconds[name] = self.milliseconds.get(name, 0.0) + elapsed
+            self.add(name, (time.perf_counter() - start) * 1000)

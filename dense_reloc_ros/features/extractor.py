@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -91,6 +91,19 @@ class DenseFeatures:
 
     levels: Mapping[str, FeatureLevel]
     global_descriptor: Tensor
+
+    def split(self) -> list[DenseFeatures]:
+        """Those of each image, a batch of one; smaller ones must not be padded."""
+        return [
+            DenseFeatures(
+                {
+                    name: replace(level, values=level.values[image : image + 1])
+                    for name, level in self.levels.items()
+                },
+                descriptor[None],
+            )
+            for image, descriptor in enumerate(self.global_descriptor)
+        ]
 
 
 class FeatureExtractor(ABC):

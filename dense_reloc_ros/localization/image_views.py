@@ -7,18 +7,25 @@ from dataclasses import dataclass, field
 from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.coarse_pose import CoarsePose, coarse_pose
 from dense_reloc_ros.localization.last_resort import LastResort
 from dense_reloc_ros.localization.localized_view import LocalizedView
+from dense_reloc_ros.localization.localizer import KnownFeatures
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
-from dense_reloc_ros.localization.single_keyframes import KeyframePose, poses_by_keyframes
+from dense_reloc_ros.localization.search_work import (
+    COARSE_POSE,
+    NETWORK,
+    PLACE,
+    SearchWork,
+)
 from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
 from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
-SINGLE_KEYFRAMES = 10
-"""That are tried alone where no pose is sure."""
+COARSE_KEYFRAMES = 20
+"""Whose points give a view's coarse pose."""
 
 
 @dataclass(frozen=True)
@@ -32,11 +39,15 @@ class ImageViews:
     prior: PosePrior | None
     excluded: frozenset[int]
     stopwatch: Stopwatch
+    work: SearchWork
+    known_features: KnownFeatures = field(default_factory=dict)
     last_resort: LastResort | None = None
-    known_features: dict[tuple[Camera, int], DenseFeatures] = field(default_factory=dict)
-    """By the camera of a view, which says what part of the image it is, and its quarter turns."""
     known: dict[tuple[Camera, int, bool], LocalizedView] = field(default_factory=dict)
-    """As above, and by whether it is narrow."""
+    """By camera and quarter turns, and by whether the view is narrow."""
+
+    @property
+    def has_spent_all(self) -> bool:
+        return self.work.is_over
 
     def localize(self, view: QueryView) -> LocalizedView:
         key = (view.camera, view.quarters, view.is_narrow)
@@ -45,21 +56,25 @@ class ImageViews:
             self.known[key] = self.localizer.estimate_view(
                 view, features, self.prior, self.excluded, self.stopwatch
             )
+            self.work.add(PLACE * max(1, len(self.known[key].estimates)))
         return self.known[key]
 
     def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
         features = self._features(view)
         ranked = self._ranked(features)
+        self.work.add(PLACE)
         found = self.localizer.estimate_in_sight(view, features, T_map_view, self.stopwatch)
         return LocalizedView(view, features, ranked, allowed(found, self.prior, view))
 
-    def poses_by_keyframes(self, view: QueryView) -> list[KeyframePose]:
+    def coarse_pose(self, view: QueryView) -> CoarsePose | None:
         features = self._features(view)
-        keyframes = self._ranked(features).keyframes[:SINGLE_KEYFRAMES].tolist()
+        keyframes = self._ranked(features).keyframes[:COARSE_KEYFRAMES].tolist()
         temperature = self.localizer.temperatures["coarse"]
-        scene_map = self.localizer.scene_map
+        self.work.add(COARSE_POSE)
         with self.stopwatch.stage("view"):
-            return poses_by_keyframes(features, view.camera, scene_map, keyframes, temperature)
+            return coarse_pose(
+                features, view.camera, self.localizer.scene_map, keyframes, temperature
+            )
 
     def last_starts(self, view: QueryView) -> list[FloatArray]:
         if self.last_resort is None:
@@ -85,6 +100,8 @@ class ImageViews:
             with self.stopwatch.stage(stage):
                 image = image_to_tensor(view.image, self.localizer.device)
                 self.known_features[key] = self.localizer.extractor(image)
+            _, pixels = self.localizer.scene_map.keyframe_pixels
+            self.work.add(NETWORK * view.camera.width * view.camera.height / pixels)
         return self.known_features[key]
 
     def _ranked(self, features: DenseFeatures) -> RankedKeyframes:

@@ -9,10 +9,10 @@ from typing import Protocol
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.localization.coarse_pose import CoarsePose
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
-from dense_reloc_ros.localization.single_keyframes import KeyframePose
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 
 
@@ -63,8 +63,8 @@ class ViewLocalizer(Protocol):
         """The pose near a coarse one (4, 4), by all keyframes that see the same."""
         ...
 
-    def poses_by_keyframes(self, view: QueryView) -> list[KeyframePose]:
-        """Coarse poses by single keyframes."""
+    def coarse_pose(self, view: QueryView) -> CoarsePose | None:
+        """Where the view may have been taken, if it looks like anything in the map."""
         ...
 
     def last_starts(self, view: QueryView) -> list[FloatArray]:
@@ -77,6 +77,11 @@ class ViewLocalizer(Protocol):
 
     def confidence(self, estimate: PoseEstimate) -> float:
         """The probability that a pose is right."""
+        ...
+
+    @property
+    def has_spent_all(self) -> bool:
+        """Whether the image has cost as much as it may."""
         ...
 
     def is_sure(self, estimate: PoseEstimate) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
@@ -51,6 +51,23 @@ class PoseCandidates:
     """Of the features; None is the undistorted image itself."""
 
 
+KnownFeatures = dict[tuple[Camera, int], DenseFeatures]
+"""By the camera of a view, which says what part of an image it is, and its quarter turns."""
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """An undistorted image of a pinhole camera, which may be localized."""
+
+    image: NDArray[np.uint8]
+    camera: Camera
+    stopwatch: Stopwatch
+    refusal: Localization | None = None
+    """What is said of an image that cannot be localized."""
+    known_features: KnownFeatures = field(default_factory=dict)
+    """Of its views that are described already."""
+
+
 class Localizer(ABC):
     """Localizes images against one map; `configuration` may be exchanged between two frames."""
 
@@ -86,28 +103,54 @@ class Localizer(ABC):
         image contradicts it. What is wrong with an image or a prior is the reason of the result,
         not an exception.
         """
+        prepared = self.prepared(image, camera)
+        return self.localized(prepared, prior_T_map_camera, prior_covariance)
+
+    def localize_many(
+        self, images: Sequence[NDArray[np.uint8]], cameras: Sequence[Camera]
+    ) -> list[Localization]:
+        """Where each of some images was taken, as `localize` says of it alone."""
+        return [self.localize(*pair) for pair in zip(images, cameras, strict=True)]
+
+    def prepared(self, image: NDArray[np.uint8], camera: Camera) -> PreparedImage:
+        """An image as it is to be localized, or why it is not."""
         stopwatch = Stopwatch(self.device, self.max_frame_seconds)
         try:
             with stopwatch.stage("undistort"):
                 image, camera = self.at_working_size(as_rgb(image), camera)
-                if is_blank(image):
-                    reason = (
-                        "the image shows nothing but noise: it is dark, or something covers the "
-                        "lens"
-                    )
-                    return Localization(Status.NO_CANDIDATES, reason, None, stopwatch.milliseconds)
-                undistorted = camera.undistort(image)
+                if not is_blank(image):
+                    return PreparedImage(camera.undistort(image), camera.pinhole(), stopwatch)
+        except RelocError as error:
+            return PreparedImage(image, camera, stopwatch, _refusal(error, stopwatch))
+        reason = "the image shows nothing but noise: it is dark, or something covers the lens"
+        refusal = Localization(Status.NO_CANDIDATES, reason, None, stopwatch.milliseconds)
+        return PreparedImage(image, camera, stopwatch, refusal)
+
+    def localized(
+        self,
+        prepared: PreparedImage,
+        prior_T_map_camera: FloatArray | None = None,
+        prior_covariance: FloatArray | None = None,
+    ) -> Localization:
+        """Where a prepared image was taken; see `localize`."""
+        if prepared.refusal is not None:
+            return prepared.refusal
+        stopwatch = prepared.stopwatch
+        stopwatch.begin()
+        try:
             prior = None
             if prior_T_map_camera is not None:
                 origin = self.scene_map.origin
                 prior = PosePrior.checked(prior_T_map_camera, prior_covariance, origin)
             with torch.inference_mode():
-                candidates = self.estimate(undistorted, camera.pinhole(), prior, stopwatch)
-        except TimeLimitError as error:
-            return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
+                candidates = self.estimate_prepared(prepared, prior)
         except RelocError as error:
-            return Localization(Status.INVALID_INPUT, str(error))
+            return _refusal(error, stopwatch)
         return self.decide(candidates, stopwatch).shifted(self.scene_map.origin)
+
+    def estimate_prepared(self, prepared: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
+        """As `estimate`."""
+        return self.estimate(prepared.image, prepared.camera, prior, prepared.stopwatch)
 
     def at_working_size(
         self, image: NDArray[np.uint8], camera: Camera
@@ -168,3 +211,10 @@ class Localizer(ABC):
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """The best pose at each place that the image may show; none where nothing matches."""
+
+
+def _refusal(error: RelocError, stopwatch: Stopwatch) -> Localization:
+    """What is said of an image at which something went wrong."""
+    if isinstance(error, TimeLimitError):
+        return Localization(Status.NO_CANDIDATES, str(error), None, stopwatch.milliseconds)
+    return Localization(Status.INVALID_INPUT, str(error))

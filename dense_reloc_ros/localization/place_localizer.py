@@ -33,6 +33,9 @@ from dense_reloc_ros.scene.selection import all_observations, best_observations
 from dense_reloc_ros.scene.validation import check_signature
 from dense_reloc_ros.stopwatch import Stopwatch
 
+NOTHING_ALIKE = 100.0
+"""How much the view of a pose that sees nothing differs: too much to believe it, but finite, as the
+covariance then is."""
 DEFAULT_TEMPERATURES = {"coarse": 0.05, "fine": 0.01}
 """Of maps that are not calibrated."""
 
@@ -212,7 +215,7 @@ class PlaceLocalizer(Localizer):
     def view_change(self, T_map_camera: FloatArray, keyframes: list[int], depth: float) -> float:
         """How much a pose's view differs from that of the nearest of some keyframes."""
         if depth <= 0:
-            return float("inf")
+            return NOTHING_ALIKE
         poses = self.scene_map.keyframe_poses[keyframes]
         return float(view_distances(poses, torch.from_numpy(T_map_camera), depth).min())
 

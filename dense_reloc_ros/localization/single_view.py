@@ -23,7 +23,6 @@ from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import (
-    RankedKeyframes,
     places_among,
     rank_keyframes,
     retrieve_places,
@@ -58,10 +57,6 @@ class SingleViewLocalizer(PlaceLocalizer):
             return LocalizedView(view, features, ranked, allowed(estimates, prior, view))
         estimates = self.estimate_in(places, features, view.camera, guess, stopwatch)
         estimates = allowed(estimates, prior, view)
-        if not any(self.is_sure(estimate) for estimate in estimates):
-            more = self.more_places(ranked, places)
-            estimates += self.estimate_in(more, features, view.camera, guess, stopwatch)
-            estimates = allowed(estimates, prior, view)
         estimates += self.estimate_guided(estimates, features, view.camera, stopwatch)
         return LocalizedView(view, features, ranked, allowed(estimates, prior, view))
 
@@ -121,16 +116,6 @@ class SingleViewLocalizer(PlaceLocalizer):
     ) -> list[list[int]]:
         """Keyframes that the query may show, but those excluded: one or more places, best first."""
         return retrieve_places(features, self.scene_map, self.configuration.retrieval, excluded)
-
-    def more_places(self, ranked: RankedKeyframes, tried: list[list[int]]) -> list[list[int]]:
-        """As many places again, among twice as many keyframes, that have none of those tried."""
-        options = self.configuration.retrieval
-        wider = options.model_copy(
-            update={"keyframes": 2 * options.keyframes, "clusters": 2 * options.clusters}
-        )
-        known = {keyframe for place in tried for keyframe in place}
-        places = places_among(ranked, self.scene_map, wider)
-        return [place for place in places if known.isdisjoint(place)][: options.clusters]
 
     def estimate_guided(
         self,

@@ -16,11 +16,11 @@ from numpy.typing import NDArray
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import inverse
+from dense_reloc_ros.localization.coarse_pose import CoarsePose
 from dense_reloc_ros.localization.localized_view import LocalizedView, ViewLocalizer
 from dense_reloc_ros.localization.narrow_view import seen_by_little, widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
-from dense_reloc_ros.localization.single_keyframes import KeyframePose
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 MOST_PIXELS = 1.3
@@ -29,14 +29,13 @@ LARGEST_ROLL = math.radians(50.0)
 """Of a pose relative to its keyframes, from which on a turned view is better."""
 LARGEST_MAGNIFICATION = 1.5
 """Of things in a view relative to its keyframes, from which on another scale is better."""
-REDUCED_PIXELS = 150_000
-"""Of views that only have to tell which turn is right."""
+SMALLER = 0.8
+"""Factor on views that only have to tell which turn is right, and where to begin. Descriptors bear
+with it."""
 SIMILAR_EVIDENCE = 0.03
 """By how much the evidence of the right turn may be lower than that of a wrong one."""
 MOST_TURNS = 2
-"""That are looked at in full."""
-LEAST_REDUCTION = 0.6
-"""Factor on their size that descriptors still bear with."""
+"""Whose coarse poses are looked for."""
 NARROW_SHARES = (0.2, 0.3)
 """Of the pixels of the smallest keyframe: views between these are narrow.
 
@@ -44,14 +43,18 @@ Still narrower ones are localized like others. Of 100 sure poses of held-out vie
 0.06 to 0.2 that were matched as narrow ones, two were more than ten times as far off as their
 covariance said; of 98 with more, none was.
 """
-CLOSE_UP = 0.5
+CLOSE_UP = 0.42
 """Factor on views of things that may be nearer, and so larger, than in all keyframes."""
-SIZES = (1.0, 0.42)
-"""Factors on views in which each keyframe is tried alone: things may be nearer, and so larger."""
+LIKELY = 0.5
+"""Confidence of a pose from which an image is looked at once more."""
+LEAST_SUPPORT = 24
+"""Coarse cells that support a coarse pose worth a look.
+
+Right ones of left-out map images and of close-ups have 40 to 180, a few 20 to 40. Of 34 images of
+other places, 6 had as much in one of their views.
+"""
 LARGEST_RATIO = 2.0
-"""Of the sizes in a view and in a keyframe, at which a pose by it alone is worth a look."""
-MOST_STARTS = 3
-"""Poses by single keyframes that are looked at in full."""
+"""Of the sizes in a view and in keyframes, at which a coarse pose is worth a look."""
 ENLARGEMENT = 1.4
 """Of narrow views: poses are found more exactly, and descriptors still bear with it."""
 
@@ -72,10 +75,11 @@ class ViewChoice:
 class _Start:
     """A coarse pose to localize an image from."""
 
-    pose: KeyframePose
     T_map_camera: FloatArray
-    like_keyframe: ViewChoice
-    """The view that shows things as large as the keyframe does."""
+    support: int
+    """As of a `CoarsePose`."""
+    like_keyframes: ViewChoice
+    """The view that shows things as large as the keyframes do."""
 
 
 class ViewSearch:
@@ -84,9 +88,6 @@ class ViewSearch:
     def __init__(self, scene_map: SceneMap, localizer: ViewLocalizer) -> None:
         self._scene_map = scene_map
         self._localizer = localizer
-        smallest, largest = scene_map.keyframe_pixels
-        self._pixels = round(MOST_PIXELS * largest)
-        self._narrow_pixels = tuple(share * smallest for share in NARROW_SHARES)
 
     def __call__(
         self, image: NDArray[np.uint8], camera: Camera, prior_T_map_camera: FloatArray | None = None
@@ -103,17 +104,18 @@ class ViewSearch:
         if prior_T_map_camera is not None:
             quarters = quarters_at(self._scene_map, prior_T_map_camera)
         first = ViewChoice(map_magnification(self._scene_map, original.camera), quarters)
-        found = self._localizer.localize(self.view(original, first))
+        found = self._localizer.localize(chosen_view(self._scene_map, original, first))
         if self._sure(found):
             return self._at_its_scale_and_roll(original, first, found)
-        turns = self._likely_turns(original, first)
-        for choice in self._other_choices(first, found.view.is_narrow, turns):
-            other = self._localizer.localize(self.view(original, choice))
+        for start in self._starts(original, first, found):
+            if self._localizer.has_spent_all:
+                break
+            view = chosen_view(self._scene_map, original, start.like_keyframes)
+            other = self._localizer.localize_from(view, start.T_map_camera @ view.T_camera_view)
             if other.score > found.score:
                 found = other
             if self._sure(found):
-                return self._at_its_scale_and_roll(original, choice, found)
-        found = self._by_single_keyframes(original, first, turns, found)
+                break
         return self._by_last_resort(original, first, found)
 
     def _confirmed(self, original: QueryView, found: LocalizedView) -> LocalizedView:
@@ -130,7 +132,8 @@ class ViewSearch:
         if found.best is None or not self._sure(found):
             return found
         factor = min(ENLARGEMENT * view.camera.focal_length / original.camera.focal_length, 1.0)
-        larger = turned(magnified(original, factor, self._pixels), view.quarters)
+        pixels = _most_pixels(self._scene_map)
+        larger = turned(magnified(original, factor, pixels), view.quarters)
         enlargement = larger.camera.focal_length / view.camera.focal_length
         larger = replace(larger, enlargement=enlargement, is_narrow=True)
         T_map_camera = found.best.T_map_camera @ inverse(view.T_camera_view)
@@ -144,54 +147,46 @@ class ViewSearch:
     def _confidence(self, found: LocalizedView) -> float:
         return 0.0 if found.best is None else self._localizer.confidence(found.best)
 
-    def view(self, original: QueryView, choice: ViewChoice) -> QueryView:
-        """The chosen view of an image."""
-        view = magnified(original, choice.magnification, self._pixels)
-        least, most = self._narrow_pixels
-        if least <= view.camera.width * view.camera.height < most:
-            factor = choice.enlargement
-            view = magnified(original, factor * choice.magnification, self._pixels)
-            view = replace(view, enlargement=factor, is_narrow=True)
-        return turned(view, choice.quarters)
+    def _starts(
+        self, original: QueryView, first: ViewChoice, found: LocalizedView
+    ) -> Iterator[_Start]:
+        """Poses that are worth a look: what the first view found, if that is likely, then coarse
+        ones of upright views, then of turned ones.
 
-    def _other_choices(
-        self, choice: ViewChoice, is_narrow: bool, turns: Sequence[int]
-    ) -> Iterator[ViewChoice]:
-        """What is worth a look in full where a first view is unsure.
-
-        In a narrow view, things may be larger than in the keyframes as they are nearer, too.
+        Each way up is looked at about as large as the keyframes are, and as a close-up.
         """
-        if is_narrow:
-            yield replace(choice, enlargement=1.0)
-        for quarters in turns:
-            turned_choice = replace(choice, quarters=choice.quarters + quarters)
-            if quarters:
-                yield turned_choice
-            if not is_narrow:
-                yield replace(turned_choice, magnification=CLOSE_UP * choice.magnification)
+        best, view = found.best, found.view
+        if best is not None and self._localizer.confidence(best) > LIKELY:
+            points = best.supporting_points
+            pose = CoarsePose(best.T_map_camera, best.keyframes, points, len(points))
+            magnification = view.enlargement * first.magnification
+            choice = replace(first, magnification=magnification, enlargement=1.0)
+            yield from self._start(pose, view, choice)
+        small, close_up = (
+            replace(first, magnification=factor * first.magnification, enlargement=1.0)
+            for factor in (SMALLER, CLOSE_UP)
+        )
+        yield from self._best_starts(original, [small, close_up])
+        if not self._localizer.has_spent_all:
+            turns = [turn for turn in self._likely_turns(original, small) if turn]
+            turned_views = [
+                replace(choice, quarters=choice.quarters + turn)
+                for turn in turns
+                for choice in (small, close_up)
+            ]
+            yield from self._best_starts(original, turned_views)
 
-    def _by_single_keyframes(
-        self, original: QueryView, choice: ViewChoice, turns: Sequence[int], found: LocalizedView
-    ) -> LocalizedView:
-        """The best of a view and of those that start from poses by single keyframes."""
-        starts: dict[int, _Start] = {}
-        for quarters in sorted({0, *turns}):
-            for factor in SIZES:
-                quarters_there = choice.quarters + quarters
-                size = ViewChoice(factor * choice.magnification, quarters_there, enlargement=1.0)
-                for start in self._starts(self.view(original, size), size):
-                    best = starts.get(start.pose.keyframe)
-                    if best is None or start.pose.support > best.pose.support:
-                        starts[start.pose.keyframe] = start
-        for start in sorted(starts.values(), key=lambda start: -start.pose.support)[:MOST_STARTS]:
-            view = self.view(original, start.like_keyframe)
-            T_map_view = start.T_map_camera @ view.T_camera_view
-            other = self._localizer.localize_from(view, T_map_view)
-            if other.score > found.score:
-                found = other
-            if self._sure(found):
+    def _best_starts(self, original: QueryView, choices: Sequence[ViewChoice]) -> list[_Start]:
+        """Those of some views that enough supports; the most supported first."""
+        starts = []
+        for choice in choices:
+            if self._localizer.has_spent_all:
                 break
-        return found
+            view = chosen_view(self._scene_map, original, choice)
+            pose = self._localizer.coarse_pose(view)
+            if pose is not None and pose.support >= LEAST_SUPPORT:
+                starts += self._start(pose, view, choice)
+        return sorted(starts, key=lambda start: -start.support)
 
     def _by_last_resort(
         self, original: QueryView, choice: ViewChoice, found: LocalizedView
@@ -203,7 +198,7 @@ class ViewSearch:
         """
         if self._sure(found):
             return found
-        view = self.view(original, choice)
+        view = chosen_view(self._scene_map, original, choice)
         for T_map_view in self._localizer.last_starts(view):
             other = self._localizer.localize_from(view, T_map_view)
             if self._confidence(other) > self._confidence(found):
@@ -212,33 +207,23 @@ class ViewSearch:
                 break
         return found
 
-    def _starts(self, view: QueryView, choice: ViewChoice) -> Iterator[_Start]:
-        """The poses by single keyframes at which things look as descriptors bear with."""
-        for pose in self._localizer.poses_by_keyframes(view):
-            relative = relative_view(
-                self._scene_map,
-                pose.T_map_view,
-                pose.supporting_points,
-                (pose.keyframe,),
-                view.camera,
-            )
-            scale = abs(math.log(relative.magnification))
-            if abs(relative.roll) < LARGEST_ROLL and scale < math.log(LARGEST_RATIO):
-                like_keyframe = replace(
-                    choice, magnification=choice.magnification / relative.magnification
-                )
-                yield _Start(pose, pose.T_map_view @ inverse(view.T_camera_view), like_keyframe)
+    def _start(self, pose: CoarsePose, view: QueryView, choice: ViewChoice) -> list[_Start]:
+        """The start at a coarse pose; none where descriptors do not bear with what it sees."""
+        relative = relative_view(
+            self._scene_map, pose.T_map_view, pose.supporting_points, pose.keyframes, view.camera
+        )
+        scale = abs(math.log(relative.magnification))
+        if abs(relative.roll) >= LARGEST_ROLL or scale >= math.log(LARGEST_RATIO):
+            return []
+        factor = choice.magnification / relative.magnification
+        T_map_camera = pose.T_map_view @ inverse(view.T_camera_view)
+        return [_Start(T_map_camera, pose.support, replace(choice, magnification=factor))]
 
     def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[int]:
-        """The quarter turns that look most, or almost most, like any keyframe, none among them.
-
-        A reduced size is enough to tell them from the others.
-        """
-        view = self.view(original, choice)
-        factor = math.sqrt(REDUCED_PIXELS / (view.camera.width * view.camera.height))
-        small = magnified(view, float(np.clip(factor, LEAST_REDUCTION, 1.0)), self._pixels)
+        """The quarter turns that look most, or almost most, like any keyframe, none among them."""
+        view = chosen_view(self._scene_map, original, choice)
         evidence = np.array(
-            [self._localizer.evidence_in(turned(small, quarters)) for quarters in range(4)]
+            [self._localizer.evidence_in(turned(view, quarters)) for quarters in range(4)]
         )
         likely = evidence >= evidence.max() - SIMILAR_EVIDENCE
         order = [int(quarters) for quarters in np.argsort(-evidence) if likely[quarters]]
@@ -264,8 +249,33 @@ class ViewSearch:
             return found
         factor = choice.magnification / (magnification if is_scaled else 1.0)
         quarters = choice.quarters + (relative.quarters if is_turned else 0)
-        again = self._localizer.localize(self.view(original, ViewChoice(factor, quarters)))
+        again = self._localizer.localize(
+            chosen_view(self._scene_map, original, ViewChoice(factor, quarters))
+        )
         return again if again.score > found.score else found
+
+
+def first_view(scene_map: SceneMap, image: NDArray[np.uint8], camera: Camera) -> QueryView:
+    """The view of an undistorted image that is looked at first, if no prior says its roll."""
+    choice = ViewChoice(map_magnification(scene_map, camera))
+    return chosen_view(scene_map, QueryView.of(image, camera), choice)
+
+
+def chosen_view(scene_map: SceneMap, original: QueryView, choice: ViewChoice) -> QueryView:
+    """The chosen view of an image."""
+    pixels = _most_pixels(scene_map)
+    view = magnified(original, choice.magnification, pixels)
+    least, most = (share * scene_map.keyframe_pixels[0] for share in NARROW_SHARES)
+    if least <= view.camera.width * view.camera.height < most:
+        factor = choice.enlargement
+        view = magnified(original, factor * choice.magnification, pixels)
+        view = replace(view, enlargement=factor, is_narrow=True)
+    return turned(view, choice.quarters)
+
+
+def _most_pixels(scene_map: SceneMap) -> int:
+    """Of a view."""
+    return round(MOST_PIXELS * scene_map.keyframe_pixels[1])
 
 
 def map_magnification(scene_map: SceneMap, camera: Camera) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -57,10 +58,17 @@ def estimate_nre(
     on coarse ones, wide maps of points that are out of sight can add up to more than the truth.
     None where no three points match anywhere.
     """
-    first = refine_fine(
-        problem, _exact_guesses(problem, configuration, prior_T_camera_map), configuration
-    )
+    pixels, gains = best_fine_pixels(problem, configuration.window)
+    guesses = _exact_guesses(problem, pixels, gains, prior_T_camera_map)
+    first = refine_fine(problem, guesses, configuration)
     if first is not None and _is_sure(problem, first):
+        return first
+    # Of rigs it was not measured how little is hopeless.
+    is_rig = problem.images is not None
+    if (
+        not is_rig
+        and _support_in_cells(problem, pixels, gains, guesses) < configuration.least_support
+    ):
         return first
     coarse = coarse_poses(problem, configuration, prior_T_camera_map)
     found = [pose for pose in (first, refine_fine(problem, coarse, configuration)) if pose]
@@ -68,13 +76,24 @@ def estimate_nre(
 
 
 def _exact_guesses(
-    problem: PoseProblem, configuration: NreConfiguration, prior_T_camera_map: Tensor | None
+    problem: PoseProblem, pixels: Tensor, gains: Tensor, prior_T_camera_map: Tensor | None
 ) -> Tensor:
-    """RE's pose by the best pixels of the fine maps, and the prior: those that exist, (B, 4, 4)."""
-    pixels, gains = best_fine_pixels(problem, configuration.window)
+    """RE's pose by best pixels (M, 2) of fine maps with gains (M,), and the prior: (B, 4, 4)."""
     threshold = INLIER_CELLS * problem.fine_level.stride
     pose = _guess(problem, pixels, _surest(gains, len(gains)), threshold)
     return _stacked(problem, pose, prior_T_camera_map)
+
+
+def _support_in_cells(problem: PoseProblem, pixels: Tensor, gains: Tensor, guesses: Tensor) -> int:
+    """The most coarse cells in which best pixels (M, 2) are where one of some guesses has them.
+
+    Of maps with gains (M,); many points in one cell say no more than one.
+    """
+    projected, _ = project(guesses, problem.points, problem.intrinsics)
+    threshold = INLIER_CELLS * problem.fine_level.stride
+    near = ((projected - pixels).norm(dim=-1) < threshold) & (gains > 0)
+    cells = (pixels / problem.coarse_level.stride).int().numpy()
+    return max((len(np.unique(cells[agrees], axis=0)) for agrees in near.numpy()), default=0)
 
 
 def _surest(gains: Tensor, most: int) -> Tensor:

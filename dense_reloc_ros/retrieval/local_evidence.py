@@ -12,6 +12,8 @@ from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.retrieval.index import LEVEL
 from dense_reloc_ros.scene.scene_map import SceneMap
 
+TINY = 1e-37
+
 
 def rank_by_evidence(
     features: DenseFeatures, scene_map: SceneMap, keyframes: NDArray[np.int64], observations: int
@@ -82,12 +84,15 @@ def mutual_cells(
     level = features.levels[LEVEL].values[0]
     query = level.flatten(1)
     descriptors = scene_map.descriptors[LEVEL][observations].to(query)
-    correlation = descriptors @ query / temperature
-    by_cell = correlation - correlation.logsumexp(1, keepdim=True)
-    by_observation = correlation - correlation.logsumexp(0, keepdim=True)
-    best = (by_cell + by_observation).max(1)
+    correlation = (descriptors / temperature) @ query
+    # They are 1 / temperature at most, so that no maximum is needed to keep their powers finite.
+    powers = (correlation - 1 / temperature).exp_()
+    of_cells, of_observations = (powers.sum(d).clamp(min=TINY).log() for d in (0, 1))
+    # In place: most of the time would go into new memory.
+    best = correlation.mul_(2).sub_(of_cells).max(1)
+    quality = best.values - of_observations - 2 / temperature
     width = level.shape[-1]
-    return best.values, torch.stack([best.indices % width, best.indices // width], dim=1)
+    return quality, torch.stack([best.indices % width, best.indices // width], dim=1)
 
 
 def query_places(features: DenseFeatures) -> Tensor:

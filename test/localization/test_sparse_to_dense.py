@@ -137,6 +137,35 @@ def noise(view: np.ndarray) -> np.ndarray:
     return np.random.default_rng(0).integers(0, 256, view.shape, dtype=np.uint8)
 
 
+def test_several_images_have_the_answers_of_each_alone(gallery, localizer, monkeypatch):
+    small = CAMERA.scaled(240, 180)
+    views = [gallery.render(looking(yaw, distance=0.45, height=1.25)).image for yaw in (20, 30, 40)]
+    images = [views[0], np.zeros_like(views[0]), views[1], views[0][1:], views[2]]
+    images.append(gallery.render_with(small, looking(25, distance=0.4, height=1.25)).image)
+    cameras = [*5 * [CAMERA], small]
+    alone = [localizer.localize(*pair) for pair in zip(images, cameras, strict=True)]
+    described = []
+
+    def extractor(tensors):
+        described.append(tuple(tensors.shape))
+        return original(tensors)
+
+    original = localizer.extractor
+    monkeypatch.setattr(localizer, "extractor", extractor)
+    monkeypatch.setattr(localizer, "images_at_once", 5)
+    together = localizer.localize_many(images, cameras)
+    assert described == [(n, 3, CAMERA.height, CAMERA.width) for n in (3, 1)]
+    assert [one.status for one in together] == [one.status for one in alone]
+    assert sum(one.is_localized for one in together) == 4
+    for one, other in zip(alone, together, strict=True):
+        assert one.reason == other.reason
+        if one.is_localized:
+            error = pose_error(one.T_map_camera, other.T_map_camera)
+            assert error.translation < 0.001
+            assert np.degrees(error.rotation) < 0.02
+            assert list(one.stage_milliseconds)[:2] == list(other.stage_milliseconds)[:2]
+
+
 @pytest.mark.parametrize("picture", [mirrored, foreign, noise, np.zeros_like])
 def test_what_is_no_picture_of_the_room_is_rejected_with_a_reason(picture, gallery, localizer):
     view = gallery.render(query_pose(15)).image

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -13,22 +14,33 @@ from scene.small_map import make_map
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor
+from dense_reloc_ros.features.extractor import (
+    DenseFeatures,
+    FeatureExtractor,
+    image_to_tensor,
+)
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
+from dense_reloc_ros.localization.coarse_pose import CoarsePose
 from dense_reloc_ros.localization.image_views import ImageViews
 from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.methods import DEFAULT_METHOD
 from dense_reloc_ros.localization.query_view import QueryView, turned
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
-from dense_reloc_ros.localization.single_keyframes import KeyframePose
+from dense_reloc_ros.localization.search_work import (
+    COARSE_POSE,
+    NETWORK,
+    PLACE,
+    SearchWork,
+)
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_search import ViewSearch, map_magnification
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.pose.evidence import PoseEvidence
+from dense_reloc_ros.pose.problem import fine_maps_of
 from dense_reloc_ros.retrieval.places import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -36,8 +48,8 @@ from dense_reloc_ros.stopwatch import Stopwatch
 TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
 KEYFRAME = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
-AT_BOTH_SIZES = [[(turn, 1.0), (turn, 0.5)] for turn in range(4)]
-"""Turns, and the size of close-ups after each of them."""
+AT_BOTH_SIZES = [[(turn, 0.8), (turn, 0.42)] for turn in range(4)]
+"""Turns, and the sizes in which coarse poses are looked for."""
 
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 EVIDENCE = PoseEvidence(0.5, 100, 150, 0.8, 0.5, 0.3, 0.01, 0.01, 0.1)
@@ -109,7 +121,7 @@ def test_an_upright_image_that_is_sure_costs_one_extraction(gallery, localizer):
 def test_images_of_any_roll_are_localized(degrees, gallery, localizer):
     truth = rolled(degrees)
     assert is_right(localizer, gallery.render(truth).image, CAMERA, truth)
-    assert len(localizer.extractor.sizes) <= 7
+    assert len(localizer.extractor.sizes) <= 9
 
 
 @pytest.mark.parametrize("nearer", [1.4, 1.6])
@@ -179,41 +191,42 @@ def test_focal_lengths_within_those_of_the_keyframes_are_left_alone():
 
 
 class PlannedViews:
-    """Scores and evidence by the quarter turns of a view; remembers what was looked at."""
+    """Evidence and coarse poses by the quarter turns of a view; remembers what was looked at."""
 
     def __init__(
         self,
-        scores: list[float],
-        evidence: list[float],
-        alone: Sequence[KeyframePose] = (),
+        score: float,
+        evidence: Sequence[float] = (0.7, 0.5, 0.5, 0.5),
+        coarse: Mapping[tuple[int, float], CoarsePose] = MappingProxyType({}),
+        from_coarse: float = 0.4,
+        most_looks: int = 99,
         last: Sequence[tuple[np.ndarray, float]] = (),
     ) -> None:
-        self._scores, self._evidence, self._alone = scores, evidence, alone
+        self._score, self._from_coarse = score, from_coarse
+        self._evidence, self._coarse, self._most_looks = evidence, coarse, most_looks
         self._last = last
         """Poses of the last resort, and the score that each of them comes to."""
-        self.localized: list[tuple[int, float]] = []
-        """Quarter turns and size."""
         self.views: list[QueryView] = []
         """Those that were localized."""
-        self.tried_alone: list[tuple[int, float]] = []
+        self.looked_at: list[tuple[int, float]] = []
+        """Quarter turns and size of the views whose coarse pose was asked for."""
         self.started_from: list[tuple[float, np.ndarray]] = []
         """Size, and the pose of the camera."""
 
     def localize(self, view: QueryView) -> LocalizedView:
-        self.localized.append(turn_and_size(view))
         self.views.append(view)
-        return self._localized(view, self._scores[quarters_of(view)])
+        return self._localized(view, self._score)
 
     def localize_from(self, view: QueryView, T_map_view: np.ndarray) -> LocalizedView:
         T_map_camera = T_map_view @ np.linalg.inv(view.T_camera_view)
         size = view.camera.focal_length / KEYFRAME.focal_length
         self.started_from.append((round(size, 1), T_map_camera))
-        score = next((score for pose, score in self._last if pose is T_map_view), 0.4)
-        return self._localized(view, score)
+        scores = (score for pose, score in self._last if pose is T_map_view)
+        return self._localized(view, next(scores, self._from_coarse))
 
-    def poses_by_keyframes(self, view: QueryView) -> Sequence[KeyframePose]:
-        self.tried_alone.append(turn_and_size(view))
-        return self._alone if quarters_of(view) == 0 else ()
+    def coarse_pose(self, view: QueryView) -> CoarsePose | None:
+        self.looked_at.append(turn_and_size(view))
+        return self._coarse.get(self.looked_at[-1])
 
     def last_starts(self, view: QueryView) -> list[np.ndarray]:
         return [pose for pose, _ in self._last]
@@ -222,7 +235,11 @@ class PlannedViews:
         return self._evidence[quarters_of(view)]
 
     def confidence(self, estimate: PoseEstimate) -> float:
-        return estimate.score
+        return 1.2 * estimate.score
+
+    @property
+    def has_spent_all(self) -> bool:
+        return len(self.views) + len(self.looked_at) + len(self.started_from) >= self._most_looks
 
     def is_sure(self, estimate: PoseEstimate) -> bool:
         return estimate.score >= 0.5
@@ -249,50 +266,84 @@ def search_in(views: PlannedViews) -> LocalizedView:
     return ViewSearch(scene_map, views)(np.zeros((480, 640, 3), np.uint8), KEYFRAME)
 
 
-@pytest.mark.parametrize(
-    ("scores", "evidence", "looked_at", "alone"),
-    [
-        ([0.6, 0.0, 0.0, 0.0], [0.5, 0.9, 0.9, 0.9], [(0, 1)], []),
-        ([0.1, 0.1, 0.6, 0.1], [0.5, 0.5, 0.7, 0.69], [(0, 1), (2, 1)], []),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.69], [(0, 1), *AT_BOTH_SIZES[2], (3, 1)], []),
-        ([0.1, 0.1, 0.2, 0.6], [0.5, 0.5, 0.7, 0.6], [(0, 1), *AT_BOTH_SIZES[2]], [0, 2]),
-        ([0.1, 0.1, 0.1, 0.1], [0.7, 0.5, 0.5, 0.5], AT_BOTH_SIZES[0], [0]),
-    ],
-)
-def test_turns_and_close_ups_are_looked_at_and_then_keyframes_alone_until_one_is_sure(
-    scores, evidence, looked_at, alone
-):
-    views = PlannedViews(scores, evidence)
-    best = search_in(views)
-    assert views.localized == looked_at
-    assert views.tried_alone == [(turn, size) for turn in alone for size in (1.0, 0.42)]
-    assert best.score == max(scores[turn] for turn, _ in looked_at)
-
-
-def keyframe_pose(keyframe: int, roll: float, support: int) -> KeyframePose:
+def coarse_pose(keyframe: int, roll: float, support: int) -> CoarsePose:
     """As from where the keyframe was taken, but rolled, by the points before it."""
     scene_map = make_map()
     pose = scene_map.keyframe_poses[keyframe].numpy()
     seen = scene_map.observation_points[scene_map.observations(keyframe)].long()
     depths = (scene_map.points[seen].double().numpy() - pose[:3, 3]) @ pose[:3, 2]
     assert (depths > 0).any()
-    return KeyframePose(rolled(roll, pose), keyframe, seen[depths > 0].unique().numpy(), support)
+    supporting = seen[depths > 0].unique().numpy()
+    return CoarsePose(rolled(roll, pose), (keyframe,), supporting, support)
 
 
-def test_poses_by_keyframes_are_followed_in_the_size_of_their_keyframe_by_their_support():
-    alone = [keyframe_pose(0, 10.0, 7), keyframe_pose(2, 20.0, 9)]
-    views = PlannedViews([0.1] * 4, [0.7, 0.5, 0.5, 0.5], alone)
+@pytest.mark.parametrize(
+    ("evidence", "turns"),
+    [
+        ([0.7, 0.5, 0.5, 0.5], [0]),
+        ([0.5, 0.5, 0.7, 0.6], [0, 2]),
+        ([0.5, 0.5, 0.7, 0.69], [0, 2, 3]),
+        ([0.7, 0.69, 0.69, 0.5], [0, 1]),
+    ],
+)
+def test_an_unsure_image_is_looked_at_upright_and_in_likely_turns(evidence, turns):
+    views = PlannedViews(0.1, evidence)
+    assert search_in(views).score == 0.1
+    assert views.looked_at == [look for turn in turns for look in AT_BOTH_SIZES[turn]]
+    assert not views.started_from
+
+
+def test_a_sure_image_is_looked_at_once():
+    views = PlannedViews(0.6, [0.5, 0.9, 0.9, 0.9])
+    assert search_in(views).score == 0.6
+    assert (len(views.views), views.looked_at) == (1, [])
+
+
+def test_a_likely_pose_is_looked_at_again_with_what_is_in_sight_there():
+    views = PlannedViews(0.45, from_coarse=0.6)
+    assert search_in(views).score == 0.6
+    assert (views.looked_at, len(views.started_from)) == ([], 1)
+
+
+def test_starts_are_followed_by_their_support_before_the_image_is_turned():
+    evidence = [0.6, 0.5, 0.7, 0.69]
+    turned_ones = {(2, 0.8): coarse_pose(0, 10.0, 40), (3, 0.8): coarse_pose(2, 20.0, 50)}
+    upright = {(0, 0.8): coarse_pose(0, 0.0, 30)}
+    views = PlannedViews(0.1, evidence, upright | turned_ones)
     assert search_in(views).score == 0.4
-    sizes, poses = zip(*views.started_from, strict=True)
-    assert sizes == (1.0, 1.0)
-    for pose, expected in zip(poses, (alone[1], alone[0]), strict=True):
-        np.testing.assert_allclose(pose, expected.T_map_view, atol=1e-9)
+    places = [pose[:3, 3] for _, pose in views.started_from]
+    expected = make_map().keyframe_poses[[0, 2, 0], :3, 3].numpy()
+    np.testing.assert_allclose(places, expected, atol=1e-9)
+    sure = PlannedViews(0.1, evidence, upright, from_coarse=0.6)
+    assert search_in(sure).score == 0.6
+    assert (sure.looked_at, len(sure.started_from)) == (AT_BOTH_SIZES[0], 1)
 
 
-def test_a_pose_by_a_keyframe_that_descriptors_could_not_have_found_is_not_followed():
-    views = PlannedViews([0.1] * 4, [0.7, 0.5, 0.5, 0.5], [keyframe_pose(0, 70.0, 99)])
+def test_a_start_is_followed_in_the_size_of_its_keyframes():
+    pose = coarse_pose(0, 0.0, 50)
+    views = PlannedViews(0.1, coarse={(0, 0.8): pose})
+    search_in(views)
+    ((size, _),) = views.started_from
+    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
+    smaller = KEYFRAME.scaled(512, 384)
+    there = relative_view(scene_map, pose.T_map_view, pose.supporting_points, (0,), smaller)
+    assert there.magnification == pytest.approx(0.8)
+    assert size == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(("roll", "support"), [(70.0, 99), (10.0, 23)])
+def test_a_coarse_pose_that_little_supports_or_that_is_rolled_is_not_followed(roll, support):
+    views = PlannedViews(0.1, coarse={(0, 0.8): coarse_pose(0, roll, support)})
     assert search_in(views).score == 0.1
     assert views.started_from == []
+
+
+@pytest.mark.parametrize("most", range(1, 6))
+def test_nothing_more_is_begun_once_the_budget_is_spent(most):
+    coarse = {(0, 0.8): coarse_pose(0, 10.0, 40)}
+    views = PlannedViews(0.1, [0.5, 0.5, 0.9, 0.5], coarse, most_looks=most)
+    search_in(views)
+    assert len(views.views) + len(views.looked_at) + len(views.started_from) == most
 
 
 @pytest.mark.parametrize(
@@ -301,7 +352,7 @@ def test_a_pose_by_a_keyframe_that_descriptors_could_not_have_found_is_not_follo
 def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
     # Twice as many columns as a keyframe: what becomes of these does not matter.
     camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
-    views = PlannedViews([0.6] * 4, [0.5] * 4)
+    views = PlannedViews(0.6)
     scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
     ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
     assert [view.is_narrow for view in views.views] == [scale > 1]
@@ -311,7 +362,7 @@ def test_views_of_a_quarter_of_a_keyframe_are_looked_at_larger(zoom, scale):
 @pytest.mark.parametrize(("zoom", "starts"), [(2.2, []), (2.3, [1.4]), (4.0, [1.4])])
 def test_a_larger_view_decides_on_a_sure_pose_of_a_camera_that_sees_a_small_angle(zoom, starts):
     camera = Camera(1280, 960, 1020 * zoom, 1020 * zoom, 639.5, 479.5)
-    views = PlannedViews([0.6] * 4, [0.5] * 4)
+    views = PlannedViews(0.6)
     scene_map = replace(make_map(), cameras=3 * (KEYFRAME,))
     found = ViewSearch(scene_map, views)(np.zeros((960, 1280, 3), np.uint8), camera)
     assert [size for size, _ in views.started_from] == starts
@@ -327,19 +378,36 @@ def test_a_larger_view_decides_on_a_sure_pose_of_a_camera_that_sees_a_small_angl
 def test_the_last_resort_is_tried_where_nothing_is_sure_until_something_is(score, tried, expected):
     poses = [rigid(np.eye(3), np.array([x, 0.0, 0.0])) for x in (1.0, 2.0, 3.0)]
     last = list(zip(poses, (0.1, 0.6, 0.9), strict=True))
-    views = PlannedViews([score] * 4, [0.5] * 4, last=last)
+    views = PlannedViews(score, last=last)
     found = search_in(views)
     assert found.score == expected
     assert [pose[0, 3] for _, pose in views.started_from] == [1.0, 2.0][:tried]
 
 
 def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localizer):
-    views = ImageViews(localizer, None, frozenset(), Stopwatch(localizer.device))
+    work = SearchWork(8.0)
+    views = ImageViews(localizer, None, frozenset(), Stopwatch(localizer.device), work)
     view = QueryView.of(gallery.render(TRUTH).image, CAMERA)
     found = views.localize(view)
     assert views.localize(replace(view)) is found
     assert views.evidence_in(view) == found.ranked.best_evidence
-    assert views.poses_by_keyframes(view)
+    assert views.coarse_pose(view) is not None
     assert len(localizer.extractor.sizes) == 1
     assert views.localize(turned(view, 1)) is not found
     assert len(localizer.extractor.sizes) == 2
+    # Two views as large as a keyframe, a place each at least, and a coarse pose.
+    assert work.spent >= 2 * (NETWORK + PLACE) + COARSE_POSE
+    assert not work.is_over
+
+
+def test_a_pose_that_sees_nothing_has_a_finite_covariance_and_is_not_believed(gallery, localizer):
+    features = localizer.extractor(image_to_tensor(gallery.render(TRUTH).image))
+    keyframes = localizer.retrieve(features)[0]
+    points, problem = localizer.match(features, keyframes, CAMERA)
+    T_camera_map = torch.from_numpy(np.linalg.inv(TRUTH)).float()
+    T_camera_map[2, 3] -= 100.0  # so that everything lies behind the camera
+    found = fine_maps_of(problem, T_camera_map, 12)
+    estimate = localizer.verified(problem, found, points, keyframes, CAMERA)
+    assert estimate.depth == 0
+    assert np.isfinite(estimate.covariance).all()
+    assert localizer.judged(estimate).confidence < 0.01

@@ -29,7 +29,8 @@ from dense_reloc_ros.pose.nre import (
 )
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 
-DEFAULT = NreConfiguration()
+DEFAULT = NreConfiguration(least_support=0)
+"""Which gives up no place, whatever RE finds there."""
 
 
 def assert_close_to_truth(found: FoundPose | None, view: View) -> None:
@@ -49,6 +50,25 @@ def test_the_truth_is_found_when_four_of_five_maps_are_useless(kind, seed):
     assert_close_to_truth(found, view)
     supporting = found.gains(problem) > 0.3 * found.fine_maps.outlier_loss
     assert 0.9 * 50 <= supporting.sum() <= 1.2 * 50
+
+
+def test_a_place_where_little_supports_the_first_pose_is_given_up_before_coarse_maps(monkeypatch):
+    view = random_view(250, 0)
+    hopeless = with_outliers(view, 1.0, "wrong", 0)
+    searched = []
+
+    def search(*arguments):
+        searched.append(arguments)
+        return coarse_poses(*arguments)
+
+    monkeypatch.setattr(nre, "coarse_poses", search)
+    estimate_nre(hopeless, NreConfiguration())
+    assert not searched
+    estimate_nre(hopeless, DEFAULT)
+    assert len(searched) == 1
+    assert_close_to_truth(
+        estimate_nre(with_outliers(view, 0.3, "wrong", 0), NreConfiguration()), view
+    )
 
 
 def test_fine_maps_make_the_coarse_pose_more_exact():

@@ -1,4 +1,4 @@
-"""The pose by the points of one keyframe, in a query of which the right answer is known."""
+"""The pose by the points of some keyframes, in a query of which the right answer is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureLevel
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.localization.single_keyframes import pose_by_keyframe, poses_by_keyframes
+from dense_reloc_ros.localization.coarse_pose import coarse_pose
 from dense_reloc_ros.retrieval.index import LEVEL
 from dense_reloc_ros.scene.scene_map import SceneMap
 
@@ -57,27 +57,43 @@ def known_map() -> SceneMap:
     return replace(scene_map, points=torch.from_numpy(points).float())
 
 
-def test_points_at_the_centres_of_their_cells_give_the_exact_pose():
-    found = pose_by_keyframe(query(), CAMERA, known_map(), 0, TEMPERATURE)
+@pytest.mark.parametrize("keyframes", [[0], [0, 1], [1, 0]])
+def test_points_at_the_centres_of_their_cells_give_the_exact_pose(keyframes):
+    found = coarse_pose(query(), CAMERA, known_map(), keyframes, TEMPERATURE)
     error = pose_error(found.T_map_view, truth())
     assert error.translation < 1e-4
     assert error.rotation < 1e-4
     assert set(range(SEEN)) <= set(found.supporting_points.tolist())
+    assert found.keyframes == tuple(keyframes)
 
 
 def test_many_points_in_one_cell_support_a_pose_once():
-    found = pose_by_keyframe(query(), CAMERA, known_map(), 0, TEMPERATURE)
+    found = coarse_pose(query(), CAMERA, known_map(), [0], TEMPERATURE)
     assert len(found.supporting_points) == SEEN + REPEATED
     assert found.support == SEEN
 
 
-@pytest.mark.parametrize("keyframes", [[0, 1], [1, 0]])
-def test_the_keyframe_that_shows_the_same_has_the_most_support(keyframes):
-    poses = poses_by_keyframes(query(), CAMERA, known_map(), keyframes, TEMPERATURE)
-    assert poses[0].keyframe == 0
-    assert all(pose.support < SEEN / 3 for pose in poses[1:])
+def test_keyframes_of_another_place_have_little_support():
+    found = coarse_pose(query(), CAMERA, known_map(), [1], TEMPERATURE)
+    assert found is None or found.support < SEEN / 3
 
 
-def test_a_keyframe_of_three_points_has_no_pose():
+def test_of_a_keyframe_with_many_observations_some_are_looked_at(monkeypatch):
+    monkeypatch.setattr("dense_reloc_ros.localization.coarse_pose.PAIRS", ROWS * COLUMNS * 120)
+    many = 600
+    alike = query().levels[LEVEL].values[0].flatten(1).T
+    rows = torch.arange(many) % (ROWS * COLUMNS)
+    scene_map = tiny_map([list(range(many))], alike[rows])
+    cells = OFFSET + STRIDE * np.stack([rows % COLUMNS, rows // COLUMNS], axis=1)
+    in_view = CAMERA.lift(cells.astype(float), np.random.default_rng(0).uniform(1, 3, many))
+    points = in_view @ truth()[:3, :3].T + truth()[:3, 3]
+    scene_map = replace(scene_map, points=torch.from_numpy(points).float())
+    found = coarse_pose(query(), CAMERA, scene_map, [0], TEMPERATURE)
+    assert pose_error(found.T_map_view, truth()).translation < 1e-4
+    assert 60 < found.support <= 120
+
+
+@pytest.mark.parametrize("keyframes", [[], [0]])
+def test_of_three_points_or_none_there_is_no_pose(keyframes):
     scene_map = tiny_map([[0, 1, 2]], torch.ones(3, 64))
-    assert pose_by_keyframe(query(), CAMERA, scene_map, 0, TEMPERATURE) is None
+    assert coarse_pose(query(), CAMERA, scene_map, keyframes, TEMPERATURE) is None
