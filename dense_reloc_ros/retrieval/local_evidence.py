@@ -13,6 +13,7 @@ from dense_reloc_ros.retrieval.index import LEVEL
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 TINY = 1e-37
+"""In place of sums that underflow."""
 
 
 def rank_by_evidence(
@@ -81,7 +82,7 @@ def mutual_cells(
 
     Of the coarse level at its full resolution: where an observation reaches it.
     """
-    level = features.levels[LEVEL].values[0]
+    level = features.levels[LEVEL].values[0].float()
     query = level.flatten(1)
     descriptors = scene_map.descriptors[LEVEL][observations].to(query)
     correlation = (descriptors / temperature) @ query
