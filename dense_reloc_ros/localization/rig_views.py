@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.images.pixels import as_rgb
@@ -89,19 +88,5 @@ def features_of(extractor: FeatureExtractor, views: Sequence[QueryView]) -> list
     found: dict[int, DenseFeatures] = {}
     for numbers in by_size.values():
         images = [image_to_tensor(views[number].image, extractor.device) for number in numbers]
-        features = extractor(torch.cat(images))
-        for row, number in enumerate(numbers):
-            found[number] = _of_image(features, row)
+        found |= dict(zip(numbers, extractor(torch.cat(images)).split(), strict=True))
     return [found[number] for number in range(len(views))]
-
-
-def _of_image(features: DenseFeatures, row: int) -> DenseFeatures:
-    """The features of one image of a batch."""
-
-    def own(values: Tensor) -> Tensor:
-        return values[row : row + 1]
-
-    levels = {
-        name: replace(level, values=own(level.values)) for name, level in features.levels.items()
-    }
-    return DenseFeatures(levels, own(features.global_descriptor))
