@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from dense_reloc_ros.cli.bench.options import add_bench_options, count
+from dense_reloc_ros.cli.bench.options import add_bench_options, add_degradations, count
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -22,9 +22,10 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="time and memory on this machine",
         description="Gives each frame to every method before the next, so that they share what "
         "else the machine does, and runs each in a process of its own to see the memory it "
-        "takes. Writes speed.json.",
+        "takes. The frames of all degradations count together. Writes speed.json.",
     )
     add_bench_options(parser)
+    add_degradations(parser, ("clean",))
     parser.add_argument(
         "--device",
         dest="devices",
@@ -55,13 +56,21 @@ def run(arguments: argparse.Namespace) -> int:
 
     from dense_reloc_ros.cli.bench.options import open_bench
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_table
+    from dense_reloc_ros.evaluation.benchmarks.degraded_frames import expand
     from dense_reloc_ros.evaluation.benchmarks.timing import compare_speed
 
     present = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
     file = JsonFile(arguments.output, "speed.json")
     with open_bench(arguments, arguments.devices or present) as bench:
         frames, warm_up = bench.queries.frames, arguments.warm_up
-        results = compare_speed(bench.systems, bench.configuration, frames, warm_up, arguments.busy)
+        results = compare_speed(
+            bench.systems,
+            bench.configuration,
+            frames,
+            warm_up,
+            arguments.busy,
+            expand(arguments.degradations),
+        )
         print_table(table(results, bench.queries.name))
     file.write(results)
     return 0

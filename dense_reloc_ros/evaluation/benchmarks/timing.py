@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import InputError
+from dense_reloc_ros.evaluation.benchmarks.degraded_frames import CLEAN
 from dense_reloc_ros.evaluation.benchmarks.process_memory import peak_memory
 from dense_reloc_ros.evaluation.benchmarks.runner import FrameRow, QuerySet, grouped, run_benchmark
 from dense_reloc_ros.evaluation.benchmarks.systems import BUSY, System
@@ -80,16 +81,18 @@ def compare_speed(
     frames: Sequence[SourceFrame],
     warm_up: int,
     busy: int = 0,
+    degradations: Sequence[str] = (CLEAN,),
 ) -> list[SpeedResult]:
     """Times the systems, with the configuration that they were opened with.
 
-    The first `warm_up` frames are localized but not timed. Each frame is localized without and
-    then beside `busy` processes before the next one.
+    The first `warm_up` frames of each degradation are localized but not timed; the others of all
+    of them count together. Each frame is localized without and then beside `busy` processes before
+    the next one.
 
     Raises:
         InputError: frames that cannot be read, or none left to time.
     """
-    rows = time_in_turns(systems, frames, warm_up, busy)
+    rows = time_in_turns(systems, frames, warm_up, busy, degradations)
     images = [(frame.load_image(), frame.camera) for frame in frames[:MEMORY_FRAMES]]
     groups = grouped(rows, lambda c: (c.method, c.map, c.device))
     results = []
@@ -127,11 +130,16 @@ def compare_speed(
 
 
 def time_in_turns(
-    systems: Sequence[System], frames: Sequence[SourceFrame], warm_up: int, busy: int = 0
+    systems: Sequence[System],
+    frames: Sequence[SourceFrame],
+    warm_up: int,
+    busy: int = 0,
+    degradations: Sequence[str] = (CLEAN,),
 ) -> list[FrameRow]:
     """The rows of the timed frames.
 
     Raises:
+        ConfigurationError: an unknown degradation.
         InputError: frames that cannot be read, or none left to time.
     """
     if len(frames) <= warm_up:
@@ -142,7 +150,7 @@ def time_in_turns(
             return _beside(localizer, processes)
 
         both = [*systems, *(System(s.localizer, s.map, beside) for s in systems if busy)]
-        rows = run_benchmark(both, QuerySet("timing", frames))
+        rows = run_benchmark(both, QuerySet("timing", frames), degradations)
     timed = {frame.name for frame in frames[warm_up:]}
     return [row for row in rows if row.frame.name in timed]
 

@@ -28,6 +28,15 @@ def test_every_frame_goes_to_all_systems_before_the_next_one():
     assert len(rows) == 4
 
 
+def test_frames_of_all_degradations_are_timed_together():
+    rows = time_in_turns([system("a", [0.0])], frames(3), 1, degradations=("clean", "night"))
+    assert [(row.condition.degradation, row.frame.name) for row in rows] == [
+        (degradation, name)
+        for degradation in ("clean", "night")
+        for name in ("frame-000001", "frame-000002")
+    ]
+
+
 def test_warming_up_must_leave_frames_to_time():
     with pytest.raises(InputError, match="2 frames are too few"):
         time_in_turns([system("a", [0.0])], frames(2), warm_up=2)
