@@ -232,9 +232,9 @@ class SearchConfiguration(Block):
         8.0,
         ge=1.0,
         le=100.0,
-        description="Work after which no further view of an image is looked at, in units of what "
-        "one costs that is localized at once; counted, so that results depend on no clock. 1: only "
-        "the first view",
+        description="Work after which no further view of an image is looked for, in units of what "
+        "one costs that is localized at once; counted, so that results depend on no clock. 1: "
+        "little more than the first view",
     )
     last_resort: Literal["none", "neurhal_compact", "neurhal"] = Field(
         "none",

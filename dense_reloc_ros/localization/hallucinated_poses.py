@@ -37,6 +37,16 @@ class Target:
     """(4,) of the image that has the features."""
 
 
+@dataclass(frozen=True)
+class CoarsePoses:
+    """T_camera_map of an image by the points of some keyframes."""
+
+    by_maps: Tensor
+    """(B, 4, 4), the cheapest on the hallucinated maps first."""
+    by_matches: Tensor
+    """(1, 4, 4) by likely matches, or (0, 4, 4) where too few agree."""
+
+
 class HallucinatedPoses:
     """Finds poses by the points of keyframes, whether the image shows them or not."""
 
@@ -67,8 +77,8 @@ class HallucinatedPoses:
 
     def around(
         self, target: Target, keyframes: Sequence[int], configuration: LocalizerConfiguration
-    ) -> Tensor:
-        """Poses T_camera_map (B, 4, 4): the cheapest on the maps first, that by matches last."""
+    ) -> CoarsePoses:
+        """The poses by the points of the keyframes together."""
         points = configuration.neurhal.points
         sources = [self._sources.of(keyframe, points) for keyframe in keyframes]
         maps = [
@@ -81,4 +91,4 @@ class HallucinatedPoses:
         descriptors = self._map.descriptors["fine"][observations].float()
         poses = coarse_poses(plane, configuration.nre, None)
         matched = pose_by_likely_matches(target.features, target.intrinsics, plane, descriptors)
-        return poses if matched is None else torch.cat([poses, matched[None]])
+        return CoarsePoses(poses, poses[:0] if matched is None else matched[None])

@@ -13,7 +13,7 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.hallucinated_poses import HallucinatedPoses
+from dense_reloc_ros.localization.hallucinated_poses import CoarsePoses, HallucinatedPoses
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
@@ -83,20 +83,21 @@ class NeurHalLocalizer(PlaceLocalizer):
         return PoseCandidates(estimates, features)
 
     def _found(
-        self, problem: PoseProblem, hallucinated: Tensor, guess: Tensor | None
+        self, problem: PoseProblem, hallucinated: CoarsePoses, guess: Tensor | None
     ) -> list[FoundPose]:
-        """What all starts (B, 4, 4) come to on fine maps, what NRE finds without them, and last the
-        cheapest of them as it is."""
+        """What all starts come to on fine maps, what NRE finds without them, and last the cheapest
+        on hallucinated maps as it is."""
         nre = self.configuration.nre
-        starts = [*hallucinated, *([] if guess is None else [guess])]
+        starts = [*hallucinated.by_maps, *hallucinated.by_matches]
+        starts += [] if guess is None else [guess]
         found = [refine_fine(problem, start[None], nre) for start in starts]
         found.append(estimate_nre(problem, nre, guess))
-        found += [fine_maps_of(problem, start, nre.window) for start in hallucinated[:1]]
+        found += [fine_maps_of(problem, start, nre.window) for start in hallucinated.by_maps[:1]]
         return [one for one in found if one is not None]
 
 
 def _best(estimates: Sequence[PoseEstimate]) -> list[PoseEstimate]:
-    """The best of a place; the last one where in none of them anything much is seen again."""
+    """The best of a place; the last one where hardly anything is seen again in that."""
     best = max(estimates, key=lambda estimate: estimate.score, default=None)
     if best is None:
         return []

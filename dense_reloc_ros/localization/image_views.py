@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
@@ -32,7 +33,7 @@ COARSE_KEYFRAMES = 20
 class ImageViews:
     """What a localizer finds in the views of one image; a `ViewLocalizer`.
 
-    A view that is asked for again, as where two choices come to the same, costs nothing.
+    A view that is localized again, as where two choices come to the same, costs nothing.
     """
 
     localizer: SingleViewLocalizer
@@ -44,6 +45,8 @@ class ImageViews:
     last_resort: LastResort | None = None
     known: dict[tuple[Camera, int, bool], LocalizedView] = field(default_factory=dict)
     """By camera and quarter turns, and by whether the view is narrow."""
+    counted: set[tuple[Camera, int]] = field(default_factory=set)
+    """Views whose features were asked for: known or not, they count as work once."""
 
     @property
     def has_spent_all(self) -> bool:
@@ -76,14 +79,19 @@ class ImageViews:
                 features, view.camera, self.localizer.scene_map, keyframes, temperature
             )
 
-    def last_starts(self, view: QueryView) -> list[FloatArray]:
+    def last_starts(self, view: QueryView) -> Iterator[FloatArray]:
         if self.last_resort is None:
-            return []
+            return
         features = self._features(view)
         keyframes = self._ranked(features).keyframes.tolist()
-        with self.stopwatch.stage("last_resort"):
-            configuration = self.localizer.configuration
-            return list(self.last_resort.starts(view, features, keyframes, configuration))
+        configuration = self.localizer.configuration
+        starts = self.last_resort.starts(view, features, keyframes, configuration)
+        while True:
+            with self.stopwatch.stage("last_resort"):
+                of_keyframe = next(starts, None)
+            if of_keyframe is None:
+                return
+            yield from of_keyframe
 
     def evidence_in(self, view: QueryView) -> float:
         return self._ranked(self._features(view)).best_evidence
@@ -100,6 +108,8 @@ class ImageViews:
             with self.stopwatch.stage(stage):
                 image = image_to_tensor(view.image, self.localizer.device)
                 self.known_features[key] = self.localizer.extractor(image)
+        if key not in self.counted:
+            self.counted.add(key)
             _, pixels = self.localizer.scene_map.keyframe_pixels
             self.work.add(NETWORK * view.camera.width * view.camera.height / pixels)
         return self.known_features[key]

@@ -1,11 +1,13 @@
 """The last resort where no pose is sure: poses by points of keyframes that an image hardly shows.
 
-They are starts like those by single keyframes, and only for maps that hold images.
+They are starts as coarse poses are, and only for maps that hold images.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+
+from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
@@ -30,11 +32,15 @@ class LastResort:
         features: DenseFeatures,
         keyframes: list[int],
         configuration: LocalizerConfiguration,
-    ) -> Iterator[FloatArray]:
+    ) -> Iterator[list[FloatArray]]:
         """T_map_view (4, 4) by each of the first keyframes alone, by matches before by maps."""
         target = self._hallucinated.target(view.image, view.camera, features)
         for keyframe in keyframes[:KEYFRAMES]:
-            poses = self._hallucinated.around(target, [keyframe], configuration)
-            for T_view_map in poses[[-1, 0]] if len(poses) > 1 else poses:
-                matrix = T_view_map.double().numpy()
-                yield inverse(rigid(project_to_so3(matrix[:3, :3]), matrix[:3, 3]))
+            found = self._hallucinated.around(target, [keyframe], configuration)
+            yield [_inverse(pose) for pose in (*found.by_matches, *found.by_maps[:1])]
+
+
+def _inverse(T_view_map: Tensor) -> FloatArray:
+    """T_map_view of a pose in single precision."""
+    matrix = T_view_map.double().numpy()
+    return inverse(rigid(project_to_so3(matrix[:3, :3]), matrix[:3, 3]))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -67,7 +67,7 @@ class ViewLocalizer(Protocol):
         """Where the view may have been taken, if it looks like anything in the map."""
         ...
 
-    def last_starts(self, view: QueryView) -> list[FloatArray]:
+    def last_starts(self, view: QueryView) -> Iterable[FloatArray]:
         """Coarse poses (4, 4), T_map_view, where nothing else is sure; none without a way to."""
         ...
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import torch
 
+from dense_reloc_ros.configuration import RigConfiguration
 from dense_reloc_ros.errors import RelocError, TimeLimitError
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -234,7 +236,8 @@ class RigLocalizer:
         image, localizer = images[best], self.localizer
         pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
         alone = localizer.estimate(camera.undistort(pixels), camera.pinhole(), None, stopwatch)
-        moved = [_on_body(estimate, image.T_body_camera) for estimate in alone.estimates]
+        options = localizer.configuration.rig
+        moved = [_on_body(estimate, image, options) for estimate in alone.estimates]
         first = max(moved, key=lambda estimate: estimate.score, default=None)
         if first is None or first.score < localizer.score_threshold:
             return moved
@@ -246,8 +249,12 @@ class RigLocalizer:
         return moved + self._near(again, T_map_body, stopwatch)
 
 
-def _on_body(estimate: PoseEstimate, T_body_camera: FloatArray) -> PoseEstimate:
-    """The estimate of a camera's pose as one of the body's."""
-    T_camera_body = se3.inverse(T_body_camera)
+def _on_body(estimate: PoseEstimate, image: RigImage, options: RigConfiguration) -> PoseEstimate:
+    """The estimate of a camera's pose as one of the body's, with the errors of its extrinsics."""
+    T_camera_body = se3.inverse(image.T_body_camera)
     pose, covariance = base_pose(estimate.T_map_camera, estimate.covariance, T_camera_body)
+    of_extrinsics = image.extrinsics_covariance(options)
+    if of_extrinsics is not None:
+        turn = np.kron(np.eye(2), pose[:3, :3])
+        covariance = covariance + turn @ of_extrinsics @ turn.T
     return replace(estimate, T_map_camera=pose, covariance=covariance)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 NETWORK = 0.5
 """The features of a view as large as a keyframe."""
 PLACE = 0.5
-"""A pose in one place, with all that makes and verifies it."""
+"""A place in which a pose is found, with all that makes and verifies it; others cost little."""
 COARSE_POSE = 0.2
 """Its retrieval, too."""
 

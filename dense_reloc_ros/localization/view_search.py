@@ -35,7 +35,7 @@ with it."""
 SIMILAR_EVIDENCE = 0.03
 """By how much the evidence of the right turn may be lower than that of a wrong one."""
 MOST_TURNS = 2
-"""Whose coarse poses are looked for."""
+"""Whose coarse poses are looked for, upright among them."""
 NARROW_SHARES = (0.2, 0.3)
 """Of the pixels of the smallest keyframe: views between these are narrow.
 
@@ -131,7 +131,8 @@ class ViewSearch:
             return found
         if found.best is None or not self._sure(found):
             return found
-        factor = min(ENLARGEMENT * view.camera.focal_length / original.camera.focal_length, 1.0)
+        scale = view.camera.focal_length / original.camera.focal_length
+        factor = min(ENLARGEMENT * scale, max(1.0, scale))
         pixels = _most_pixels(self._scene_map)
         larger = turned(magnified(original, factor, pixels), view.quarters)
         enlargement = larger.camera.focal_length / view.camera.focal_length
@@ -159,9 +160,7 @@ class ViewSearch:
         if best is not None and self._localizer.confidence(best) > LIKELY:
             points = best.supporting_points
             pose = CoarsePose(best.T_map_camera, best.keyframes, points, len(points))
-            magnification = view.enlargement * first.magnification
-            choice = replace(first, magnification=magnification, enlargement=1.0)
-            yield from self._start(pose, view, choice)
+            yield from self._start(original, pose, view)
         small, close_up = (
             replace(first, magnification=factor * first.magnification, enlargement=1.0)
             for factor in (SMALLER, CLOSE_UP)
@@ -185,7 +184,7 @@ class ViewSearch:
             view = chosen_view(self._scene_map, original, choice)
             pose = self._localizer.coarse_pose(view)
             if pose is not None and pose.support >= LEAST_SUPPORT:
-                starts += self._start(pose, view, choice)
+                starts += self._start(original, pose, view)
         return sorted(starts, key=lambda start: -start.support)
 
     def _by_last_resort(
@@ -207,7 +206,7 @@ class ViewSearch:
                 break
         return found
 
-    def _start(self, pose: CoarsePose, view: QueryView, choice: ViewChoice) -> list[_Start]:
+    def _start(self, original: QueryView, pose: CoarsePose, view: QueryView) -> list[_Start]:
         """The start at a coarse pose; none where descriptors do not bear with what it sees."""
         relative = relative_view(
             self._scene_map, pose.T_map_view, pose.supporting_points, pose.keyframes, view.camera
@@ -215,9 +214,10 @@ class ViewSearch:
         scale = abs(math.log(relative.magnification))
         if abs(relative.roll) >= LARGEST_ROLL or scale >= math.log(LARGEST_RATIO):
             return []
-        factor = choice.magnification / relative.magnification
+        factor = view.camera.focal_length / original.camera.focal_length / relative.magnification
         T_map_camera = pose.T_map_view @ inverse(view.T_camera_view)
-        return [_Start(T_map_camera, pose.support, replace(choice, magnification=factor))]
+        choice = ViewChoice(factor, view.quarters, enlargement=1.0)
+        return [_Start(T_map_camera, pose.support, choice)]
 
     def _likely_turns(self, original: QueryView, choice: ViewChoice) -> list[int]:
         """The quarter turns that look most, or almost most, like any keyframe, none among them."""

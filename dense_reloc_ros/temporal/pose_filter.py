@@ -63,7 +63,7 @@ class PoseFilter:
         T_map_body: FloatArray,
         covariance: FloatArray,
         T_odom_body: FloatArray | None,
-        is_near: bool = False,
+        may_be_inexact: bool = False,
     ) -> FilteredPose:
         """The pose (4, 4) at a moment in nanoseconds, after it was measured.
 
@@ -74,8 +74,8 @@ class PoseFilter:
             T_map_body: measured, (4, 4).
             covariance: of the measurement, (6, 6) in ROS order.
             T_odom_body: (4, 4) by odometry, None where there is none.
-            is_near: whether a body can be there, coming from where it was: if the measurement does
-                not fit, its covariance is wrong, as that of a blurred image, not the pose.
+            may_be_inexact: whether it is the covariance that is wrong, as that of a blurred image,
+                if the measurement does not fit, and not the pose.
 
         Raises:
             InputError: a pose that is not rigid or finite, or a covariance that is none.
@@ -85,13 +85,15 @@ class PoseFilter:
         expected = self._expected(self._state, odometry)
         if expected is None:
             return self._accept(self._motion_model.begin(odometry, T_map_body, covariance))
-        doubt = self._motion_model.doubt(expected, T_map_body, covariance) if is_near else 1.0
+        doubt = (
+            self._motion_model.doubt(expected, T_map_body, covariance) if may_be_inexact else 1.0
+        )
         if doubt == 1.0 and self._fits(expected, T_map_body, covariance):
             return self._accept(self._motion_model.correct(expected, T_map_body, covariance))
         self._alternative = self._extended_alternative(odometry, T_map_body, covariance)
         if self._alternative.measurements >= self._restart_after:
             return self._accept(self._alternative.state)
-        if is_near:
+        if may_be_inexact:
             self._state = self._motion_model.correct(expected, T_map_body, covariance, doubt)
             return _filtered(self._state, is_outlier=False)
         return _filtered(expected, is_outlier=True)

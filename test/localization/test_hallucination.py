@@ -135,7 +135,7 @@ def test_the_last_resort_starts_near_poses_that_see_half_of_a_keyframe(
     hallucinated = HallucinatedPoses(one_keyframe, configuration, "neurhal_compact", CPU, network)
     view = QueryView.of(gallery.render(pose).image, CAMERA)
     features = extractor(image_to_tensor(view.image))
-    starts = list(LastResort(hallucinated).starts(view, features, [0], configuration))
+    (starts,) = LastResort(hallucinated).starts(view, features, [0], configuration)
     errors = [pose_error(start, pose) for start in starts]
     # By matches to a fraction of a fine cell, by maps to one of a cell of the plane.
     assert errors[0].translation < 0.05 and np.degrees(errors[0].rotation) < 1

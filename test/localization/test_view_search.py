@@ -400,6 +400,19 @@ def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localize
     assert not work.is_over
 
 
+def test_features_that_are_known_count_as_work_as_others_do(gallery, localizer):
+    view = QueryView.of(gallery.render(TRUTH).image, CAMERA)
+    features = localizer.extractor(image_to_tensor(view.image))
+    spent = []
+    for known in ({}, {(view.camera, view.quarters): features}):
+        work = SearchWork(8.0)
+        stopwatch = Stopwatch(localizer.device)
+        views = ImageViews(localizer, None, frozenset(), stopwatch, work, known)
+        assert views.evidence_in(view) == views.evidence_in(view)
+        spent.append(work.spent)
+    assert spent == [NETWORK, NETWORK]
+
+
 def test_a_pose_that_sees_nothing_has_a_finite_covariance_and_is_not_believed(gallery, localizer):
     features = localizer.extractor(image_to_tensor(gallery.render(TRUTH).image))
     keyframes = localizer.retrieve(features)[0]

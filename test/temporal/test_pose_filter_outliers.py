@@ -47,7 +47,7 @@ def test_a_pose_that_must_be_right_is_not_as_exact_as_it_says(moments):
     stamp, T_odom_body = moments[20].stamp, moments[20].T_odom_body
     expected = without.predict(stamp, T_odom_body)
     aside = moved(expected.T_map_body, np.array([0.1, 0, 0, 0, 0, 0.05]))
-    found = pose_filter.update(stamp, aside, 1e-8 * np.eye(6), T_odom_body, is_near=True)
+    found = pose_filter.update(stamp, aside, 1e-8 * np.eye(6), T_odom_body, may_be_inexact=True)
     assert not found.is_outlier
     off = pose_error(found.T_map_body, expected.T_map_body)
     assert 0 < off.translation < 0.04
@@ -65,7 +65,11 @@ def test_poses_that_agree_that_they_are_exact_are_believed(moments):
         pose_filter.update(moment.stamp, measured, COVARIANCE / 100, moment.T_odom_body)
     for moment in moments[20 : 20 + ONE.restart_after]:
         found = pose_filter.update(
-            moment.stamp, moment.T_map_body, COVARIANCE / 100, moment.T_odom_body, is_near=True
+            moment.stamp,
+            moment.T_map_body,
+            COVARIANCE / 100,
+            moment.T_odom_body,
+            may_be_inexact=True,
         )
     assert pose_error(found.T_map_body, moment.T_map_body).translation < 0.01
 
