@@ -25,7 +25,8 @@ from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
 from dense_reloc_ros.pose.rig_problem import joined
 from dense_reloc_ros.pose.verification import verify
 
-DEFAULT = NreConfiguration()
+# Few maps are right here, so that coarse ones are searched however little supports RE's pose.
+DEFAULT = NreConfiguration(least_support=0)
 SIGMA = DEFAULT.last_sigma
 
 
