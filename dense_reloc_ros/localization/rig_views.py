@@ -12,7 +12,7 @@ from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.localization.view_choice import map_magnification, most_pixels
 from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -50,13 +50,12 @@ def viewed(
 ) -> list[SeenImage]:
     """As `seen_images`, without what looks like them, at `size` times that scale."""
     views = []
-    sizes = [camera.width * camera.height for camera in localizer.scene_map.cameras]
     for number, image in enumerate(images):
         with stopwatch.stage("undistort"):
             pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
             view = QueryView.of(camera.undistort(pixels), camera.pinhole())
         scale = size * map_magnification(localizer.scene_map, view.camera)
-        view = magnified(view, scale, round(size**2 * MOST_PIXELS * max(sizes)))
+        view = magnified(view, scale, round(size**2 * most_pixels(localizer.scene_map)))
         views.append(turned(view, quarters[number] if quarters else 0))
     with stopwatch.stage("features"):
         features = features_of(localizer.extractor, views)

@@ -22,7 +22,7 @@ from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView, magnified
 from dense_reloc_ros.localization.result import FeatureView
-from dense_reloc_ros.localization.view_search import MOST_PIXELS, map_magnification
+from dense_reloc_ros.localization.view_choice import map_magnification, most_pixels
 from dense_reloc_ros.pose.lo_ransac import robust_rig_pose
 from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
 from dense_reloc_ros.pose.reprojection import correspondences
@@ -85,7 +85,7 @@ class SingleMatchLocalizer(PlaceLocalizer):
         stopwatch: Stopwatch,
     ) -> PoseCandidates:
         """The pose of the place with the most inliers, if any place gives one."""
-        pixels = round(MOST_PIXELS * self.scene_map.keyframe_pixels[1])
+        pixels = most_pixels(self.scene_map)
         magnification = map_magnification(self.scene_map, camera)
         view = magnified(QueryView.of(image, camera), magnification, pixels)
         with stopwatch.stage("features"):

@@ -29,7 +29,8 @@ from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import Localization, PoseEstimate
 from dense_reloc_ros.localization.search_work import SearchWork
 from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
-from dense_reloc_ros.localization.view_search import ViewSearch, first_view
+from dense_reloc_ros.localization.view_choice import first_view
+from dense_reloc_ros.localization.view_search import ViewSearch
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR, look_alikes
 from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.scene.scene_map import SceneMap

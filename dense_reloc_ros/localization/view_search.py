@@ -21,10 +21,16 @@ from dense_reloc_ros.localization.localized_view import LocalizedView, ViewLocal
 from dense_reloc_ros.localization.narrow_view import seen_by_little, widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
 from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
+from dense_reloc_ros.localization.view_choice import (
+    ENLARGEMENT,
+    NARROW_SHARES,
+    ViewChoice,
+    chosen_view,
+    map_magnification,
+    most_pixels,
+)
 from dense_reloc_ros.scene.scene_map import SceneMap
 
-MOST_PIXELS = 1.3
-"""Of a view, relative to those of the largest keyframe: they bound the time of a frame."""
 LARGEST_ROLL = math.radians(50.0)
 """Of a pose relative to its keyframes, from which on a turned view is better."""
 LARGEST_MAGNIFICATION = 1.5
@@ -36,13 +42,6 @@ SIMILAR_EVIDENCE = 0.03
 """By how much the evidence of the right turn may be lower than that of a wrong one."""
 MOST_TURNS = 2
 """Whose coarse poses are looked for, upright among them."""
-NARROW_SHARES = (0.2, 0.3)
-"""Of the pixels of the smallest keyframe: views between these are narrow.
-
-Still narrower ones are localized like others. Of 100 sure poses of held-out views with a share of
-0.06 to 0.2 that were matched as narrow ones, two were more than ten times as far off as their
-covariance said; of 98 with more, none was.
-"""
 CLOSE_UP = 0.42
 """Factor on views of things that may be nearer, and so larger, than in all keyframes."""
 LIKELY = 0.5
@@ -55,20 +54,6 @@ other places, 6 had as much in one of their views.
 """
 LARGEST_RATIO = 2.0
 """Of the sizes in a view and in keyframes, at which a coarse pose is worth a look."""
-ENLARGEMENT = 1.4
-"""Of narrow views: poses are found more exactly, and descriptors still bear with it."""
-
-
-@dataclass(frozen=True)
-class ViewChoice:
-    """One view among those that an image has."""
-
-    magnification: float
-    """Of the focal length."""
-    quarters: int = 0
-    """Quarter turns counterclockwise."""
-    enlargement: float = ENLARGEMENT
-    """Besides, where the view is narrow."""
 
 
 @dataclass(frozen=True)
@@ -133,7 +118,7 @@ class ViewSearch:
             return found
         scale = view.camera.focal_length / original.camera.focal_length
         factor = min(ENLARGEMENT * scale, max(1.0, scale))
-        pixels = _most_pixels(self._scene_map)
+        pixels = most_pixels(self._scene_map)
         larger = turned(magnified(original, factor, pixels), view.quarters)
         enlargement = larger.camera.focal_length / view.camera.focal_length
         larger = replace(larger, enlargement=enlargement, is_narrow=True)
@@ -253,32 +238,3 @@ class ViewSearch:
             chosen_view(self._scene_map, original, ViewChoice(factor, quarters))
         )
         return again if again.score > found.score else found
-
-
-def first_view(scene_map: SceneMap, image: NDArray[np.uint8], camera: Camera) -> QueryView:
-    """The view of an undistorted image that is looked at first, if no prior says its roll."""
-    choice = ViewChoice(map_magnification(scene_map, camera))
-    return chosen_view(scene_map, QueryView.of(image, camera), choice)
-
-
-def chosen_view(scene_map: SceneMap, original: QueryView, choice: ViewChoice) -> QueryView:
-    """The chosen view of an image."""
-    pixels = _most_pixels(scene_map)
-    view = magnified(original, choice.magnification, pixels)
-    least, most = (share * scene_map.keyframe_pixels[0] for share in NARROW_SHARES)
-    if least <= view.camera.width * view.camera.height < most:
-        factor = choice.enlargement
-        view = magnified(original, factor * choice.magnification, pixels)
-        view = replace(view, enlargement=factor, is_narrow=True)
-    return turned(view, choice.quarters)
-
-
-def _most_pixels(scene_map: SceneMap) -> int:
-    """Of a view."""
-    return round(MOST_PIXELS * scene_map.keyframe_pixels[1])
-
-
-def map_magnification(scene_map: SceneMap, camera: Camera) -> float:
-    """What makes the focal length of a camera the nearest that the keyframes have."""
-    focal = camera.focal_length
-    return float(np.clip(focal, *scene_map.focal_lengths)) / focal

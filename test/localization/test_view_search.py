@@ -36,7 +36,8 @@ from dense_reloc_ros.localization.search_work import (
     SearchWork,
 )
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.localization.view_search import ViewSearch, map_magnification
+from dense_reloc_ros.localization.view_choice import map_magnification
+from dense_reloc_ros.localization.view_search import ViewSearch
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.pose.evidence import PoseEvidence
