@@ -37,6 +37,7 @@ from dense_reloc_ros.localization.place_localizer import extractor_of_map
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView, magnified
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
+from dense_reloc_ros.localization.view_choice import most_pixels
 from dense_reloc_ros.matching.semi_dense import distinct_pixels, match_semi_dense, mutual_cells
 from dense_reloc_ros.retrieval.index import nearest_keyframes
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
@@ -49,8 +50,6 @@ CANDIDATES = 2
 """Keyframes that are compared with the image for each that it is matched with."""
 FEWEST_MATCHES = 8
 """That a keyframe must have to be a reference."""
-MOST_PIXELS = 1.3
-"""Of the image that is matched, relative to the largest keyframe."""
 BESIDE_PIXELS = 16.0
 """Distance from a supporting place at which the pose shows a point of the map that agrees ..."""
 AGREEMENT = 0.1
@@ -118,8 +117,7 @@ class DevilocLocalizer(Localizer):
         """The image at the scale of the keyframes."""
         focal_lengths = [one.focal_length for one in self.scene_map.cameras]
         factor = float(np.median(focal_lengths)) / camera.focal_length
-        largest = max(one.width * one.height for one in self.scene_map.cameras)
-        return magnified(QueryView.of(image, camera), factor, round(MOST_PIXELS * largest))
+        return magnified(QueryView.of(image, camera), factor, most_pixels(self.scene_map))
 
     def retrieve(
         self, features: DenseFeatures, excluded: frozenset[int] = frozenset()
