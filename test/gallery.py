@@ -34,6 +34,12 @@ def looking(
     return rigid(body @ OPTICAL, np.array([*(-distance * direction), height]))
 
 
+def rolled(degrees: float, T_map_camera: np.ndarray) -> np.ndarray:
+    """The pose (4, 4) of a camera turned about its optical axis."""
+    turn = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
+    return T_map_camera @ rigid(turn, np.zeros(3))
+
+
 class Gallery:
     """The room; renders what cameras see of it."""
 

@@ -26,8 +26,6 @@ from dense_reloc_ros.localization.point_choice import DISTINCTIVE, PointChoice, 
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.pose.evidence import PoseEvidence
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.selection import all_observations, best_observations
@@ -37,17 +35,6 @@ NARROW = Camera(150, 112, 364.0, 364.0, 74.5, 55.5)
 YAWS = (40, 75, 215)
 TEMPERATURE = 0.04
 COUNT = 300
-
-
-@pytest.fixture(scope="module")
-def gallery() -> Gallery:
-    return Gallery()
-
-
-@pytest.fixture(scope="module")
-def scene_map(gallery: Gallery) -> SceneMap:
-    extractor = create_extractor("compact", torch.device("cpu"))
-    return build_from_depth(gallery.keyframes(), DenseDescriber(extractor, 400))
 
 
 def pose(yaw: int) -> np.ndarray:

@@ -9,44 +9,22 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
-from gallery import CAMERA, Gallery, looking
+from gallery import rolled
 from scene.small_map import make_map
-from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import (
     DenseFeatures,
-    FeatureExtractor,
-    image_to_tensor,
 )
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.geometry.se3 import pose_error, rigid
+from dense_reloc_ros.geometry.se3 import rigid
 from dense_reloc_ros.localization.coarse_pose import CoarsePose
-from dense_reloc_ros.localization.image_views import ImageViews
 from dense_reloc_ros.localization.localized_view import LocalizedView
-from dense_reloc_ros.localization.methods import DEFAULT_METHOD
-from dense_reloc_ros.localization.query_view import QueryView, turned
+from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
-from dense_reloc_ros.localization.search_work import (
-    COARSE_POSE,
-    NETWORK,
-    PLACE,
-    SearchWork,
-)
-from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.localization.view_choice import map_magnification
 from dense_reloc_ros.localization.view_search import ViewSearch
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.pose.evidence import PoseEvidence
-from dense_reloc_ros.pose.problem import fine_maps_of
 from dense_reloc_ros.retrieval.places import RankedKeyframes
-from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
-from dense_reloc_ros.stopwatch import Stopwatch
-
-TRUTH = looking(20, distance=0.45, height=1.25, pitch=4.0)
 
 KEYFRAME = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
 AT_BOTH_SIZES = [[(turn, 0.8), (turn, 0.42)] for turn in range(4)]
@@ -55,140 +33,6 @@ AT_BOTH_SIZES = [[(turn, 0.8), (turn, 0.42)] for turn in range(4)]
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 EVIDENCE = PoseEvidence(0.5, 100, 150, 0.8, 0.5, 0.3, 0.01, 0.01, 0.1)
 NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
-
-
-class CountingExtractor(FeatureExtractor):
-    """Remembers the size of each image that it is given."""
-
-    def __init__(self, extractor: FeatureExtractor) -> None:
-        self._extractor = extractor
-        self.sizes: list[tuple[int, int]] = []
-        """(height, width)."""
-
-    @property
-    def signature(self):
-        return self._extractor.signature
-
-    @property
-    def device(self):
-        return self._extractor.device
-
-    def __call__(self, images: torch.Tensor) -> DenseFeatures:
-        self.sizes.append(tuple(images.shape[-2:]))
-        return self._extractor(images)
-
-
-@pytest.fixture(scope="module")
-def gallery() -> Gallery:
-    return Gallery()
-
-
-@pytest.fixture(scope="module")
-def scene_map(gallery: Gallery) -> SceneMap:
-    extractor = create_extractor("compact", torch.device("cpu"))
-    scene_map = build_from_depth(gallery.keyframes(), DenseDescriber(extractor, 400))
-    calibration = MapCalibration(score_threshold=0.3)
-    information = scene_map.information.model_copy(update={"calibration": calibration})
-    return replace(scene_map, information=information)
-
-
-@pytest.fixture
-def localizer(scene_map: SceneMap) -> SparseToDenseLocalizer:
-    device = torch.device("cpu")
-    extractor = CountingExtractor(create_extractor("compact", device))
-    return SparseToDenseLocalizer(
-        scene_map, LocalizerConfiguration(), device, DEFAULT_METHOD, extractor
-    )
-
-
-def rolled(degrees: float, T_map_camera: np.ndarray = TRUTH) -> np.ndarray:
-    turn = Rotation.from_euler("z", degrees, degrees=True).as_matrix()
-    return T_map_camera @ rigid(turn, np.zeros(3))
-
-
-def is_right(localizer, image: np.ndarray, camera: Camera, truth: np.ndarray, **prior) -> bool:
-    localization = localizer.localize(image, camera, **prior)
-    assert localization.is_localized, localization.reason
-    error = pose_error(localization.T_map_camera, truth)
-    return error.translation < 0.06 and error.rotation < np.radians(1.5)
-
-
-def test_an_upright_image_that_is_sure_costs_one_extraction(gallery, localizer):
-    assert is_right(localizer, gallery.render(TRUTH).image, CAMERA, TRUTH)
-    assert localizer.extractor.sizes == [(CAMERA.height, CAMERA.width)]
-
-
-@pytest.mark.parametrize("degrees", [60, 90, 180, 270, 315])
-def test_images_of_any_roll_are_localized(degrees, gallery, localizer):
-    truth = rolled(degrees)
-    assert is_right(localizer, gallery.render(truth).image, CAMERA, truth)
-    assert len(localizer.extractor.sizes) <= 9
-
-
-@pytest.mark.parametrize("nearer", [1.4, 1.6])
-@pytest.mark.parametrize("degrees", [0, 90])
-def test_close_ups_are_localized(nearer, degrees, gallery, localizer):
-    """Things look 2.1 and 2.5 times as large as in any keyframe."""
-    truth = rolled(degrees, looking(20, distance=0.45 - nearer, height=1.25, pitch=4.0))
-    assert is_right(localizer, gallery.render(truth).image, CAMERA, truth)
-
-
-def test_a_prior_tells_the_roll_without_a_search(gallery, localizer):
-    truth = rolled(180)
-    prior = rolled(170, looking(25, distance=0.4))
-    image = gallery.render(truth).image
-    assert is_right(localizer, image, CAMERA, truth, prior_T_map_camera=prior)
-    assert len(localizer.extractor.sizes) == 1
-
-
-@pytest.mark.parametrize("zoom", [0.5, 2.0, 4.0])
-def test_images_of_other_focal_lengths_are_looked_at_as_the_map_was(zoom, gallery, localizer):
-    size = CAMERA if zoom < 1 else CAMERA.scaled(round(zoom * 320), round(zoom * 240))
-    camera = replace(size, fx=zoom * 260.0, fy=zoom * 260.0)
-    image = gallery.render_with(camera, TRUTH).image
-    assert is_right(localizer, image, camera, TRUTH)
-    (height, width), *more = localizer.extractor.sizes
-    assert not more
-    assert height * width <= 1.32 * CAMERA.height * CAMERA.width
-
-
-def test_features_are_handed_on_with_the_camera_that_they_are_of(gallery, localizer):
-    truth = rolled(90)
-    localization = localizer.localize(gallery.render(truth).image, CAMERA)
-    view, estimate = localization.view, localization.estimate
-    assert (view.camera.width, view.camera.height) == (CAMERA.height, CAMERA.width)
-    points = localizer.scene_map.points.numpy()[estimate.supporting_points]
-    T_map_view = truth @ view.T_camera_view
-    seen = (points - T_map_view[:3, 3]) @ T_map_view[:3, :3] @ view.camera.matrix.T
-    pixels = seen[:, :2] / seen[:, 2:]
-    inside = (pixels > 0).all(1) & (pixels < (view.camera.width, view.camera.height)).all(1)
-    assert inside.mean() > 0.95
-    # Upright in the view: the map's up is at the image's top.
-    np.testing.assert_allclose(T_map_view[:3, 1], [0, 0, -1], atol=0.1)
-
-
-def test_the_relative_view_is_what_turns_and_scales_it_to_the_keyframe():
-    scene_map = make_map()
-    pose, camera = scene_map.keyframe_poses[0].numpy(), scene_map.cameras[0]
-    seen = scene_map.observation_points[scene_map.observations(0)].long()
-    in_front = (scene_map.points[seen].double() - torch.from_numpy(pose[:3, 3])) @ torch.from_numpy(
-        pose[:3, 2]
-    ) > 0
-    points = torch.unique(seen[in_front]).numpy()
-    assert len(points)
-    turned = pose @ rigid(Rotation.from_euler("z", 70, degrees=True).as_matrix(), np.zeros(3))
-    relative = relative_view(scene_map, turned, points, (0,), camera.scaled(128, 96))
-    assert np.degrees(relative.roll) == pytest.approx(-70)
-    assert relative.quarters == -1
-    assert relative.magnification == pytest.approx(2.0)
-
-
-def test_focal_lengths_within_those_of_the_keyframes_are_left_alone():
-    scene_map = make_map()  # 50 to 52 and 51 pixels
-    shortest, longest = (scene_map.cameras[k].focal_length for k in (0, -1))
-    for focal, expected in ((51.0, 1.0), (102.0, longest / 102.0), (25.0, shortest / 25.0)):
-        camera = Camera(64, 48, focal, focal, 31.5, 23.5)
-        assert map_magnification(scene_map, camera) == pytest.approx(expected)
 
 
 class PlannedViews:
@@ -383,45 +227,3 @@ def test_the_last_resort_is_tried_where_nothing_is_sure_until_something_is(score
     found = search_in(views)
     assert found.score == expected
     assert [pose[0, 3] for _, pose in views.started_from] == [1.0, 2.0][:tried]
-
-
-def test_a_view_that_is_asked_for_again_is_not_looked_at_again(gallery, localizer):
-    work = SearchWork(8.0)
-    views = ImageViews(localizer, None, frozenset(), Stopwatch(localizer.device), work)
-    view = QueryView.of(gallery.render(TRUTH).image, CAMERA)
-    found = views.localize(view)
-    assert views.localize(replace(view)) is found
-    assert views.evidence_in(view) == found.ranked.best_evidence
-    assert views.coarse_pose(view) is not None
-    assert len(localizer.extractor.sizes) == 1
-    assert views.localize(turned(view, 1)) is not found
-    assert len(localizer.extractor.sizes) == 2
-    # Two views as large as a keyframe, a place each at least, and a coarse pose.
-    assert work.spent >= 2 * (NETWORK + PLACE) + COARSE_POSE
-    assert not work.is_over
-
-
-def test_features_that_are_known_count_as_work_as_others_do(gallery, localizer):
-    view = QueryView.of(gallery.render(TRUTH).image, CAMERA)
-    features = localizer.extractor(image_to_tensor(view.image))
-    spent = []
-    for known in ({}, {(view.camera, view.quarters): features}):
-        work = SearchWork(8.0)
-        stopwatch = Stopwatch(localizer.device)
-        views = ImageViews(localizer, None, frozenset(), stopwatch, work, known)
-        assert views.evidence_in(view) == views.evidence_in(view)
-        spent.append(work.spent)
-    assert spent == [NETWORK, NETWORK]
-
-
-def test_a_pose_that_sees_nothing_has_a_finite_covariance_and_is_not_believed(gallery, localizer):
-    features = localizer.extractor(image_to_tensor(gallery.render(TRUTH).image))
-    keyframes = localizer.retrieve(features)[0]
-    points, problem = localizer.match(features, keyframes, CAMERA)
-    T_camera_map = torch.from_numpy(np.linalg.inv(TRUTH)).float()
-    T_camera_map[2, 3] -= 100.0  # so that everything lies behind the camera
-    found = fine_maps_of(problem, T_camera_map, 12)
-    estimate = localizer.verified(problem, found, points, keyframes, CAMERA)
-    assert estimate.depth == 0
-    assert np.isfinite(estimate.covariance).all()
-    assert localizer.judged(estimate).confidence < 0.01
