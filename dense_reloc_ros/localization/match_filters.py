@@ -7,7 +7,6 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.configuration import MatchesConfiguration
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.features.extractor import (
     DenseFeatures,
@@ -22,6 +21,7 @@ from dense_reloc_ros.matching.filters import (
     probability_test,
     ratio_test,
 )
+from dense_reloc_ros.method_configuration import MatchesConfiguration
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.scene.scene_map import SceneMap
 

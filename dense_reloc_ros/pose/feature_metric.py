@@ -8,10 +8,10 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.configuration import FeatureMetricConfiguration
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
 from dense_reloc_ros.geometry.rig import Cameras, cameras_by_point, cameras_of
+from dense_reloc_ros.method_configuration import FeatureMetricConfiguration
 from dense_reloc_ros.pose.compiled_feature_metric import align_features
 from dense_reloc_ros.pose.feature_gradients import FeatureGradients, FeatureSamples
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize

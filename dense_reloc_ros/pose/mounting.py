@@ -7,8 +7,8 @@ import torch
 from scipy.spatial.transform import Rotation
 from torch import Tensor
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose.nre import refine_fine
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import cameras_of
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose.gains import gains_at_poses
 from dense_reloc_ros.pose.gnc import refine, sigma_schedule
 from dense_reloc_ros.pose.lo_ransac import robust_rig_pose

@@ -11,11 +11,7 @@ import torch
 from gallery import CAMERA, Gallery, looking
 from torch import Tensor
 
-from dense_reloc_ros.configuration import (
-    LocalizerConfiguration,
-    NeurHalConfiguration,
-    SearchConfiguration,
-)
+from dense_reloc_ros.configuration import LocalizerConfiguration, SearchConfiguration
 from dense_reloc_ros.errors import ConfigurationError, MapError
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
@@ -27,6 +23,7 @@ from dense_reloc_ros.localization.last_resort import LastResort
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.method_configuration import NeurHalConfiguration
 from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
 from dense_reloc_ros.neurhal.hallucinator_weights import open_hallucinator
 from dense_reloc_ros.neurhal.padding import CorrespondencePlane

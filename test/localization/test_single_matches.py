@@ -10,7 +10,7 @@ import pytest
 import torch
 from gallery import CAMERA, Gallery, looking
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, MatchesConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
@@ -22,6 +22,7 @@ from dense_reloc_ros.localization.single_matches import S2DHM, S2DNET, SingleMat
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.matching.correlation import correlate
+from dense_reloc_ros.method_configuration import MatchesConfiguration
 from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.scene.writer import write_map
 from dense_reloc_ros.stopwatch import Stopwatch

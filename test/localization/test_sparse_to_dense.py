@@ -11,7 +11,7 @@ import pytest
 import torch
 from gallery import CAMERA, KEYFRAME_YAWS, Gallery, looking
 
-from dense_reloc_ros.configuration import LocalizerConfiguration, NreConfiguration
+from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import ConfigurationError, MapError
 from dense_reloc_ros.features.extractor import image_to_tensor
 from dense_reloc_ros.features.extractors import create_extractor
@@ -23,6 +23,7 @@ from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.parameter_blocks import block_from_mapping
 from dense_reloc_ros.pose.nre import estimate_nre
 from dense_reloc_ros.pose.problem import PoseProblem

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.se3 import inverse, pose_error, rigid
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.neurhal.hallucinator import HallucinatedMaps
 from dense_reloc_ros.neurhal.padding import CorrespondencePlane
 from dense_reloc_ros.neurhal.plane_problem import WIDEST, PlaneProblem

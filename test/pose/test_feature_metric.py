@@ -22,10 +22,10 @@ from pose.synthetic import (
 )
 from torch import Tensor
 
-from dense_reloc_ros.configuration import FeatureMetricConfiguration
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import exp
+from dense_reloc_ros.method_configuration import FeatureMetricConfiguration
 from dense_reloc_ros.pose.feature_gradients import FeatureGradients
 from dense_reloc_ros.pose.feature_metric import (
     feature_metric_cost,

@@ -8,10 +8,10 @@ from pose.synthetic import random_view, with_outliers
 from pose.synthetic_rig import surround_rig
 from torch import Tensor
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import cameras_of
 from dense_reloc_ros.geometry.se3 import exp
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose.gains import gains_at_poses
 from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
 

@@ -12,13 +12,13 @@ from pose.synthetic import View
 from shared_data import MULTIVIEW
 from torch import Tensor
 
-from dense_reloc_ros.configuration import FeatureMetricConfiguration
 from dense_reloc_ros.features.effnet_lite0 import EffNetLite0
 from dense_reloc_ros.features.extractor import FeatureLevel, image_to_tensor
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.se3 import exp, inverse
 from dense_reloc_ros.mapping.keypoints import detect_corners
 from dense_reloc_ros.mapping.sources.colmap import read_colmap
+from dense_reloc_ros.method_configuration import FeatureMetricConfiguration
 from dense_reloc_ros.pose.feature_metric import refine
 
 

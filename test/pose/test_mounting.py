@@ -10,8 +10,8 @@ import torch
 from pose.synthetic_rig import surround_rig
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.se3 import rigid
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose.mounting import mounting_error
 from dense_reloc_ros.pose.nre import estimate_nre
 from dense_reloc_ros.pose.rig_problem import joined

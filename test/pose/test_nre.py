@@ -16,8 +16,8 @@ from pose.synthetic import (
     with_outliers,
 )
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.geometry.projection import project
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose import nre
 from dense_reloc_ros.pose.msac import sample_poses
 from dense_reloc_ros.pose.nre import (

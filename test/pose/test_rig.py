@@ -11,11 +11,11 @@ from pose.synthetic import HEIGHT, WIDTH, random_view, with_outliers
 from pose.synthetic_rig import RigView, surround_rig
 from torch import Tensor
 
-from dense_reloc_ros.configuration import FeatureMetricConfiguration, NreConfiguration
 from dense_reloc_ros.features.extractor import FeatureLevel
 from dense_reloc_ros.geometry.projection import project, projection_jacobian
 from dense_reloc_ros.geometry.rig import PointCameras
 from dense_reloc_ros.geometry.se3 import exp
+from dense_reloc_ros.method_configuration import FeatureMetricConfiguration, NreConfiguration
 from dense_reloc_ros.pose.covariance import pose_covariance
 from dense_reloc_ros.pose.feature_metric import refine_by_features
 from dense_reloc_ros.pose.lo_ransac import robust_rig_pose

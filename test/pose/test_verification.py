@@ -8,7 +8,7 @@ import torch
 from pose.synthetic import HEIGHT, WIDTH, problem_of, random_pixels, random_view, with_outliers
 from torch import Tensor
 
-from dense_reloc_ros.configuration import NreConfiguration
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose.problem import PoseProblem, fine_maps_of
 from dense_reloc_ros.pose.verification import Verification, verify
 

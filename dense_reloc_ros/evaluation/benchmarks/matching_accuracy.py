@@ -11,12 +11,12 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from torch import Tensor
 
-from dense_reloc_ros.configuration import NreConfiguration
 from dense_reloc_ros.evaluation.benchmarks.homographies import HomographyPair, transfer
 from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, image_to_tensor
 from dense_reloc_ros.localization.place_localizer import DEFAULT_TEMPERATURES
 from dense_reloc_ros.mapping.keypoints import detect_corners
 from dense_reloc_ros.matching.correlation import match_all
+from dense_reloc_ros.method_configuration import NreConfiguration
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.pose.reprojection import correspondences
 
