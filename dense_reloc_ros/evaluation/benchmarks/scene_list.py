@@ -1,7 +1,8 @@
 """Scenes to measure in: what maps each, and which queries are localized there.
 
 A scene list is a YAML file; its paths are relative to a folder of data. Photographed scenes without
-queries of their own are mapped by their images at even positions, the others query them.
+queries of their own are mapped by their images at even positions, the others query them. What is
+chosen is chosen on frames of maps: stretches of them are left out of the map, and query it.
 """
 
 from __future__ import annotations
@@ -59,6 +60,20 @@ class FramesEntry(Block):
         return replace(source, frames=source.frames[:: self.every])
 
 
+class LeftOut(Block):
+    """Stretches of a map's frames, taken in turns by several parts, one of which is left out."""
+
+    length: int = Field(ge=1, description="Frames of a stretch")
+    parts: int = Field(ge=2, description="That share the stretches in turns")
+    part: int = Field(ge=0, description="The one that queries, counted from 0")
+
+    def split(self, frames: Sequence[SourceFrame]) -> tuple[list[SourceFrame], list[SourceFrame]]:
+        """The frames that stay, and those of this part."""
+        of_part = [number // self.length % self.parts == self.part for number in range(len(frames))]
+        pairs = list(zip(frames, of_part, strict=True))
+        return [frame for frame, out in pairs if not out], [frame for frame, out in pairs if out]
+
+
 class SceneEntry(Block):
     """One scene of a list."""
 
@@ -67,6 +82,7 @@ class SceneEntry(Block):
     queries: FramesEntry | None = Field(
         None, description="None: the images at odd positions of a map of photographs"
     )
+    left_out: LeftOut | None = Field(None, description="Frames of the map that are the queries")
     unit: Literal["metres", "relative"] = Field(
         "metres", description="relative: the scene's extent counts as a metre"
     )
@@ -74,7 +90,9 @@ class SceneEntry(Block):
 
     @model_validator(mode="after")
     def _queries(self) -> SceneEntry:
-        if self.queries is None and self.map.colmap is None:
+        if self.left_out and (self.queries or self.map.colmap):
+            raise ValueError("left_out is for frames of seven_scenes without other queries")
+        if not (self.left_out or self.queries or self.map.colmap):
             raise ValueError("only photographs of a COLMAP model can be their own queries")
         return self
 
@@ -157,7 +175,10 @@ def open_scene(entry: SceneEntry, data: Path, every: int = 1) -> Scene:
     """
     source = entry.map.source(data)
     everything = source
-    if entry.queries is None:
+    if entry.left_out is not None:
+        kept, queries = entry.left_out.split(source.frames)
+        source = replace(source, frames=kept)
+    elif entry.queries is None:
         source, queries = _halves(entry.name, source)
     else:
         queries = list(entry.queries.source(data).frames)
