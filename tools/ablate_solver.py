@@ -1,10 +1,10 @@
 """What each constant of the pose solver is worth: every frame with each of them changed in turn.
 
-    python tools/ablate_solver.py --scene-list config/bench/choosing.yaml --data DIR --output FILE.csv
+    python tools/ablate_solver.py --scene-list config/bench/choosing.yaml --data DIR --output CSV
 
 Frames are localized with all variants one after the other, and come from the same features, so that
-poses and processor times are of the same image and of the same moment. A scene and level that
-FILE.csv has already is not run again: called again, it prints the table of what is there.
+poses and processor times are of the same image and of the same moment. A scene and level that the
+file CSV has already is not run again: called again, it prints the table of what is there.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -16,7 +17,7 @@ from dense_reloc_ros.pose.compiled_gnc import (
     refine_on_windows,
 )
 from dense_reloc_ros.pose.levenberg_marquardt import QuadraticModel, minimize
-from dense_reloc_ros.pose.loss_maps import LossMaps, SparseLossMaps
+from dense_reloc_ros.pose.loss_maps import LossMaps
 
 DAMPING = 1e-3
 REACH = 4.0
@@ -30,7 +31,7 @@ def sigma_schedule(first: float, last: float, steps: int) -> list[float]:
 
 
 def smoothed_cost(
-    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: SparseLossMaps, sigma: float
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: LossMaps, sigma: float
 ) -> QuadraticModel:
     """Eq. 4.9 at poses (B, 4, 4) of points (M, 3), with σ in cells of the maps.
 
@@ -42,14 +43,16 @@ def smoothed_cost(
     the cost does not depend on the resolution. Points behind the camera take no part.
     """
     pixels, in_camera = project(T_camera_map, points, intrinsics)
-    moments = _sum_by_point(_cell_moments(pixels, maps, sigma), maps).transpose(0, 1)
-    weight, moment = moments[..., 0] / sigma**2, moments[..., 1:3] / sigma**2
-    curvature = _curvature(weight, moments[..., 3:] / sigma**4)
+    moments = _moments(maps.gains, maps.cells(pixels), sigma)
+    pull, weight = moments[..., 0, 0], moments[..., 0, 0] / sigma**2
+    moment = torch.stack([moments[..., 1, 0], moments[..., 0, 1]], dim=-1) / sigma**2
+    spread = [moments[..., 2, 0], moments[..., 1, 1], moments[..., 0, 2]]
+    curvature = _curvature(weight, torch.stack(spread, dim=-1) / sigma**4)
     jacobian = (projection_jacobian(in_camera, intrinsics) / maps.stride).nan_to_num(0.0, 0.0, 0.0)
     jacobian = torch.where(weight[..., None, None] > 0, jacobian, torch.zeros_like(jacobian))
     rows = jacobian.flatten(1, 2)
     return QuadraticModel(
-        cost=-moments[..., 0].sum(1),
+        cost=-pull.sum(1),
         gradient=-(moment.flatten(1)[:, None] @ rows)[:, 0],
         hessian=rows.mT @ (curvature @ jacobian).flatten(1, 2),
     )
@@ -70,21 +73,36 @@ def smoothed_hessian(
             maps.offset,
             sigma,
         )
-    cells, cameras = maps.double().sparse(), intrinsics.double()
+    return hessian_by_tensors(T_camera_map, points, intrinsics, maps, sigma)
+
+
+def hessian_by_tensors(
+    T_camera_map: Tensor, points: Tensor, intrinsics: Cameras, maps: LossMaps, sigma: float
+) -> Tensor:
+    """`smoothed_hessian` on any device."""
     poses = T_camera_map[None].double()
-    return smoothed_cost(poses, points.double(), cameras, cells, sigma).hessian[0]
+    problem = (poses, points.double(), intrinsics.double(), maps.double())
+    return smoothed_cost(*problem, sigma).hessian[0]
 
 
-def _cell_moments(pixels: Tensor, maps: SparseLossMaps, sigma: float) -> Tensor:
-    """The pull g k of each cell (E, B, 6) times 1, x, y, x², xy, y² of its offset, in cells."""
-    offset = (maps.pixels[:, None] - pixels.transpose(0, 1)[maps.point]) / maps.stride
-    x, y = offset.unbind(-1)
-    xx, yy = x.square(), y.square()
-    kernel = torch.exp((xx + yy) / (-2 * sigma**2)) / (2 * math.pi * sigma**2)
-    pull = maps.gains[:, None] * kernel
-    pull_x, pull_y = pull * x, pull * y
-    moments = torch.stack([pull, pull_x, pull_y, pull * xx, pull_x * y, pull * yy], dim=-1)
-    return moments.nan_to_num_(0.0)
+def _moments(gains: Tensor, cells: Tensor, sigma: float) -> Tensor:
+    """The pulls of all cells of windows (M, h, w) on projections (B, M, 2) into them, in cells.
+
+    (B, M, 3, 3): the sums of g k x^i y^j, with x and y from the projection to the cell. As the
+    kernel is a product of one of columns and one of rows, they are two products of matrices.
+    """
+    powers = torch.arange(3, device=cells.device)
+
+    def kernels(axis: int, size: int) -> Tensor:
+        """exp(-x² / 2σ²) times 1, x and x²: (B, M, size, 3); zero behind the camera."""
+        offset = torch.arange(size, device=cells.device) - cells[..., axis, None]
+        kernel = torch.exp(offset.square() / (-2 * sigma**2))
+        return (kernel[..., None] * offset[..., None] ** powers).nan_to_num(0.0, 0.0, 0.0)
+
+    height, width = gains.shape[1:]
+    columns, rows = kernels(0, width).to(gains), kernels(1, height).to(gains)
+    in_rows = torch.einsum("mji,bmip->bmjp", gains, columns)
+    return (in_rows.mT @ rows).to(cells) / (2 * math.pi * sigma**2)
 
 
 def _curvature(weight: Tensor, spread: Tensor) -> Tensor:
@@ -102,13 +120,6 @@ def _curvature(weight: Tensor, spread: Tensor) -> Tensor:
     centre = (high + low) / 2
     xx, xy, yy = centre + share * (xx - mean), share * xy, centre + share * (yy - mean)
     return torch.stack([xx, xy, xy, yy], dim=-1).unflatten(-1, (2, 2))
-
-
-def _sum_by_point(values: Tensor, maps: SparseLossMaps) -> Tensor:
-    """Sums (M, ...) of values (E, ...) of the cells of each point."""
-    if not maps.point_count or not len(values):
-        return values.new_zeros(maps.point_count, *values.shape[1:])
-    return torch.segment_reduce(values, "sum", lengths=maps.counts, axis=0)
 
 
 def refine(
@@ -144,27 +155,41 @@ def refine(
             DAMPING,
             tolerance,
         )
-    cells = maps.sparse(least_share)
-    return refine_on_cells(T_camera_map, points, intrinsics, cells, sigmas, iterations, tolerance)
+    return refine_by_tensors(
+        T_camera_map, points, intrinsics, maps, sigmas, iterations, tolerance, least_share
+    )
 
 
-def refine_on_cells(
+def refine_by_tensors(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Cameras,
-    maps: SparseLossMaps,
+    maps: LossMaps,
     sigmas: list[float],
     iterations: int,
-    tolerance: float,
+    tolerance: float = 1e-3,
+    least_share: float = 0.0,
 ) -> Tensor:
-    """`refine` on any device, by tensors alone."""
+    """`refine` on any device, by tensors alone, none of which decides what is computed."""
+    maps = replace(maps, gains=maps.gains * (maps.gains > least_share * maps.outlier_loss))
     poses = T_camera_map
     for sigma in sigmas:
         # Cells further away than this weigh nothing, and moving there would take many steps.
         pixels, _ = project(poses, points, intrinsics)
-        near = maps.near(pixels, (REACH * sigma + 1) * maps.stride)
+        near = _near(maps, maps.cells(pixels), REACH * sigma + 1)
         model_at = partial(
             smoothed_cost, points=points, intrinsics=intrinsics, maps=near, sigma=sigma
         )
         poses = minimize(poses, model_at, iterations, DAMPING, tolerance)
     return poses
+
+
+def _near(maps: LossMaps, cells: Tensor, radius: float) -> LossMaps:
+    """The maps with only what they gain within some cells of projections (B, M, 2) into them."""
+    low = cells.nan_to_num(torch.inf, torch.inf, torch.inf).amin(0)[..., None] - radius
+    high = cells.nan_to_num(-torch.inf, -torch.inf, -torch.inf).amax(0)[..., None] + radius
+    height, width = maps.gains.shape[1:]
+    grid = torch.arange(max(height, width), device=cells.device)
+    inside = (grid >= low) & (grid <= high)
+    within = inside[:, 1, :height, None] & inside[:, 0, None, :width]
+    return replace(maps, gains=maps.gains * within)

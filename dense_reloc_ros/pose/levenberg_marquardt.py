@@ -48,23 +48,22 @@ def minimize(
 ) -> Tensor:
     """Poses (B, 4, 4) of lower cost near the given ones, after at most `iterations` steps.
 
-    Only steps that lower the cost are taken. It ends when no pose lowers its cost by more than the
-    share `tolerance`.
+    Only steps that lower the cost are taken. A pose stays where one lowers its cost by no more than
+    the share `tolerance`; all steps are computed all the same, so that no value decides what is.
     """
     poses, current = T_camera_map, model_at(T_camera_map)
     dampings = poses.new_full((len(poses),), damping)
+    converged = torch.zeros_like(dampings, dtype=torch.bool)
     for _ in range(iterations):
         trial = exp(_damped_step(current, dampings)) @ poses
         moved = model_at(trial)
-        better = moved.cost < current.cost
+        better = (moved.cost < current.cost) & ~converged
         decrease = (current.cost - moved.cost) / current.cost.abs().clamp(min=1e-12)
-        converged = torch.where(better, decrease < tolerance, dampings >= STUCK_DAMPING)
+        converged |= torch.where(better, decrease < tolerance, dampings >= STUCK_DAMPING)
         poses = torch.where(better[:, None, None], trial, poses)
         current = moved.where(better, current)
         factor = torch.where(better, 1 / DAMPING_FACTOR, DAMPING_FACTOR)
         dampings = (dampings * factor).clamp(min=SMALLEST_DAMPING)
-        if bool(converged.all()):
-            break
     return poses
 
 

@@ -102,49 +102,6 @@ class LossMaps:
         """The same in double precision."""
         return replace(self, gains=self.gains.double(), origins=self.origins.double())
 
-    def sparse(self, least_share: float = 0.0) -> SparseLossMaps:
-        """Only the cells that gain more than a share of the most that a map can gain."""
-        kept = self.gains > least_share * self.outlier_loss
-        point, row, column = kept.nonzero(as_tuple=True)
-        cells = torch.stack([column, row], dim=-1) + self.origins[point]
-        return SparseLossMaps(
-            point=point,
-            pixels=cells * self.stride + self.offset,
-            gains=self.gains[point, row, column],
-            point_count=self.point_count,
-            stride=self.stride,
-        )
-
-
-@dataclass(frozen=True)
-class SparseLossMaps:
-    """The cells Γ of M loss maps that are not truncated (thesis eq. 4.9).
-
-    Cell e belongs to point `point[e]` (E,), lies at `pixels[e]` (E, 2), and gains `gains[e]` (E,)
-    over an outlier. Cells lie point by point. `stride` is the size of a cell in pixels.
-    """
-
-    point: Tensor
-    pixels: Tensor
-    gains: Tensor
-    point_count: int
-    stride: int
-
-    @cached_property
-    def counts(self) -> Tensor:
-        """How many cells each point has, (M,)."""
-        return torch.bincount(self.point, minlength=self.point_count)
-
-    def near(self, pixels: Tensor, radius: float) -> SparseLossMaps:
-        """Only the cells within `radius` pixels of B projections (B, M, 2) of their point."""
-        low = pixels.nan_to_num(torch.inf).amin(0) - radius
-        high = pixels.nan_to_num(-torch.inf).amax(0) + radius
-        inside = (self.pixels > low[self.point]) & (self.pixels < high[self.point])
-        kept = inside.all(-1).nonzero()[:, 0]
-        return SparseLossMaps(
-            self.point[kept], self.pixels[kept], self.gains[kept], self.point_count, self.stride
-        )
-
 
 def category_count(level: FeatureLevel, image: Tensor | None) -> int | Tensor:
     """|Ω| of maps on a level: its cells and one more; (M,) where images differ in size."""

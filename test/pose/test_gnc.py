@@ -15,8 +15,9 @@ from torch import Tensor
 
 from dense_reloc_ros.pose.gnc import (
     LEAST_CURVATURE,
+    hessian_by_tensors,
     refine,
-    refine_on_cells,
+    refine_by_tensors,
     sigma_schedule,
     smoothed_cost,
     smoothed_hessian,
@@ -71,7 +72,7 @@ def test_cost_and_gradient_are_those_of_the_definition(sigma):
     points = points_in_front(5)
     points[4, 2] = -3.0
     poses = nearby_poses(3)
-    found = smoothed_cost(poses, points, SMALL, maps.sparse(), sigma)
+    found = smoothed_cost(poses, points, SMALL, maps, sigma)
     for number, pose in enumerate(poses):
         twist = torch.zeros(6, dtype=torch.float64, requires_grad=True)
         expected = cost_by_definition(twisted(twist, pose), points, SMALL, maps, sigma)
@@ -85,17 +86,17 @@ def test_the_approximation_takes_the_curvature_of_each_point_made_positive():
     """Jᵀ H J with H the second derivative of a point's cost by its pixel, eigenvalues raised."""
     maps, points, sigma = random_maps(6), points_in_front(6), 1.3
     (pose,) = nearby_poses(1)
-    sparse = maps.sparse()
+    rows, columns = torch.meshgrid(torch.arange(6), torch.arange(7), indexing="ij")
+    cells = torch.stack([columns, rows], dim=-1) + OFFSET / STRIDE
 
     def project_points(twist: Tensor) -> Tensor:
         local = points @ twisted(twist, pose)[:3, :3].T + twisted(twist, pose)[:3, 3]
         return (local[:, :2] / local[:, 2:] * SMALL[:2] + SMALL[2:]) / STRIDE
 
     def cost_of(point: int, pixel: Tensor) -> Tensor:
-        mine = sparse.point == point
-        squared = (sparse.pixels[mine] / STRIDE - pixel).square().sum(-1)
+        squared = (cells - pixel).square().sum(-1)
         kernel = torch.exp(-squared / (2 * sigma**2)) / (2 * math.pi * sigma**2)
-        return -(sparse.gains[mine] * kernel).sum()
+        return -(maps.gains[point] * kernel).sum()
 
     still = torch.zeros(6, dtype=torch.float64)
     pixels = project_points(still)
@@ -109,7 +110,7 @@ def test_the_approximation_takes_the_curvature_of_each_point_made_positive():
         positive = vectors @ torch.diag(values.maximum(least)) @ vectors.T
         expected += jacobian[point].T @ positive @ jacobian[point]
     assert 0 < raised < 12
-    found = smoothed_cost(pose[None], points, SMALL, sparse, sigma)
+    found = smoothed_cost(pose[None], points, SMALL, maps, sigma)
     torch.testing.assert_close(found.hessian[0], expected)
 
 
@@ -130,7 +131,7 @@ def test_the_cost_is_the_loss_map_smoothed_by_a_gaussian_up_to_a_constant(sigma)
     losses = maps.outlier_loss - maps.gains[0].numpy()
     # Outside of the map, the loss is that of an outlier (eq. B.1).
     smoothed = gaussian_filter(losses, sigma, mode="constant", cval=maps.outlier_loss, truncate=8.0)
-    found = smoothed_cost(poses, point, SMALL, maps.sparse(), sigma).cost
+    found = smoothed_cost(poses, point, SMALL, maps, sigma).cost
     expected = smoothed - maps.outlier_loss
     np.testing.assert_allclose(found.numpy(), expected.ravel(), atol=1e-6)
 
@@ -139,7 +140,7 @@ def test_the_cost_tends_to_the_loss_itself():
     maps = random_maps(1)
     point, poses = poses_on_cells(maps)
     sigma = 0.1
-    found = smoothed_cost(poses, point, SMALL, maps.sparse(), sigma).cost
+    found = smoothed_cost(poses, point, SMALL, maps, sigma).cost
     peak = 1 / (2 * math.pi * sigma**2)
     np.testing.assert_allclose(found.numpy() / peak, -maps.gains[0].flatten().numpy(), atol=1e-6)
 
@@ -188,7 +189,7 @@ def test_the_compiled_refinement_is_that_of_tensors(maps_of, first_sigma, least_
         starts = view.moved(0.12, 2.0, seed=seed)[None]
         problem = (starts, view.points, INTRINSICS)
         compiled = refine(*problem, maps, sigmas, 4, least_share=least_share)
-        by_tensors = refine_on_cells(*problem, maps.sparse(least_share), sigmas, 4, 1e-3)
+        by_tensors = refine_by_tensors(*problem, maps, sigmas, 4, least_share=least_share)
         assert (compiled - starts).abs().max() > 1e-3
         torch.testing.assert_close(compiled, by_tensors, atol=2e-4, rtol=0)
 
@@ -198,9 +199,8 @@ def test_the_compiled_hessian_is_that_of_tensors(sigma):
     view = random_view(80, 7)
     maps = fine_maps(view)
     pose = view.moved(0.02, 0.3, seed=1)
-    problem = (pose[None].double(), view.points.double(), INTRINSICS.double())
-    expected = smoothed_cost(*problem, maps.double().sparse(), sigma).hessian[0]
-    found = smoothed_hessian(pose, view.points, INTRINSICS, maps, sigma)
+    problem = (pose, view.points, INTRINSICS, maps, sigma)
+    expected, found = hessian_by_tensors(*problem), smoothed_hessian(*problem)
     torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4 * float(expected.abs().max()))
 
 
@@ -209,10 +209,10 @@ def test_refinement_never_raises_the_cost_of_the_problem_it_solves():
     maps = coarse_maps(view)
     poses = torch.stack([view.moved(0.1 * k, 2.0 * k, seed=k) for k in range(5)])
     for sigma in sigma_schedule(2.0, 0.6, 4):
-        cost = smoothed_cost(poses, view.points, INTRINSICS, maps.sparse(), sigma).cost
+        cost = smoothed_cost(poses, view.points, INTRINSICS, maps, sigma).cost
         for _ in range(4):
             poses = refine(poses, view.points, INTRINSICS, maps, [sigma], 1)
-            lower = smoothed_cost(poses, view.points, INTRINSICS, maps.sparse(), sigma).cost
+            lower = smoothed_cost(poses, view.points, INTRINSICS, maps, sigma).cost
             # Cells beyond the reach of the kernel are left out.
             assert (lower <= cost + 1e-3 * cost.abs() + 1e-6).all()
             cost = lower

@@ -84,7 +84,7 @@ def test_the_smoothed_reprojection_error_is_that_of_equation_4_11():
     pixels = random_pixels(40, 7).double()
     categories, stride, sigma = 4801, 4, 2.0
     poses = torch.stack([view.moved(0.05 * k, 1.0 * k) for k in range(3)])
-    maps = one_hot_loss_maps(pixels, categories, stride).sparse()
+    maps = one_hot_loss_maps(pixels, categories, stride)
     found = smoothed_cost(poses, view.points, INTRINSICS.double(), maps, sigma)
     projections, _ = project(poses, view.points, INTRINSICS.double())
     distance = (pixels - projections).norm(dim=-1) / stride

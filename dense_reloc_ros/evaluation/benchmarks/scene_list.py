@@ -1,8 +1,8 @@
 """Scenes to measure in: what maps each, and which queries are localized there.
 
 A scene list is a YAML file; its paths are relative to a folder of data. Photographed scenes without
-queries of their own are mapped by their images at even positions, the others query them. What is
-chosen is chosen on frames of maps: stretches of them are left out of the map, and query it.
+queries of their own are mapped by their images at even positions, the others query them. Of other
+scenes, stretches of the map's frames may be left out of it to query it.
 """
 
 from __future__ import annotations
@@ -61,17 +61,31 @@ class FramesEntry(Block):
 
 
 class LeftOut(Block):
-    """Stretches of a map's frames, taken in turns by several parts, one of which is left out."""
+    """Stretches of a map's frames, which some parts share in turns; one part queries the rest."""
 
     length: int = Field(ge=1, description="Frames of a stretch")
-    parts: int = Field(ge=2, description="That share the stretches in turns")
+    parts: int = Field(ge=2, description="How many there are")
     part: int = Field(ge=0, description="The one that queries, counted from 0")
 
-    def split(self, frames: Sequence[SourceFrame]) -> tuple[list[SourceFrame], list[SourceFrame]]:
-        """The frames that stay, and those of this part."""
-        of_part = [number // self.length % self.parts == self.part for number in range(len(frames))]
-        pairs = list(zip(frames, of_part, strict=True))
-        return [frame for frame, out in pairs if not out], [frame for frame, out in pairs if out]
+    def split(self, name: str, source: MapSource) -> tuple[MapSource, list[SourceFrame]]:
+        """The map of the others, with known points that two of its images see, and the queries.
+
+        Raises:
+            InputError: fewer than four frames.
+        """
+        if len(source.frames) < 4:
+            raise InputError(f"scene {name}: {len(source.frames)} images are too few to split")
+        kept: list[SourceFrame] = []
+        queries: list[SourceFrame] = []
+        for number, frame in enumerate(source.frames):
+            is_query = number // self.length % self.parts == self.part
+            (queries if is_query else kept).append(frame)
+        fair = source.points and seen_twice(source.points, [frame.name for frame in kept])
+        description = f"scene {name}, but its queries"
+        return replace(source, frames=kept, description=description, points=fair), queries
+
+
+EVERY_SECOND = LeftOut(length=1, parts=2, part=1)
 
 
 class SceneEntry(Block):
@@ -79,10 +93,9 @@ class SceneEntry(Block):
 
     name: str
     map: FramesEntry
-    queries: FramesEntry | None = Field(
+    queries: FramesEntry | LeftOut | None = Field(
         None, description="None: the images at odd positions of a map of photographs"
     )
-    left_out: LeftOut | None = Field(None, description="Frames of the map that are the queries")
     unit: Literal["metres", "relative"] = Field(
         "metres", description="relative: the scene's extent counts as a metre"
     )
@@ -90,9 +103,7 @@ class SceneEntry(Block):
 
     @model_validator(mode="after")
     def _queries(self) -> SceneEntry:
-        if self.left_out and (self.queries or self.map.colmap):
-            raise ValueError("left_out is for frames of seven_scenes without other queries")
-        if not (self.left_out or self.queries or self.map.colmap):
+        if self.queries is None and self.map.colmap is None:
             raise ValueError("only photographs of a COLMAP model can be their own queries")
         return self
 
@@ -175,25 +186,12 @@ def open_scene(entry: SceneEntry, data: Path, every: int = 1) -> Scene:
     """
     source = entry.map.source(data)
     everything = source
-    if entry.left_out is not None:
-        kept, queries = entry.left_out.split(source.frames)
-        source = replace(source, frames=kept)
-    elif entry.queries is None:
-        source, queries = _halves(entry.name, source)
-    else:
+    if isinstance(entry.queries, FramesEntry):
         queries = list(entry.queries.source(data).frames)
+    else:
+        source, queries = (entry.queries or EVERY_SECOND).split(entry.name, source)
     metre = 1.0 if entry.unit == "metres" else _extent(entry.name, everything, queries)
     return Scene(entry, source, QuerySet(entry.name, queries[::every], metre))
-
-
-def _halves(name: str, source: MapSource) -> tuple[MapSource, list[SourceFrame]]:
-    """Images at even positions with the points that two of them see, and those at odd ones."""
-    if len(source.frames) < 4:
-        raise InputError(f"scene {name}: {len(source.frames)} images are too few to split")
-    mapped, queries = list(source.frames[::2]), list(source.frames[1::2])
-    assert source.points is not None  # COLMAP models have some
-    fair = seen_twice(source.points, [frame.name for frame in mapped])
-    return MapSource(mapped, f"scene {name}, every second image", fair), queries
 
 
 def _extent(name: str, source: MapSource, queries: Sequence[SourceFrame]) -> float:

@@ -81,11 +81,17 @@ def test_a_list_names_scenes_of_any_kind(tmp_path):
         "  map: {colmap: room/sparse, images: room/images, every: 2}\n"
         "  queries: {colmap: room/sparse, images: room/images}\n"
         "  place: half\n"
+        "- name: stretch\n"
+        "  map: {colmap: room/sparse, images: room/images}\n"
+        "  queries: {length: 2, parts: 2, part: 0}\n"
     )
-    half, whole = (open_scene(entry, tmp_path) for entry in load_scenes(tmp_path / "list.yaml"))
+    entries = load_scenes(tmp_path / "list.yaml")
+    half, whole, stretch = (open_scene(entry, tmp_path) for entry in entries)
     assert [frame.name for frame in half.queries.frames] == ["01.png", "03.png"]
     assert [frame.name for frame in whole.source.frames] == ["00.png", "02.png", "04.png"]
     assert len(whole.queries.frames) == 5
+    assert [frame.name for frame in stretch.source.frames] == ["02.png", "03.png"]
+    assert [frame.name for frame in stretch.queries.frames] == ["00.png", "01.png", "04.png"]
     assert (half.place, whole.place, half.queries.metre) == ("half", "half", 1.0)
 
 
