@@ -44,6 +44,20 @@ def moved(T_camera_map: FloatArray, twist: FloatArray) -> FloatArray:
 
 
 @njit(cache=True, nogil=True)
+def judged_step(
+    cost: float, next_cost: float, damping: float, tolerance: float
+) -> tuple[bool, float, bool]:
+    """Whether a step is taken, the damping of the next one, and whether there is no next one.
+
+    Only a step that lowers the cost is; one by no more than the share `tolerance` is the last.
+    """
+    if next_cost < cost:
+        decrease = (cost - next_cost) / max(abs(cost), 1e-12)
+        return True, max(damping / 10, 1e-6), decrease < tolerance
+    return False, damping * 10, damping >= 1e4
+
+
+@njit(cache=True, nogil=True)
 def damped_step(gradient: FloatArray, hessian: FloatArray, damping: float) -> FloatArray:
     """The twist (6,) of a step by a gradient (6,) and a Hessian (6, 6), its lower half.
 

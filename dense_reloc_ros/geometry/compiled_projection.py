@@ -1,7 +1,7 @@
 """Projections of points by the cameras of a body, and their derivatives, compiled.
 
-`cameras` are the points (M, 3) in the map frame, the intrinsics (C, 4), T_camera_body (C, 4, 4),
-and (M,) which camera each point is seen by.
+`cameras` are the points (M, 3) in the map frame, the intrinsics (C, 4) in cells of a grid,
+T_camera_body (C, 4, 4), and (M,) which camera each point is seen by.
 """
 
 from __future__ import annotations
@@ -15,25 +15,38 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 
 CameraArrays = tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]
 
-FAST = {"contract", "reassoc", "nsz", "arcp"}
-"""What may be assumed of numbers; not that all of them are finite."""
+CAMERAS = (
+    "Tensor points, Tensor intrinsics, Tensor? mountings, Tensor? index, float stride, float offset"
+)
+"""The arguments of `camera_arrays`, as an operation of torch declares them."""
+
+compiled = njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
+"""May reorder sums, but does not assume that all numbers are finite."""
 
 
 def camera_arrays(
-    points: Tensor, intrinsics: Tensor, mountings: Tensor | None, index: Tensor | None
+    points: Tensor,
+    intrinsics: Tensor,
+    mountings: Tensor | None,
+    index: Tensor | None,
+    stride: float,
+    offset: float,
 ) -> CameraArrays:
-    """`cameras` of points (M, 3) and of what `rig.cameras_by_point` gives."""
+    """`cameras` of points (M, 3) and of what `rig.cameras_by_point` gives.
+
+    The centre of the grid's cell c is at pixel stride * c + offset.
+    """
     return (
         points.double().numpy(),
-        intrinsics.double().numpy(),
+        (intrinsics.double().numpy() - np.array([0, 0, offset, offset])) / stride,
         np.eye(4)[None] if mountings is None else mountings.double().numpy(),
         np.zeros(len(points), np.int64) if index is None else index.numpy(),
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def projected(pose, cameras, n):  # type: ignore[no-untyped-def]
-    """Where point n is seen from a pose T_body_map (4, 4): u, v, depth, pixel x, pixel y.
+    """Where point n is seen from a pose T_body_map (4, 4): u, v, depth, column, row.
 
     u and v are x / depth and y / depth in the camera; what is behind it is nowhere.
     """
@@ -45,7 +58,7 @@ def projected(pose, cameras, n):  # type: ignore[no-untyped-def]
     return u, v, z, fx * u + cx, fy * v + cy
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def transformed(T, x, y, z):  # type: ignore[no-untyped-def]
     """A point by a rigid motion (4, 4)."""
     return (
@@ -55,18 +68,18 @@ def transformed(T, x, y, z):  # type: ignore[no-untyped-def]
     )
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def add_point(pose, cameras, n, ray, slope, curvature, gradient, hessian):  # type: ignore[no-untyped-def]
-    """Adds a point's cost, known by its pixel, to the gradient and Hessian by the body's twist.
+    """Adds a point's cost, known by its cell, to the gradient and Hessian by the body's twist.
 
-    `ray` is u, v and depth, and the unit of the slope (x, y) and the curvature (xx, xy, yy) in
-    pixels. Of the Hessian the lower half is filled.
+    `ray` is u, v and depth; the slope is (x, y), the curvature (xx, xy, yy). Of the Hessian the
+    lower half is filled.
     """
     points, intrinsics, mountings, index = cameras
-    u, v, depth, unit = ray
+    u, v, depth = ray
     x, y, z = transformed(pose, points[n, 0], points[n, 1], points[n, 2])
     mounting = mountings[index[n]]
-    fx, fy = intrinsics[index[n], 0] * unit / depth, intrinsics[index[n], 1] * unit / depth
+    fx, fy = intrinsics[index[n], 0] / depth, intrinsics[index[n], 1] / depth
     # The rows of the derivative by a motion of the point in the body's frame.
     a = fx * (mounting[0, 0] - u * mounting[2, 0])
     b = fx * (mounting[0, 1] - u * mounting[2, 1])

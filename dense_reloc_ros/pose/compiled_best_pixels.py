@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 
+from dense_reloc_ros.geometry.arrays import Float32Array
+from dense_reloc_ros.geometry.compiled_projection import compiled
 from dense_reloc_ros.geometry.torch_operation import torch_operation
-
-Floats = NDArray[np.float32]
 
 
 @torch_operation("(Tensor gains, Tensor origins, float stride, float offset) -> Tensor")
@@ -29,8 +27,8 @@ def best_pixels_of_windows(gains: Tensor, origins: Tensor, stride: float, offset
     return torch.from_numpy(found)
 
 
-@njit(cache=True, nogil=True)
-def _best_cells(gains: Floats) -> Floats:
+@compiled
+def _best_cells(gains: Float32Array) -> Float32Array:
     count, height, width = gains.shape
     found = np.zeros((count, 3), np.float32)
     for n in range(count):
@@ -48,7 +46,7 @@ def _best_cells(gains: Floats) -> Floats:
     return found
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _peak(low, best, high):  # type: ignore[no-untyped-def]
     """Where a parabola through three neighbours has its peak, from the middle one on."""
     curvature = max(2 * best - low - high, np.float32(1e-6))

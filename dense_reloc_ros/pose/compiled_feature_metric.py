@@ -6,26 +6,27 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 
-from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
-from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, camera_arrays, projected
+from dense_reloc_ros.geometry.compiled_poses import damped_step, judged_step, moved
+from dense_reloc_ros.geometry.compiled_projection import (
+    CAMERAS,
+    add_point,
+    camera_arrays,
+    compiled,
+    projected,
+)
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
-Floats = NDArray[np.float32]
 LOSSES = ("squared", "huber", "cauchy", "geman_mcclure")
 KERNELS = ("central", "sobel_normalized", "sobel")
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
-    "Tensor? index, Tensor descriptors, Tensor features, Tensor sizes, float stride, "
-    "float offset, str kernel, str loss, float scale, float unrelated, int iterations, "
-    "float damping, float tolerance) -> Tensor",
+    f"(Tensor T_camera_map, {CAMERAS}, Tensor descriptors, Tensor features, Tensor sizes, "
+    "str kernel, str loss, float scale, float unrelated, int iterations, float damping, "
+    "float tolerance) -> Tensor"
 )
 def align_features(
     T_camera_map: Tensor,
@@ -33,11 +34,11 @@ def align_features(
     intrinsics: Tensor,
     mountings: Tensor | None,
     index: Tensor | None,
+    stride: float,
+    offset: float,
     descriptors: Tensor,
     features: Tensor,
     sizes: Tensor,
-    stride: float,
-    offset: float,
     kernel: str,
     loss: str,
     scale: float,
@@ -54,11 +55,11 @@ def align_features(
         intrinsics: (C, 4) of the cameras on the body.
         mountings: (C, 4, 4), T_camera_body of each; None for one that is the body.
         index: (M,) int64, which camera each point is seen by; None where there is one.
+        stride: the size of a cell, in pixels.
+        offset: the place of the centre of the grid's first cell, in pixels.
         descriptors: (M, D), L2-normalized.
         features: (C, h, w, D) of the cameras' images.
         sizes: (C, 2) int64, columns and rows of these.
-        stride: the size of a cell, in pixels.
-        offset: the place of the centre of the grid's first cell, in pixels.
         kernel: of the gradient, one of `KERNELS`.
         loss: one of `LOSSES`.
         scale: distance of descriptors from which on the loss differs from squared.
@@ -67,88 +68,60 @@ def align_features(
         damping: of the first step.
         tolerance: share of the cost from which on a step is worth another one.
     """
-    aligned = _align(
-        T_camera_map.double().numpy(),
-        *camera_arrays(points, intrinsics, mountings, index),
-        descriptors.contiguous().numpy(),
+    problem = (
+        camera_arrays(points, intrinsics, mountings, index, stride, offset),
         features.contiguous().numpy(),
         sizes.numpy(),
-        (stride, offset),
+        descriptors.contiguous().numpy(),
         KERNELS.index(kernel),
         LOSSES.index(loss),
         scale,
         unrelated,
-        iterations,
-        damping,
-        tolerance,
     )
+    poses = T_camera_map.double().numpy()
+    aligned = _align(poses, problem, iterations, damping, tolerance)
     return torch.from_numpy(aligned).to(T_camera_map.dtype)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _align(
-    T_camera_map: FloatArray,
-    points: FloatArray,
-    intrinsics: FloatArray,
-    mountings: FloatArray,
-    index: NDArray[np.int64],
-    descriptors: Floats,
-    features: Floats,
-    sizes: NDArray[np.int64],
-    grid: tuple[float, float],
-    kernel: int,
-    loss: int,
-    scale: float,
-    unrelated: float,
-    iterations: int,
-    damping: float,
-    tolerance: float,
-) -> FloatArray:
-    cameras = (points, intrinsics, mountings, index)
-    images = (features, sizes, grid)
-    problem = (cameras, images, descriptors, kernel, loss, scale, unrelated)
-    result = np.empty_like(T_camera_map)
+@compiled
+def _align(poses, problem, iterations, damping, tolerance):  # type: ignore[no-untyped-def]
+    result = np.empty_like(poses)
     gradient, hessian = np.empty(6), np.empty((6, 6))
     next_gradient, next_hessian = np.empty(6), np.empty((6, 6))
-    for b in range(len(T_camera_map)):
-        pose, damp = T_camera_map[b], damping
+    for b in range(len(poses)):
+        pose, damp = poses[b], damping
         cost = _cost(pose, problem, gradient, hessian)
         for _ in range(iterations):
             trial = moved(pose, damped_step(gradient, hessian, damp))
             next_cost = _cost(trial, problem, next_gradient, next_hessian)
-            if not next_cost < cost:
-                if damp >= 1e4:
-                    break
-                damp *= 10
-                continue
-            decrease = (cost - next_cost) / max(abs(cost), 1e-12)
-            pose, cost, damp = trial, next_cost, max(damp / 10, 1e-6)
-            gradient[:], hessian[:] = next_gradient, next_hessian
-            if decrease < tolerance:
+            is_taken, damp, is_last = judged_step(cost, next_cost, damp, tolerance)
+            if is_taken:
+                pose, cost = trial, next_cost
+                gradient[:], hessian[:] = next_gradient, next_hessian
+            if is_last:
                 break
         result[b] = pose
     return result
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _cost(pose, problem, gradient, hessian):  # type: ignore[no-untyped-def]
     """`feature_metric_cost` at one pose (4, 4); fills gradient (6,) and Hessian (6, 6)."""
-    cameras, (features, sizes, grid), descriptors, kernel, loss, scale, unrelated = problem
+    cameras, features, sizes, descriptors, kernel, loss, scale, unrelated = problem
     index, channels = cameras[3], features.shape[3]
     sampled = np.empty((3, channels), np.float32)
     stencils = np.empty((3, 4, 4), np.float32)
     gradient[:], hessian[:] = 0.0, 0.0
     cost = 0.0
     for n in range(len(descriptors)):
-        u, v, depth, x, y = projected(pose, cameras, n)
-        column, row = (x - grid[1]) / grid[0], (y - grid[1]) / grid[0]
+        u, v, depth, column, row = projected(pose, cameras, n)
         width, height = sizes[index[n]]
         inside = 0 <= column <= width - 1 and 0 <= row <= height - 1
         if not (inside and depth > MINIMUM_DEPTH):
             cost += _robust(unrelated / scale**2, loss)[0]
             continue
         left, top = max(0, min(int(column), width - 2)), max(0, min(int(row), height - 2))
-        _fill_stencils(stencils, column - left, row - top, kernel, grid[0])
+        _fill_stencils(stencils, column - left, row - top, kernel)
         _sample(features[index[n]], width, height, left, top, stencils, sampled)
         ff = gx_f = gy_f = fd = gx_d = gy_d = gxx = gxy = gyy = np.float32(0.0)
         descriptor = descriptors[n]
@@ -170,19 +143,18 @@ def _cost(pose, problem, gradient, hessian):  # type: ignore[no-untyped-def]
         cost += value
         weight *= 2 / scale**2
         slope = weight / length
-        by_pixel = (slope * (likeness * along_x - gx_d), slope * (likeness * along_y - gy_d))
+        by_cell = (slope * (likeness * along_x - gx_d), slope * (likeness * along_y - gy_d))
         bend = weight / length**2
         curvature = (
             bend * (gxx - along_x * along_x),
             bend * (gxy - along_x * along_y),
             bend * (gyy - along_y * along_y),
         )
-        ray = (u, v, depth, 1.0)
-        add_point(pose, cameras, n, ray, by_pixel, curvature, gradient, hessian)
+        add_point(pose, cameras, n, (u, v, depth), by_cell, curvature, gradient, hessian)
     return cost
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _robust(s, loss):  # type: ignore[no-untyped-def]
     """The loss and its derivative at s, as `robust_losses` has them."""
     if loss == 0:
@@ -196,15 +168,15 @@ def _robust(s, loss):  # type: ignore[no-untyped-def]
     return s * inverse, inverse * inverse
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _fill_stencils(stencils, right, down, kernel, stride):  # type: ignore[no-untyped-def]
-    """Weights of 4x4 cells (row, column) in the value and both derivatives, as in
+@compiled
+def _fill_stencils(stencils, right, down, kernel):  # type: ignore[no-untyped-def]
+    """Weights of 4x4 cells (row, column) in the value and both derivatives, by cells, as in
     `FeatureGradients`."""
     value, slope, across = np.zeros((2, 4)), np.zeros((2, 4)), np.zeros((2, 4))
     for axis, far in enumerate((right, down)):
         near = 1 - far
         value[axis, 1], value[axis, 2] = near, far
-        size = (8.0 if kernel == 2 else 1.0) / (2 * stride)
+        size = 4.0 if kernel == 2 else 0.5
         slope[axis, 0], slope[axis, 1] = -near * size, -far * size
         slope[axis, 2], slope[axis, 3] = near * size, far * size
         across[axis] = value[axis]
@@ -218,7 +190,7 @@ def _fill_stencils(stencils, right, down, kernel, stride):  # type: ignore[no-un
             stencils[2, j, i] = slope[1, j] * across[0, i]
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _sample(features, width, height, left, top, stencils, sampled):  # type: ignore[no-untyped-def]
     """The sums (3, C) of the cells around a place; beyond the border the outermost are repeated."""
     channels = features.shape[2]

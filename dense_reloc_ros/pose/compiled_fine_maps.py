@@ -10,14 +10,12 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dense_reloc_ros.geometry.compiled_projection import FAST
+from dense_reloc_ros.geometry.arrays import Float32Array
+from dense_reloc_ros.geometry.compiled_projection import compiled
 from dense_reloc_ros.geometry.torch_operation import torch_operation
-
-Floats = NDArray[np.float32]
 
 
 @torch_operation(
@@ -73,20 +71,20 @@ def window_gains(
     return torch.from_numpy(gains)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _window_gains(
-    features: Floats,
+    features: Float32Array,
     sizes: NDArray[np.int64],
     index: NDArray[np.int64],
-    descriptors: Floats,
+    descriptors: Float32Array,
     origins: NDArray[np.int64],
     size: int,
     temperature: float,
     grid: tuple[float, float],
-    log_coarse: Floats,
+    log_coarse: Float32Array,
     coarse_grid: tuple[float, float],
     smallest_mass: float,
-) -> Floats:
+) -> Float32Array:
     channels = features.shape[3]
     gains = np.zeros((len(descriptors), size, size), np.float32)
     for n in range(len(descriptors)):
@@ -119,7 +117,7 @@ def _window_gains(
     return gains
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def _mass(log_coarse, coarse_grid, grid, column, row, size):  # type: ignore[no-untyped-def]
     """The probability that a coarse map (H, W) gives to a window (thesis 4.4.3, step 3)."""
     height, width = log_coarse.shape

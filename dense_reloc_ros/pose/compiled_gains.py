@@ -9,66 +9,61 @@ import math
 
 import numpy as np
 import torch
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
-from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_projection import FAST, camera_arrays
+from dense_reloc_ros.geometry.compiled_projection import CAMERAS, camera_arrays, compiled
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
-Floats = NDArray[np.float32]
 
-
-@torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
-    "Tensor? index, Tensor gains, Tensor origins, float stride, float offset) -> Tensor",
-)
+@torch_operation(f"(Tensor T_camera_map, {CAMERAS}, Tensor gains, Tensor origins) -> Tensor")
 def gains_of_poses(
     T_camera_map: Tensor,
     points: Tensor,
     intrinsics: Tensor,
     mountings: Tensor | None,
     index: Tensor | None,
-    gains: Tensor,
-    origins: Tensor,
     stride: float,
     offset: float,
+    gains: Tensor,
+    origins: Tensor,
 ) -> Tensor:
     """What each of M points gains (B, M) at poses (B, 4, 4), bilinearly between cells.
 
     The arguments are those of `compiled_gnc.refine_on_windows`.
     """
+    cameras = camera_arrays(points, intrinsics, mountings, index, stride, offset)
+    positions, in_cells, T_camera_body, camera_of = cameras
+    K = np.zeros((len(in_cells), 3, 3))
+    K[:, [0, 1], [0, 1]], K[:, :2, 2], K[:, 2, 2] = in_cells[:, :2], in_cells[:, 2:], 1.0
     found = _gains_of_poses(
-        T_camera_map.double().numpy(),
-        *camera_arrays(points, intrinsics, mountings, index),
+        K @ T_camera_body[:, :3] @ T_camera_map.double().numpy()[:, None],
+        positions,
+        camera_of,
         gains.float().contiguous().numpy(),
         origins.float().contiguous().numpy(),
-        (stride, offset),
     )
     return torch.from_numpy(found)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _gains_of_poses(
-    T_camera_map: FloatArray,
+    projections: FloatArray,
     points: FloatArray,
-    intrinsics: FloatArray,
-    mountings: FloatArray,
     index: NDArray[np.int64],
-    gains: Floats,
-    origins: Floats,
-    grid: tuple[float, float],
-) -> Floats:
+    gains: Float32Array,
+    origins: Float32Array,
+) -> Float32Array:
+    """By matrices (B, C, 3, 4) from points to cells, homogeneous."""
     _, height, width = gains.shape
-    cell_of = _projections(T_camera_map, intrinsics, mountings, grid)
-    found = np.zeros((len(T_camera_map), len(points)), np.float32)
+    found = np.zeros((len(projections), len(points)), np.float32)
     for n in range(len(points)):
         x, y, z = points[n]
         window = gains[n]
-        for b in range(len(T_camera_map)):
-            P = cell_of[b, index[n]]
+        for b in range(len(projections)):
+            P = projections[b, index[n]]
             depth = P[2, 0] * x + P[2, 1] * y + P[2, 2] * z + P[2, 3]
             if not depth > MINIMUM_DEPTH:
                 continue
@@ -80,26 +75,7 @@ def _gains_of_poses(
     return found
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _projections(T_camera_map, intrinsics, mountings, grid):  # type: ignore[no-untyped-def]
-    """The matrices (B, C, 3, 4) from points to cells of the grid, homogeneous."""
-    result = np.zeros((len(T_camera_map), len(mountings), 3, 4))
-    stride, offset = grid
-    for b in range(len(T_camera_map)):
-        for c in range(len(mountings)):
-            fx, fy, cx, cy = intrinsics[c]
-            for k in range(4):
-                for i in range(4):
-                    moved = T_camera_map[b, i, k]
-                    result[b, c, 2, k] += mountings[c, 2, i] * moved
-                    result[b, c, 0, k] += fx / stride * mountings[c, 0, i] * moved
-                    result[b, c, 1, k] += fy / stride * mountings[c, 1, i] * moved
-                result[b, c, 0, k] += (cx - offset) / stride * result[b, c, 2, k]
-                result[b, c, 1, k] += (cy - offset) / stride * result[b, c, 2, k]
-    return result
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _between_cells(window, column, row):  # type: ignore[no-untyped-def]
     """The value between the cells of a map (h, w), which is 0 outside of it."""
     height, width = window.shape

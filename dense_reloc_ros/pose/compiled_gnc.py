@@ -10,25 +10,28 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numba import njit
-from numpy.typing import NDArray
 from torch import Tensor
 
-from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_poses import damped_step, moved
-from dense_reloc_ros.geometry.compiled_projection import FAST, add_point, camera_arrays, projected
+from dense_reloc_ros.geometry.compiled_poses import damped_step, judged_step, moved
+from dense_reloc_ros.geometry.compiled_projection import (
+    CAMERAS,
+    CameraArrays,
+    add_point,
+    camera_arrays,
+    compiled,
+    projected,
+)
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
-Floats = NDArray[np.float32]
 LEAST_CURVATURE = 0.1
 """Of a point's cost, as a share of the curvature that a single cell right below it would give."""
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
-    "Tensor? index, Tensor gains, Tensor origins, float stride, float offset, float least_gain, "
-    "float[] sigmas, float reach, int iterations, float damping, float tolerance) -> Tensor",
+    f"(Tensor T_camera_map, {CAMERAS}, Tensor gains, Tensor origins, float least_gain, "
+    "float[] sigmas, float reach, int iterations, float damping, float tolerance) -> Tensor"
 )
 def refine_on_windows(
     T_camera_map: Tensor,
@@ -36,10 +39,10 @@ def refine_on_windows(
     intrinsics: Tensor,
     mountings: Tensor | None,
     index: Tensor | None,
-    gains: Tensor,
-    origins: Tensor,
     stride: float,
     offset: float,
+    gains: Tensor,
+    origins: Tensor,
     least_gain: float,
     sigmas: Sequence[float],
     reach: float,
@@ -55,10 +58,10 @@ def refine_on_windows(
         intrinsics: (C, 4) of the cameras on the body.
         mountings: (C, 4, 4), T_camera_body of each; None for one that is the body.
         index: (M,) int64, which camera each point is seen by; None where there is one.
-        gains: (M, h, w) of the points' windows.
-        origins: (M, 2), the column and row of the first cell of each window.
         stride: the size of a cell, in pixels.
         offset: the place of the centre of the grid's first cell, in pixels.
+        gains: (M, h, w) of the points' windows.
+        origins: (M, 2), the column and row of the first cell of each window.
         least_gain: cells that gain no more take no part.
         sigmas: of the smoothings, in cells.
         reach: how far cells take part, in σ; one cell more, as the projections move.
@@ -68,10 +71,9 @@ def refine_on_windows(
     """
     refined = _refine(
         T_camera_map.double().numpy(),
-        *camera_arrays(points, intrinsics, mountings, index),
+        camera_arrays(points, intrinsics, mountings, index, stride, offset),
         gains.float().contiguous().numpy(),
         origins.float().contiguous().numpy(),
-        (stride, offset),
         least_gain,
         np.array(sigmas, dtype=np.float64),
         reach,
@@ -83,9 +85,7 @@ def refine_on_windows(
 
 
 @torch_operation(
-    "(Tensor T_camera_map, Tensor points, Tensor intrinsics, Tensor? mountings, "
-    "Tensor? index, Tensor gains, Tensor origins, float stride, float offset, float sigma) "
-    "-> Tensor",
+    f"(Tensor T_camera_map, {CAMERAS}, Tensor gains, Tensor origins, float sigma) -> Tensor"
 )
 def hessian_on_windows(
     T_camera_map: Tensor,
@@ -93,60 +93,35 @@ def hessian_on_windows(
     intrinsics: Tensor,
     mountings: Tensor | None,
     index: Tensor | None,
-    gains: Tensor,
-    origins: Tensor,
     stride: float,
     offset: float,
+    gains: Tensor,
+    origins: Tensor,
     sigma: float,
 ) -> Tensor:
     """The Hessian (6, 6) float64 of the smoothed cost at a pose (4, 4), by all cells.
 
     The arguments are those of `refine_on_windows`.
     """
-    hessian = _hessian(
-        T_camera_map.double().numpy(),
-        *camera_arrays(points, intrinsics, mountings, index),
+    _, height, width = gains.shape
+    problem = (
+        camera_arrays(points, intrinsics, mountings, index, stride, offset),
         gains.float().contiguous().numpy(),
         origins.float().contiguous().numpy(),
-        (stride, offset),
-        sigma,
+        0.0,
+        np.tile(np.array([0, width, 0, height]), (len(points), 1)),
     )
-    return torch.from_numpy(hessian)
+    lower = np.empty((6, 6))
+    _smoothed_cost(T_camera_map.double().numpy(), problem, sigma, np.empty(6), lower)
+    return torch.from_numpy(lower + np.tril(lower, -1).T)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _hessian(
-    T_camera_map: FloatArray,
-    points: FloatArray,
-    intrinsics: FloatArray,
-    mountings: FloatArray,
-    index: NDArray[np.int64],
-    gains: Floats,
-    origins: Floats,
-    grid: tuple[float, float],
-    sigma: float,
-) -> FloatArray:
-    bounds = np.empty((len(points), 4), np.int64)
-    bounds[:, 0], bounds[:, 1], bounds[:, 2], bounds[:, 3] = 0, gains.shape[2], 0, gains.shape[1]
-    gradient, hessian = np.empty(6), np.empty((6, 6))
-    problem = ((points, intrinsics, mountings, index), gains, origins, grid, 0.0, bounds)
-    _smoothed_cost(T_camera_map, problem, sigma, gradient, hessian)
-    for i in range(6):
-        for j in range(i):
-            hessian[j, i] = hessian[i, j]
-    return hessian
-
-
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _refine(
     T_camera_map: FloatArray,
-    points: FloatArray,
-    intrinsics: FloatArray,
-    mountings: FloatArray,
-    index: NDArray[np.int64],
-    gains: Floats,
-    origins: Floats,
-    grid: tuple[float, float],
+    cameras: CameraArrays,
+    gains: Float32Array,
+    origins: Float32Array,
     least_gain: float,
     sigmas: FloatArray,
     reach: float,
@@ -154,46 +129,38 @@ def _refine(
     damping: float,
     tolerance: float,
 ) -> FloatArray:
-    cameras = (points, intrinsics, mountings, index)
     result = np.empty_like(T_camera_map)
-    bounds = np.empty((len(points), 4), np.int64)
+    bounds = np.empty((len(gains), 4), np.int64)
     gradient, hessian = np.empty(6), np.empty((6, 6))
     next_gradient, next_hessian = np.empty(6), np.empty((6, 6))
+    problem = (cameras, gains, origins, least_gain, bounds)
     for b in range(len(T_camera_map)):
         pose = T_camera_map[b]
         for sigma in sigmas:
-            _bound(pose, cameras, gains, origins, grid, reach * sigma + 1, bounds)
-            problem = (cameras, gains, origins, grid, least_gain, bounds)
-            cost = _smoothed_cost(pose, problem, sigma, gradient, hessian)
-            damp = damping
+            _bound(pose, problem, reach * sigma + 1)
+            cost, damp = _smoothed_cost(pose, problem, sigma, gradient, hessian), damping
             for _ in range(iterations):
                 trial = moved(pose, damped_step(gradient, hessian, damp))
                 next_cost = _smoothed_cost(trial, problem, sigma, next_gradient, next_hessian)
-                if not next_cost < cost:
-                    if damp >= 1e4:
-                        break
-                    damp *= 10
-                    continue
-                decrease = (cost - next_cost) / max(abs(cost), 1e-12)
-                pose, cost, damp = trial, next_cost, max(damp / 10, 1e-6)
-                gradient[:], hessian[:] = next_gradient, next_hessian
-                if decrease < tolerance:
+                is_taken, damp, is_last = judged_step(cost, next_cost, damp, tolerance)
+                if is_taken:
+                    pose, cost = trial, next_cost
+                    gradient[:], hessian[:] = next_gradient, next_hessian
+                if is_last:
                     break
         result[b] = pose
     return result
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
-def _bound(pose, cameras, gains, origins, grid, radius, bounds):  # type: ignore[no-untyped-def]
+@compiled
+def _bound(pose, problem, radius):  # type: ignore[no-untyped-def]
     """The columns and rows (M, 4) of each window within some cells of the projection: from, to."""
+    cameras, gains, origins, _, bounds = problem
     _, height, width = gains.shape
     for n in range(len(bounds)):
         bounds[n] = 0
-        _, _, depth, x, y = projected(pose, cameras, n)
-        column, row = (
-            (x - grid[1]) / grid[0] - origins[n, 0],
-            (y - grid[1]) / grid[0] - origins[n, 1],
-        )
+        _, _, depth, column, row = projected(pose, cameras, n)
+        column, row = column - origins[n, 0], row - origins[n, 1]
         if depth > MINIMUM_DEPTH and abs(column) < 1e6 and abs(row) < 1e6:
             bounds[n, 0] = max(0, math.ceil(column - radius))
             bounds[n, 1] = min(width, math.floor(column + radius) + 1)
@@ -201,14 +168,14 @@ def _bound(pose, cameras, gains, origins, grid, radius, bounds):  # type: ignore
             bounds[n, 3] = min(height, math.floor(row + radius) + 1)
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _smoothed_cost(pose, problem, sigma, gradient, hessian):  # type: ignore[no-untyped-def]
     """`gnc.smoothed_cost` at one pose (4, 4); fills the gradient (6,) and the Hessian (6, 6).
 
     The kernel is a product of one of columns and one of rows, so that a window takes its moments
     with as few exponentials as it has columns and rows.
     """
-    cameras, gains, origins, grid, least_gain, bounds = problem
+    cameras, gains, origins, least_gain, bounds = problem
     kernel = np.empty((3, max(gains.shape[1], gains.shape[2])), np.float32)
     gradient[:], hessian[:] = 0.0, 0.0
     cost, scale = 0.0, 1 / (2 * math.pi * sigma**2)
@@ -217,13 +184,10 @@ def _smoothed_cost(pose, problem, sigma, gradient, hessian):  # type: ignore[no-
         left, right, top, bottom = bounds[n]
         if left >= right or top >= bottom:
             continue
-        u, v, depth, x, y = projected(pose, cameras, n)
+        u, v, depth, column, row = projected(pose, cameras, n)
         if not depth > MINIMUM_DEPTH:
             continue
-        column, row = (
-            (x - grid[1]) / grid[0] - origins[n, 0],
-            (y - grid[1]) / grid[0] - origins[n, 1],
-        )
+        column, row = column - origins[n, 0], row - origins[n, 1]
         for i in range(left, right):
             d = np.float32(i - column)
             kernel[0, i] = math.exp(half * d * d)
@@ -250,12 +214,11 @@ def _smoothed_cost(pose, problem, sigma, gradient, hessian):  # type: ignore[no-
         slope = (-scale * m10 / sigma**2, -scale * m01 / sigma**2)
         spread = scale / sigma**4
         curvature = _curvature(weight, spread * m20, spread * m11, spread * m02)
-        ray = (u, v, depth, 1 / grid[0])
-        add_point(pose, cameras, n, ray, slope, curvature, gradient, hessian)
+        add_point(pose, cameras, n, (u, v, depth), slope, curvature, gradient, hessian)
     return cost
 
 
-@njit(cache=True, nogil=True, fastmath=FAST)
+@compiled
 def _curvature(weight, xx, xy, yy):  # type: ignore[no-untyped-def]
     """The weight on the diagonal less the spread, eigenvalues below LEAST_CURVATURE raised."""
     xx, xy, yy = weight - xx, -xy, weight - yy

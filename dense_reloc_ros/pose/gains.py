@@ -20,9 +20,9 @@ def gains_at_poses(
         T_camera_map,
         points,
         *cameras_by_point(intrinsics),
-        maps.gains,
-        maps.origins,
         maps.stride,
         maps.offset,
+        maps.gains,
+        maps.origins,
     )
     return gains.to(maps.gains)
