@@ -27,6 +27,14 @@ def find_device(name: str) -> torch.device:
     return device
 
 
+def images_at_once(device: torch.device) -> int:
+    """How many images go through a network together.
+
+    On a processor, whose caches hold one, each of several takes up to 1.6 times as long as alone.
+    """
+    return 1 if device.type == "cpu" else 8
+
+
 def to_processor(*tensors: Tensor) -> tuple[Tensor, ...]:
     """The tensors in the processor's memory, after one wait for the device for all of them."""
     *first, last = tensors

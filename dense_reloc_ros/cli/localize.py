@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.evaluation.metrics.map_to_odom import with_odometry
     from dense_reloc_ros.evaluation.replay.offline import (
         localize_frames,
-        single_images,
+        localize_together,
         whole_video,
     )
     from dense_reloc_ros.evaluation.report.report_folder import make_folder, report_run
@@ -83,10 +83,10 @@ def run(arguments: argparse.Namespace) -> int:
         localizer = open_localizer(arguments.map, configuration, arguments.method, arguments.device)
         odometry = open_odometry(arguments)
         if arguments.fusion:
-            trial = whole_video(TemporalLocalizer(localizer, of_fusion, odometry))
+            video = whole_video(TemporalLocalizer(localizer, of_fusion, odometry))
+            records = localize_frames(video, frames, ground_truth)
         else:
-            trial = single_images(localizer)
-        records = localize_frames(trial, frames, ground_truth)
+            records = localize_together(localizer, frames, ground_truth)
         records = with_odometry(records, odometry)
         information = RunInformation(
             method=localizer.method,

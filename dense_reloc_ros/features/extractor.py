@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -119,12 +119,28 @@ class FeatureExtractor(ABC):
         """Features of images (B, 3, H, W), RGB in [0, 1]."""
 
 
+def features_of_each(
+    extractor: FeatureExtractor, images: Sequence[RgbImage], at_once: int
+) -> list[DenseFeatures]:
+    """The features of each image (H, W, 3); up to `at_once` of one size are computed together."""
+    by_size: dict[tuple[int, ...], list[int]] = {}
+    for number, image in enumerate(images):
+        by_size.setdefault(image.shape, []).append(number)
+    found: dict[int, DenseFeatures] = {}
+    for numbers in by_size.values():
+        for first in range(0, len(numbers), at_once):
+            batch = numbers[first : first + at_once]
+            stacked = np.stack([images[number] for number in batch])
+            described = extractor(_images_to_tensor(stacked, extractor.device))
+            found |= dict(zip(batch, described.split(), strict=True))
+    return [found[number] for number in range(len(images))]
+
+
 def image_to_tensor(image: RgbImage, device: torch.device | None = None) -> Tensor:
     """An RGB image (H, W, 3) uint8 as a batch of one (1, 3, H, W) in [0, 1], float32."""
-    return (
-        torch.from_numpy(np.require(image, requirements=("C", "W")))
-        .to(device)
-        .permute(2, 0, 1)[None]
-        .float()
-        / 255
-    )
+    return _images_to_tensor(image[None], device)
+
+
+def _images_to_tensor(images: RgbImage, device: torch.device | None) -> Tensor:
+    writable = np.require(images, requirements=("C", "W"))
+    return torch.from_numpy(writable).to(device).permute(0, 3, 1, 2).float() / 255

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -106,11 +107,29 @@ class Localizer(ABC):
         prepared = self.prepared(image, camera)
         return self.localized(prepared, prior_T_map_camera, prior_covariance)
 
+    @property
+    def images_at_once(self) -> int:
+        """How many are prepared together, as that takes less time than one after the other."""
+        return 1
+
     def localize_many(
-        self, images: Sequence[NDArray[np.uint8]], cameras: Sequence[Camera]
-    ) -> list[Localization]:
-        """Where each of some images was taken, as `localize` says of it alone."""
-        return [self.localize(*pair) for pair in zip(images, cameras, strict=True)]
+        self,
+        images: Iterable[tuple[NDArray[np.uint8], Camera]],
+        at_once: int | None = None,
+    ) -> Iterator[Localization]:
+        """Where each image was taken, as `localize` says of it and its camera alone.
+
+        `at_once` are prepared together, or else `images_at_once`; no more of them are held.
+        """
+        rest = iter(images)
+        while batch := list(islice(rest, at_once or self.images_at_once)):
+            yield from map(self.localized, self.prepared_together(batch))
+
+    def prepared_together(
+        self, images: Sequence[tuple[NDArray[np.uint8], Camera]]
+    ) -> list[PreparedImage]:
+        """Images with their cameras, each as `prepared`; a method may share their work."""
+        return [self.prepared(*pair) for pair in images]
 
     def prepared(self, image: NDArray[np.uint8], camera: Camera) -> PreparedImage:
         """An image as it is to be localized, or why it is not."""

@@ -10,7 +10,8 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
+from dense_reloc_ros.devices import images_at_once
+from dense_reloc_ros.features.extractor import FeatureExtractor, features_of_each
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.decision import with_rival
 from dense_reloc_ros.localization.hallucinated_poses import HallucinatedPoses
@@ -25,8 +26,7 @@ from dense_reloc_ros.localization.localizer import (
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.point_choice import out_of_sight
 from dense_reloc_ros.localization.pose_prior import PosePrior, keyframes_out_of_reach
-from dense_reloc_ros.localization.query_view import QueryView
-from dense_reloc_ros.localization.result import Localization, PoseEstimate
+from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.search_work import SearchWork
 from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
 from dense_reloc_ros.localization.view_choice import first_view
@@ -36,18 +36,12 @@ from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
-IMAGES_ON_A_GPU = 8
-"""On a processor, each of eight images takes longer together than alone."""
-
 
 class SparseToDenseLocalizer(SingleViewLocalizer):
     """Map points against every pixel of the query's dense features."""
 
     largest_scale = 4.0
     """More than others: `ViewSearch` looks at the middle of views from far away at full size."""
-
-    images_at_once: int | None = None
-    """That `localize_many` has described together; None: as many as suit the device."""
 
     def __init__(
         self,
@@ -61,34 +55,28 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
         super().__init__(scene_map, configuration, device, method, extractor)
         self._last_resort = last_resort
 
-    def localize_many(
-        self, images: Sequence[NDArray[np.uint8]], cameras: Sequence[Camera]
-    ) -> list[Localization]:
-        """As `localize` for each; on a GPU, the network sees the first views of several at once."""
-        pairs = list(zip(images, cameras, strict=True))
-        at_once = self.images_at_once or (IMAGES_ON_A_GPU if self.device.type == "cuda" else 1)
-        found: list[Localization] = []
-        for first in range(0, len(pairs), at_once):
-            batch = [self.prepared(*pair) for pair in pairs[first : first + at_once]]
-            self._describe(batch)
-            found += [self.localized(prepared) for prepared in batch]
-        return found
+    @property
+    def images_at_once(self) -> int:
+        return images_at_once(self.device)
 
-    def _describe(self, images: Sequence[PreparedImage]) -> None:
-        """Remembers the features of first views, of those of the same size at once."""
-        by_size: dict[tuple[int, ...], list[tuple[PreparedImage, QueryView]]] = {}
-        for image in images if len(images) > 1 else ():
-            if image.refusal is None:
-                view = first_view(self.scene_map, image.image, image.camera)
-                by_size.setdefault(view.image.shape, []).append((image, view))
-        for alike in by_size.values():
-            together = Stopwatch(self.device)
-            with together.stage("features"), torch.inference_mode():
-                tensors = [image_to_tensor(view.image, self.device) for _, view in alike]
-                described = self.extractor(torch.cat(tensors)).split()
-            for (image, view), features in zip(alike, described, strict=True):
-                image.known_features[view.camera, view.quarters] = features
-                image.stopwatch.add("features", together.milliseconds["features"] / len(alike))
+    def prepared_together(
+        self, images: Sequence[tuple[NDArray[np.uint8], Camera]]
+    ) -> list[PreparedImage]:
+        """Images that may be localized, with the features of their first views."""
+        prepared = super().prepared_together(images)
+        usable = [image for image in prepared if image.refusal is None]
+        if len(usable) < 2:
+            return prepared
+        views = [first_view(self.scene_map, image.image, image.camera) for image in usable]
+        together = Stopwatch(self.device)
+        with together.stage("features"), torch.inference_mode():
+            pixels = [view.image for view in views]
+            described = features_of_each(self.extractor, pixels, len(pixels))
+        share = together.milliseconds["features"] / len(usable)
+        for image, view, features in zip(usable, views, described, strict=True):
+            image.known_features[view.camera, view.quarters] = features
+            image.stopwatch.add("features", share)
+        return prepared
 
     def estimate_prepared(self, prepared: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """As `estimate`, with the features that are known already."""

@@ -41,8 +41,7 @@ def relocalize_batch(
         response.message = str(error)
         return response
     constraints = []
-    for index, frame in enumerate(batch):
-        result = frames.localize(frame)
+    for index, result in enumerate(frames.localize_many(batch)):
         response.results.append(result.message)
         T_odom_base = _odometry(result, odometry[index] if odometry else None, robot)
         if T_odom_base is not None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 import numpy as np
@@ -15,7 +16,7 @@ from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer, PreparedImage
 from dense_reloc_ros.localization.mounting_monitor import MountingMonitor
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.rig_images import RigImage
@@ -24,7 +25,7 @@ from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.conversions import pose_from_message
 from dense_reloc_ros.nodes.frame_result import FrameResult
-from dense_reloc_ros.nodes.frame_view import takes_rectified, view_of
+from dense_reloc_ros.nodes.frame_view import FrameView, takes_rectified, view_of
 from dense_reloc_ros.nodes.initial_pose import check_map_frame, given_covariance
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 from dense_reloc_ros.nodes.reporting import ChangeReporter
@@ -89,15 +90,42 @@ class FrameLocalizer:
 
         Never raises for what is wrong with it, but says so.
         """
-        localizer, image, camera, header = self._localizer, None, None, frame.header
+        return self._answer(self._localizer, frame, prior, others)
+
+    def localize_many(self, frames: Sequence[Frame]) -> Iterator[FrameResult]:
+        """As `localize` for each, prepared together as many at once as suit the localizer.
+
+        All are localized in one map.
+        """
+        localizer = self._localizer
+        at_once = localizer.images_at_once if localizer else 1
+        for first in range(0, len(frames), at_once):
+            batch = frames[first : first + at_once]
+            prepared = self._prepared(localizer, batch)
+            for frame, given in zip(batch, prepared, strict=True):
+                yield self._answer(localizer, frame, given=given)
+
+    def _answer(
+        self,
+        localizer: Localizer | None,
+        frame: Frame,
+        prior: PoseWithCovarianceStamped | None = None,
+        others: Sequence[Frame] = (),
+        given: tuple[FrameView, PreparedImage] | None = None,
+    ) -> FrameResult:
+        """What `localize` says of a frame, whose image may have been prepared already."""
+        image, camera, prepared, header = None, None, None, frame.header
         identity, camera_info = self._identify(localizer), frame.camera_info
         try:
-            image, camera, camera_info = view_of(frame, rectified=self.takes_rectified)
+            if given is None:
+                image, camera, camera_info = view_of(frame, rectified=self.takes_rectified)
+            else:
+                (image, camera, camera_info), prepared = given
             camera_prior = None
             if prior is not None:
                 camera_prior = self._camera_prior(header, prior, identity.frame_id)
             beside = self._mounted(others, header)
-            localization = self._localize(localizer, image, camera, camera_prior, beside)
+            localization = self._localize(localizer, image, camera, camera_prior, beside, prepared)
             localization = self._robot.on_floor(localization, header)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
@@ -107,6 +135,20 @@ class FrameLocalizer:
             localization = Localization(Status.FAILED, f"the localizer failed: {error}")
         message = result_message(header, localization, identity, self._robot)
         return FrameResult(header, camera_info, localization, message, localizer, camera, image)
+
+    def _prepared(
+        self, localizer: Localizer | None, frames: Sequence[Frame]
+    ) -> Sequence[tuple[FrameView, PreparedImage] | None]:
+        """Frames' images; none if anything is wrong, of which each tells when it is localized."""
+        if localizer is None or len(frames) == 1:
+            return [None] * len(frames)
+        with suppress(Exception):
+            views = [view_of(frame, rectified=self.takes_rectified) for frame in frames]
+            with self._in_use(localizer) as is_free:
+                if is_free:
+                    images = [(image, camera) for image, camera, _ in views]
+                    return list(zip(views, localizer.prepared_together(images), strict=True))
+        return [None] * len(frames)
 
     def _identify(self, localizer: Localizer | None) -> MapIdentity:
         """The map of a localizer; without revision where there is none."""
@@ -122,29 +164,41 @@ class FrameLocalizer:
         image: NDArray[np.uint8],
         camera: Camera,
         prior: CameraPrior | None,
-        beside: Sequence[RigImage] = (),
+        beside: Sequence[RigImage],
+        prepared: PreparedImage | None,
     ) -> Localization:
         if localizer is None:
             return Localization(Status.INVALID_INPUT, "no map is loaded")
-        if not self._lock.acquire(timeout=BUSY_SECONDS):
-            reason = f"the localizer is busy with one frame for more than {BUSY_SECONDS:.0f} s"
-            return Localization(Status.FAILED, reason)
-        try:
-            if self._configuration is not None:
-                localizer.configuration = self._configuration
-            localizer.max_frame_seconds = self.settings.max_frame_seconds or None
+        with self._in_use(localizer) as is_free:
+            if not is_free:
+                reason = f"the localizer is busy with one frame for more than {BUSY_SECONDS:.0f} s"
+                return Localization(Status.FAILED, reason)
             rig = self._rig_of(localizer) if beside else None
-            if rig is None:
-                localization = localizer.localize(image, camera, *(prior or ()))
-            else:
+            if rig is not None:
                 main = RigImage(image, camera, np.eye(4), MAIN_CAMERA)
                 localization = rig.localize([main, *beside], *(prior or ()))
                 if localization.is_localized and localization.estimate is not None:
                     self.mounting.add(localization.estimate.mounting_errors)
-        finally:
-            self._lock.release()
+            elif prepared is not None:
+                localization = localizer.localized(prepared)
+            else:
+                localization = localizer.localize(image, camera, *(prior or ()))
         self._reporter.resolved("localizer")
         return localization
+
+    @contextmanager
+    def _in_use(self, localizer: Localizer) -> Iterator[bool]:
+        """Holds a localizer with the newest parameters; whether it was free in time."""
+        if not self._lock.acquire(timeout=BUSY_SECONDS):
+            yield False
+            return
+        try:
+            if self._configuration is not None:
+                localizer.configuration = self._configuration
+            localizer.max_frame_seconds = self.settings.max_frame_seconds or None
+            yield True
+        finally:
+            self._lock.release()
 
     def _rig_of(self, localizer: Localizer) -> RigLocalizer | None:
         """What localizes several images with a localizer; None where its method takes only one."""

@@ -12,6 +12,9 @@ from dense_reloc_ros.nodes.camera_input import Frame
 from dense_reloc_ros.nodes.conversions import image_from_message, info_of_rectified
 from dense_reloc_ros.nodes.node_configuration import RelocalizerConfiguration
 
+FrameView = tuple[NDArray[np.uint8], Camera, CameraInfo]
+"""The RGB image (H, W, 3) of a frame, its camera, and the intrinsics that say so."""
+
 
 def takes_rectified(settings: RelocalizerConfiguration, image_topic: str) -> bool:
     """Whether images are taken as rectified: by the parameter, or by their topic's name."""
@@ -19,8 +22,8 @@ def takes_rectified(settings: RelocalizerConfiguration, image_topic: str) -> boo
     return named_rectified(image_topic) if chosen == "auto" else chosen
 
 
-def view_of(frame: Frame, *, rectified: bool) -> tuple[NDArray[np.uint8], Camera, CameraInfo]:
-    """The RGB image (H, W, 3) of a frame, its camera, and the intrinsics that say so.
+def view_of(frame: Frame, *, rectified: bool) -> FrameView:
+    """What a frame shows.
 
     Raises:
         InputError: an image or intrinsics that cannot be used, or that contradict each other.

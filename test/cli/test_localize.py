@@ -28,6 +28,7 @@ class StandsStill:
 
     method = "fake"
     device = "cpu"
+    images_at_once = 1
 
     def __init__(self) -> None:
         import torch

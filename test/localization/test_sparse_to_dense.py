@@ -152,9 +152,9 @@ def test_several_images_have_the_answers_of_each_alone(gallery, localizer, monke
         return original(tensors)
 
     original = localizer.extractor
+    extractor.device = original.device
     monkeypatch.setattr(localizer, "extractor", extractor)
-    monkeypatch.setattr(localizer, "images_at_once", 5)
-    together = localizer.localize_many(images, cameras)
+    together = list(localizer.localize_many(zip(images, cameras, strict=True), at_once=5))
     assert described == [(n, 3, CAMERA.height, CAMERA.width) for n in (3, 1)]
     assert [one.status for one in together] == [one.status for one in alone]
     assert sum(one.is_localized for one in together) == 4

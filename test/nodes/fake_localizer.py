@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
@@ -16,7 +16,9 @@ from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.errors import MapError
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.localization.localizer import PreparedImage
 from dense_reloc_ros.localization.result import Localization, PoseEstimate, Status
+from dense_reloc_ros.stopwatch import Stopwatch
 
 LocalizeImage = Callable[[NDArray[np.uint8]], Localization]
 
@@ -61,6 +63,18 @@ class FakeLocalizer:
         self.prior_covariances: list[FloatArray | None] = []
         self.gate = Event()
         self.gate.set()
+        self.images_at_once = 1
+        self.prepared: list[int] = []
+        """How many images were prepared together, each time."""
+
+    def prepared_together(
+        self, images: Sequence[tuple[NDArray[np.uint8], Camera]]
+    ) -> list[PreparedImage]:
+        self.prepared.append(len(images))
+        return [PreparedImage(*pair, Stopwatch(self.device)) for pair in images]
+
+    def localized(self, prepared: PreparedImage) -> Localization:
+        return self.localize(prepared.image, prepared.camera)
 
     def localize(
         self,

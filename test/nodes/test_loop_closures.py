@@ -131,8 +131,9 @@ def as_message(T: np.ndarray) -> Pose:
     return pose_to_message(T, np.zeros((6, 6))).pose
 
 
+@pytest.mark.parametrize(("at_once", "prepared"), [(1, []), (4, [4, 2])])
 def test_a_batch_gives_constraints_and_marks_those_that_agree(
-    start: Start, maps: FakeMaps, localizer: FakeLocalizer
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer, at_once: int, prepared: list[int]
 ) -> None:
     """Of six images one matches nothing, and one shows another place that looks alike."""
     steps = [rigid(np.eye(3), np.array([0.1 * k, 0.0, 0.0])) for k in range(6)]
@@ -143,7 +144,7 @@ def test_a_batch_gives_constraints_and_marks_those_that_agree(
         index = int(given[0, 0, 0]) // 40
         return rejected() if index == 4 else localized(T_map_camera[index], 1e-4 * np.eye(6))
 
-    localizer.answer = answer
+    localizer.answer, localizer.images_at_once = answer, at_once
     harness = start(maps, map="/maps/kitchen")
     harness.activate()
     harness.mount("base_link", CAMERA_FRAME, T_BASE_CAMERA)
@@ -160,6 +161,33 @@ def test_a_batch_gives_constraints_and_marks_those_that_agree(
     np.testing.assert_allclose(
         matrix(response.constraints[3].odometry), T_ODOM_BASE @ steps[3], atol=1e-9
     )
+    assert (localizer.prepared, len(localizer.images)) == (prepared, 6)
+
+
+@pytest.mark.parametrize("failing", ["image", "localizer"])
+def test_what_fails_for_several_images_together_is_done_one_by_one(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer, failing: str
+) -> None:
+    def out_of_memory(_: object) -> None:
+        raise MemoryError
+
+    localizer.images_at_once = 2
+    images = [image(1.0 + k, 40) for k in range(4)]
+    if failing == "image":
+        images[1].encoding = "smoke signals"
+    else:
+        localizer.prepared_together = out_of_memory
+    harness = start(maps, map="/maps/kitchen")
+    harness.activate()
+    request = RelocalizeBatch.Request(images=images, camera_infos=[camera_info()])
+    response = harness.call(RelocalizeBatch, "relocalizer/relocalize_batch", request)
+    assert response.success
+    statuses = [result.status for result in response.results]
+    if failing == "image":
+        assert (statuses, localizer.prepared) == ([0, 3, 0, 0], [2])
+        assert "smoke signals" in response.results[1].reason
+    else:
+        assert statuses == [0, 0, 0, 0]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Protocol
@@ -13,9 +14,10 @@ from numpy.typing import NDArray
 from dense_reloc_ros.errors import InputError
 from dense_reloc_ros.evaluation.metrics.frame_record import FrameRecord
 from dense_reloc_ros.evaluation.metrics.scene_coordinates import coordinate_errors
-from dense_reloc_ros.geometry.arrays import RgbImage
+from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.trajectory import Trajectory
+from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.localization.result import Localization
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
 from dense_reloc_ros.progress import show_progress
@@ -85,6 +87,38 @@ def localize_frames(
     return [record for _, _, record in localize_in_turns([trial], frames, ground_truth, label)]
 
 
+def localize_together(
+    localizer: Localizer, frames: Sequence[SourceFrame], ground_truth: Trajectory | None = None
+) -> list[FrameRecord]:
+    """As `localize_frames` of single images, of which the localizer takes several at once.
+
+    Latencies are the sums of stages then, with a share of those that images have in common.
+    """
+    if localizer.images_at_once == 1:
+        return localize_frames(single_images(localizer), frames, ground_truth)
+    records: dict[str, FrameRecord] = {}
+    failures: list[InputError] = []
+    taken: deque[SourceFrame] = deque()
+
+    def images() -> Iterator[tuple[RgbImage, Camera]]:
+        for frame in show_progress(frames, "localizing"):
+            try:
+                image = frame.load_image()
+            except InputError as error:
+                failures.append(error)
+                records[frame.name] = _unread(frame, error, ground_truth)
+            else:
+                taken.append(frame)
+                yield image, frame.camera
+
+    for localization in localizer.localize_many(images()):
+        frame, milliseconds = taken.popleft(), sum(localization.stage_milliseconds.values())
+        records[frame.name] = _record(frame, localization, milliseconds, ground_truth)
+    if failures and len(failures) == len(frames):
+        raise failures[0]
+    return [records[frame.name] for frame in frames]
+
+
 def localize_in_turns(
     trials: Sequence[Trial],
     frames: Sequence[SourceFrame],
@@ -105,13 +139,11 @@ def localize_in_turns(
     localized = 0
     with show_progress(frames, label) as progress:
         for frame in progress:
-            stamp = frame.stamp
-            truth = frame.T_map_camera if ground_truth is None else ground_truth.at(stamp)
             try:
                 image = frame.load_image()
             except InputError as error:
                 failures.append(error)
-                unread = FrameRecord(stamp, frame.name, None, str(error), ground_truth=truth)
+                unread = _unread(frame, error, ground_truth)
                 records += [
                     TrialRecord(index, way, unread)
                     for index, trial in enumerate(trials)
@@ -122,10 +154,7 @@ def localize_in_turns(
                 start, results = time.perf_counter(), trial.localize(image, frame)
                 for way, localization in zip(trial.ways, results, strict=True):
                     milliseconds = (time.perf_counter() - start) * 1000
-                    record = FrameRecord.from_localization(
-                        stamp, frame.name, localization, milliseconds, truth
-                    )
-                    record = _with_coordinate_errors(record, localization, frame)
+                    record = _record(frame, localization, milliseconds, ground_truth)
                     records.append(TrialRecord(index, way, record))
                     localized += record.is_localized
             progress.set_postfix(localized=localized)
@@ -134,14 +163,30 @@ def localize_in_turns(
     return records
 
 
-def _with_coordinate_errors(
-    record: FrameRecord, localization: Localization, frame: SourceFrame
+def _truth(frame: SourceFrame, ground_truth: Trajectory | None) -> FloatArray | None:
+    return frame.T_map_camera if ground_truth is None else ground_truth.at(frame.stamp)
+
+
+def _unread(frame: SourceFrame, error: InputError, ground_truth: Trajectory | None) -> FrameRecord:
+    truth = _truth(frame, ground_truth)
+    return FrameRecord(frame.stamp, frame.name, None, str(error), ground_truth=truth)
+
+
+def _record(
+    frame: SourceFrame,
+    localization: Localization,
+    milliseconds: float,
+    ground_truth: Trajectory | None,
 ) -> FrameRecord:
-    """The record with the errors of the scene coordinates, where these and depth are known."""
-    if localization.coordinates is None or record.ground_truth is None:
+    """With the errors of the scene coordinates, where these and depth are known."""
+    truth = _truth(frame, ground_truth)
+    record = FrameRecord.from_localization(
+        frame.stamp, frame.name, localization, milliseconds, truth
+    )
+    if localization.coordinates is None or truth is None:
         return record
     depth = frame.load_depth()
     if depth is None:
         return record
-    errors = coordinate_errors(localization.coordinates, depth, frame.camera, record.ground_truth)
+    errors = coordinate_errors(localization.coordinates, depth, frame.camera, truth)
     return replace(record, coordinate_errors=errors)

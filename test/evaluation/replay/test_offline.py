@@ -1,7 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from dense_reloc_ros.evaluation.replay.offline import (
     Trial,
     localize_frames,
     localize_in_turns,
+    localize_together,
     single_images,
     whole_video,
 )
@@ -102,6 +104,32 @@ def test_every_frame_goes_to_all_trials_and_through_all_their_ways_before_the_ne
     assert all("8x8 does not fit" in one.record.reason for one in found[3:6])
     alone, fused, _ = (one.record.latency_milliseconds for one in found[:3])
     assert 0 < alone < fused
+
+
+class Together(ReadsPositionFromPixels):
+    """Takes three images at once."""
+
+    images_at_once = 3
+
+    def localize_many(self, images: Iterable[tuple[np.ndarray, Camera]]) -> Iterator[Localization]:
+        rest = iter(images)
+        while batch := list(islice(rest, 3)):
+            for one in batch:
+                yield replace(self.localize(*one), stage_milliseconds={"features": 12, "pose": 3})
+
+
+def test_frames_that_are_localized_together_have_the_records_of_each_alone():
+    given = [frame(0, 3), frame(1, 0), frame(2, 20, size=8), frame(3, 20), frame(4, 7)]
+    together = localize_together(Together(), given)
+    alone = localize_frames(single_images(ReadsPositionFromPixels()), given)
+    for one, other in zip(together, alone, strict=True):
+        assert (one.name, one.stamp, one.reason) == (other.name, other.stamp, other.reason)
+        assert (one.error is None) == (other.error is None)
+        if one.error is not None:
+            assert one.error.translation == other.error.translation
+    assert [record.latency_milliseconds for record in together] == [15, 15, None, 15, 15]
+    with pytest.raises(InputError, match="frame 2: an image of 8x8"):
+        localize_together(Together(), given[2:3])
 
 
 class CountsNanoseconds:
