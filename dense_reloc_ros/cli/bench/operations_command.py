@@ -20,7 +20,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         "operations",
         help="tensor operations and synchronizations of a frame",
         description="Counts the tensor operations of each frame, and how often the processor would "
-        "wait for a GPU, by stages. It is counted on the processor. Writes operations.json.",
+        "wait for a GPU, by stages, and those of a frame among eight that are localized at once. "
+        "It is counted on the processor. Writes operations.json.",
     )
     add_bench_options(parser)
     parser.set_defaults(run=run, ground_truth=None)
@@ -65,6 +66,9 @@ def table(results: Sequence[OperationsResult], queries: str) -> Table:
             f"frames with {places} place{'s' * (places > 1)}", *_of_places(results, places)
         )
     rows.add_row("all frames", *_of_places(results, None))
+    together = [(r.batch_operations, r.batch_synchronizations) for r in results]
+    numbers = (f"{number:.1f}" for pair in together for number in pair)
+    rows.add_row(f"one of {results[0].batch} at once, mean", *numbers)
     return rows
 
 

@@ -6,7 +6,7 @@ the arithmetic is small, they are what a frame's time on a GPU is made of.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -81,12 +81,17 @@ class OperationsResult(BaseModel):
     keyframes: int
     """Of the map."""
     frames: list[FrameOperations]
+    batch: int
+    """Images that were localized at once besides."""
+    batch_operations: float
+    """Of one of them, on average; so is the next."""
+    batch_synchronizations: float
 
 
 def count_operations(
-    systems: Sequence[System], frames: Sequence[SourceFrame]
+    systems: Sequence[System], frames: Sequence[SourceFrame], batch: int = 8
 ) -> list[OperationsResult]:
-    """Each system on each frame.
+    """Each system on each frame alone, and on the first ones, up to `batch`, at once.
 
     Raises:
         InputError: frames that cannot be read.
@@ -99,12 +104,19 @@ def count_operations(
             with operations_counted() as counter:
                 system.localizer.localize(image, frame.camera)
             counted.append(counter.frame(frame.name))
+        images = [(frame.load_image(), frame.camera) for frame in frames[:batch]]
+        with operations_counted() as counter:
+            deque(system.localizer.localize_many(images, len(images)), maxlen=0)
+        together = counter.frame("all").whole
         results.append(
             OperationsResult(
                 method=system.method,
                 map=str(system.map),
                 keyframes=system.keyframes,
                 frames=counted,
+                batch=len(images),
+                batch_operations=together.operations / len(images),
+                batch_synchronizations=together.synchronizations / len(images),
             )
         )
     return results
