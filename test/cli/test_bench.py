@@ -141,7 +141,12 @@ def test_operations(folder, capsys):
     frame = result["frames"][0]
     for stage in ("features", "retrieval", "matching", "pose"):
         assert frame["stages"][stage]["operations"] > 0
-    assert "all frames" in capsys.readouterr().out
+    alone = [sum(s["operations"] for s in f["stages"].values()) for f in result["frames"]]
+    assert result["batch"] == 4
+    assert result["batch_operations"] < sum(alone) / 4
+    shown = capsys.readouterr().out
+    assert "all frames" in shown
+    assert "one of 4 at once, mean" in shown
 
 
 def test_a_ground_truth_file_replaces_the_poses_beside_the_images(folder, tmp_path):

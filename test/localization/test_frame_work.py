@@ -38,6 +38,8 @@ CPU = torch.device("cpu")
 MOST_OPERATIONS = 660
 """Of a frame with one place."""
 MOST_OPERATIONS_OF_TWO = 1100
+MOST_OPERATIONS_AT_ONCE = 515
+"""Of one of eight frames with one place: the network's are those of one."""
 MOST_WAITS = 4
 """For the nearest keyframes, their evidence, the points to match, and their correspondence maps.
 
@@ -204,6 +206,20 @@ def test_a_frame_takes_few_operations_and_waits_a_few_times(
     assert counted.places == places
     assert counted.whole.operations <= operations, counted.stages
     assert counted.whole.synchronizations <= waits, counted.stages
+
+
+def test_of_eight_frames_at_once_each_takes_an_eighth_of_the_networks_operations(gallery):
+    describer = DenseDescriber(create_extractor("compact", CPU), 200)
+    scene_map = build_from_depth(gallery.keyframes(), describer)
+    localizer = SparseToDenseLocalizer(scene_map, DEFAULTS, CPU, "nre_feature_pnp")
+    image = gallery.render(looking(110, distance=0.3, height=1.3, pitch=2.0)).image
+    with operations_counted() as counter:
+        localizations = list(localizer.localize_many(8 * [(image, CAMERA)], at_once=8))
+    assert all(one.status is Status.LOCALIZED for one in localizations)
+    counted = counter.frame("eight")
+    assert counted.places == 8
+    assert counted.whole.operations <= 8 * MOST_OPERATIONS_AT_ONCE, counted.stages
+    assert counted.whole.synchronizations <= 8 * MOST_WAITS, counted.stages
 
 
 def test_a_map_that_is_cut_short_under_a_localizer_is_the_reason_not_the_end(
