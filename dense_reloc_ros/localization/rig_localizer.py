@@ -34,12 +34,13 @@ from dense_reloc_ros.localization.rig_places import (
 )
 from dense_reloc_ros.localization.rig_verification import RigVerifier
 from dense_reloc_ros.localization.rig_views import seen_images
-from dense_reloc_ros.localization.single_view import CLEAR_SCORE
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.sure_camera import confirmed_pose
 from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.stopwatch import Stopwatch
 
+PROMISING = 0.05
+"""Confidence of a pose from which the images are looked at once more."""
 LEAST_SHARE = 0.2
 """Of the support that an image would have if all had the same, where the pose must be its own."""
 
@@ -102,24 +103,18 @@ class RigLocalizer:
         estimates = self.estimate(seen, stopwatch, predicted)
         if not any(map(self._is_sure, estimates)):
             estimates += self._by_one_image(images, seen, stopwatch)
-        return self._joint_where_surer(estimates)
+        return self._surest(estimates)
 
-    def _joint_where_surer(self, estimates: Sequence[PoseEstimate]) -> list[PoseEstimate]:
-        """The poses without those by one image that one by several, at least as sure, agrees with.
+    def _surest(self, estimates: Sequence[PoseEstimate]) -> list[PoseEstimate]:
+        """Of poses that agree with each other the surest, whatever their scores.
 
-        The score of a single image is no measure for that: it is often higher.
+        The score of a single image is often higher than that of all together.
         """
-        joint = [one for one in estimates if one.evidence and one.evidence.images > 1]
-
-        def is_needed(one: PoseEstimate) -> bool:
-            return not any(
-                self.localizer.confidence(other) >= self.localizer.confidence(one)
-                and not contradict(other, one, other.depth or 1.0)
-                for other in joint
-            )
-
-        alone = [one for one in estimates if not one.evidence or one.evidence.images == 1]
-        return [*joint, *filter(is_needed, alone)]
+        kept: list[PoseEstimate] = []
+        for one in sorted(estimates, key=self.localizer.confidence, reverse=True):
+            if all(contradict(other, one, other.depth or 1.0) for other in kept):
+                kept.append(one)
+        return kept
 
     def localize_seen(
         self, images: Sequence[SeenImage], predicted_T_map_body: FloatArray | None = None
@@ -130,7 +125,7 @@ class RigLocalizer:
         where a robot is by odometry that was carried away since.
         """
         stopwatch = Stopwatch(self.localizer.device)
-        found = self.estimate(images, stopwatch, predicted_T_map_body)
+        found = self._surest(self.estimate(images, stopwatch, predicted_T_map_body))
         best = max(found, key=lambda one: one.score, default=None)
         if best is None or best.first_share < LEAST_SHARE / len(images):
             found = []
@@ -193,9 +188,9 @@ class RigLocalizer:
         stopwatch: Stopwatch,
     ) -> list[PoseEstimate]:
         """Once more from the best pose, with the keyframes that see the most of what it sees."""
-        best = max(estimates, key=lambda estimate: estimate.score, default=None)
-        threshold = self.localizer.score_threshold
-        if best is None or not threshold <= best.score < CLEAR_SCORE or self._is_sure(best):
+        confidence = self.localizer.confidence
+        best = max(estimates, key=confidence, default=None)
+        if best is None or confidence(best) < PROMISING or self._is_sure(best):
             return []
         return self._near(images, best.T_map_camera, stopwatch)
 

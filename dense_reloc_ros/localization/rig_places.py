@@ -19,7 +19,6 @@ from dense_reloc_ros.localization.rig_images import SeenImage
 from dense_reloc_ros.retrieval.distinct_views import distinct_views, median_depth
 from dense_reloc_ros.retrieval.nearest_poses import nearest_poses, view_distances
 from dense_reloc_ros.retrieval.overlap import overlapping_keyframes
-from dense_reloc_ros.retrieval.places import places_among
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 NEAR = 1.2
@@ -45,9 +44,12 @@ def rig_places(
     """The places that the images of a rig may show, the likeliest first."""
     guesses: list[tuple[float, FloatArray, float]] = []
     for image in images:
-        for place in places_among(image.ranked, scene_map, options):
-            depth = _depth(scene_map, place[0])
-            T_map_body = scene_map.keyframe_poses[place[0]].numpy() @ image.T_view_body
+        similar = image.ranked.keyframes.tolist()
+        for keyframe in distinct_views(
+            scene_map, similar, options.keyframes, options.baseline_share
+        ):
+            depth = _depth(scene_map, keyframe)
+            T_map_body = scene_map.keyframe_poses[keyframe].numpy() @ image.T_view_body
             guesses.append(
                 (joint_evidence(images, scene_map, T_map_body, depth), T_map_body, depth)
             )

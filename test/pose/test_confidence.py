@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import logit
 
 from dense_reloc_ros.pose.confidence import ConfidenceWeights, shipped_weights
 from dense_reloc_ros.pose.evidence import FEATURES, PoseEvidence
@@ -51,8 +52,12 @@ def test_worse_evidence_never_raises_the_confidence(field):
 
 def test_a_pose_that_several_images_support_is_likelier():
     weights = shipped_weights()
-    several = replace(GOOD, images=3)
-    assert weights.logit(several) - weights.logit(GOOD) == pytest.approx(1.0)
+    unsure = replace(GOOD, mean_gain=0.1, spread=0.4)
+    one, several = (
+        logit(weights.confidence(replace(unsure, images=images), -0.5)) for images in (1, 3)
+    )
+    assert several == pytest.approx(1.5 * one + 1.5)
+    assert several > one
 
 
 def test_the_odds_are_lower_by_how_much_less_a_camera_sees_than_a_keyframe():
