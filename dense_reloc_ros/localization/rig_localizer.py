@@ -29,6 +29,7 @@ from dense_reloc_ros.localization.rig_matching import match_images
 from dense_reloc_ros.localization.rig_places import (
     RigPlace,
     joint_evidence,
+    keyframes_at,
     keyframes_in_sight,
     rig_places,
 )
@@ -187,12 +188,23 @@ class RigLocalizer:
         estimates: Sequence[PoseEstimate],
         stopwatch: Stopwatch,
     ) -> list[PoseEstimate]:
-        """Once more from the best pose, with the keyframes that see the most of what it sees."""
-        confidence = self.localizer.confidence
-        best = max(estimates, key=confidence, default=None)
-        if best is None or confidence(best) < PROMISING or self._is_sure(best):
-            return []
-        return self._near(images, best.T_map_camera, stopwatch)
+        """Once more from the likeliest pose, with the keyframes that look like the images there,
+        and up to a sure one with those that see the most of what there is to see.
+        """
+        scene_map, options = self.localizer.scene_map, self.localizer.configuration.retrieval
+        found: list[PoseEstimate] = []
+        for is_similar in (True, False):
+            best = max([*estimates, *found], key=self.localizer.confidence, default=None)
+            if best is None or self.localizer.confidence(best) < PROMISING or self._is_sure(best):
+                break
+            pose = best.T_map_camera
+            if is_similar:
+                depth = best.depth or 1.0
+                keyframes = keyframes_at(images, scene_map, options, pose, depth)
+                found += self.estimate_in(images, [RigPlace(pose, 0.0, keyframes)], stopwatch, pose)
+            else:
+                found += self._near(images, pose, stopwatch)
+        return found
 
     def _near(
         self, images: Sequence[SeenImage], T_map_body: FloatArray, stopwatch: Stopwatch
