@@ -56,7 +56,7 @@ def test_a_pose_that_several_images_support_is_likelier():
     one, several = (
         logit(weights.confidence(replace(unsure, images=images), -0.5)) for images in (1, 3)
     )
-    assert several == pytest.approx(1.5 * one + 1.8)
+    assert several == pytest.approx(1.5 * one + 1.3)
     assert several > one
 
 
