@@ -6,9 +6,14 @@ import signal
 from pathlib import Path
 
 import pytest
+import torch
 from gallery import Gallery
 
 from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
+from dense_reloc_ros.features.extractors import create_extractor
+from dense_reloc_ros.mapping.builder import build_from_depth
+from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.scene.scene_map import SceneMap
 
 
 def pytest_configure() -> None:
@@ -30,3 +35,10 @@ def ros_domain(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> int:
 def gallery() -> Gallery:
     """A rendered room with pictures on its walls."""
     return Gallery()
+
+
+@pytest.fixture(scope="session")
+def gallery_map(gallery: Gallery) -> SceneMap:
+    """Of that room, by the features of `compact`, not calibrated."""
+    describer = DenseDescriber(create_extractor("compact", torch.device("cpu")), 200)
+    return build_from_depth(gallery.keyframes(), describer)

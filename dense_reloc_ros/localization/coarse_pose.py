@@ -24,8 +24,8 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 
 PAIRS = 3_000_000
 """Observations times cells that are compared at most; of larger views, fewer observations are."""
-MOST_POINTS = 300
-"""Those that the image matches best."""
+BEST_MATCHES = 300
+"""Of observations and cells, by which the pose is found."""
 ITERATIONS = 1000
 """Of RANSAC at most."""
 
@@ -62,7 +62,7 @@ def coarse_pose(
     rows, _ = spread_rows(arrays.offsets[chosen], arrays.counts(chosen), max(1, most))
     observations = torch.from_numpy(rows)
     quality, cells = mutual_cells(features, scene_map, observations, temperature)
-    best = quality.argsort(descending=True, stable=True)[:MOST_POINTS].cpu()
+    best = quality.argsort(descending=True, stable=True)[:BEST_MATCHES].cpu()
     points = scene_map.observation_points[observations[best]].long()
     cells = cells.cpu()[best]
     intrinsics = torch.tensor([camera.fx, camera.fy, camera.cx, camera.cy])

@@ -15,7 +15,7 @@ from dense_reloc_ros.localization.rig_images import SeenImage
 from dense_reloc_ros.pose.problem import PoseProblem
 from dense_reloc_ros.pose.rig_problem import joined
 
-MOST_POINTS = 2.0
+RIG_POINTS = 2.0
 """Of all images together, relative to those of a single one: they bound the time of a frame."""
 
 
@@ -42,7 +42,7 @@ def match_images(
     localizer: PlaceLocalizer,
     images: Sequence[SeenImage],
     keyframes: Sequence[list[int]],
-    most_points: float = MOST_POINTS,
+    most_points: float = RIG_POINTS,
 ) -> RigMatches | None:
     """The images against the keyframes chosen for each; None where there are none for any.
 

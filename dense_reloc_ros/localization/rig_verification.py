@@ -24,8 +24,8 @@ from dense_reloc_ros.pose.verification import Verification, verify
 
 OWN_SHARE = 1 / 12
 """Of an image's cells, that it alone must show supported, to count as an image of its own."""
-LEAST_SUPPORT = 30
-"""Points by which a camera's mount is checked."""
+MOUNT_POINTS = 30
+"""Of one camera, and of the others: with fewer its mount is not checked."""
 
 
 class RigVerifier:
@@ -112,7 +112,7 @@ class RigVerifier:
         supporting = problem.images[verification.supporting]
         fewest = min(int((supporting == camera).sum()), int((supporting != camera).sum()))
         is_mounted = all(image.odometry_covariance is None for image in images)
-        if fewest < LEAST_SUPPORT or not is_mounted or not self._localizer.is_sure(estimate):
+        if fewest < MOUNT_POINTS or not is_mounted or not self._localizer.is_sure(estimate):
             return {}
         error = mounting_error(problem, found, camera, self._localizer.configuration.nre)
         return {} if error is None else {images[camera].name: error}

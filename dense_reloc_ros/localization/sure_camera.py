@@ -26,7 +26,7 @@ SIZE = 0.5
 """Of the other cameras' views, whose features take a quarter of the time then."""
 KEYFRAMES = 4
 """That each of them is matched with."""
-MOST_POINTS = 1.0
+CONFIRMING_POINTS = 1.0
 """Of all images together, relative to those of a single one."""
 
 
@@ -52,7 +52,9 @@ def confirmed_pose(
         options = localizer.configuration.retrieval.model_copy(update={"keyframes": KEYFRAMES})
         keyframes = keyframes_in_sight(seen[1:], localizer.scene_map, options, T_map_body)
     with stopwatch.stage("matching"):
-        matches = match_images(localizer, seen, [list(alone.keyframes), *keyframes], MOST_POINTS)
+        matches = match_images(
+            localizer, seen, [list(alone.keyframes), *keyframes], CONFIRMING_POINTS
+        )
     if matches is None:
         return None
     with stopwatch.stage("pose"):

@@ -46,7 +46,7 @@ CLOSE_UP = 0.42
 """Factor on views of things that may be nearer, and so larger, than in all keyframes."""
 LIKELY = 0.5
 """Confidence of a pose from which an image is looked at once more."""
-LEAST_SUPPORT = 24
+LEAST_CELLS = 24
 """Coarse cells that support a coarse pose worth a look.
 
 Right ones of left-out map images and of close-ups have 40 to 180, a few 20 to 40. Of 34 images of
@@ -168,7 +168,7 @@ class ViewSearch:
                 break
             view = chosen_view(self._scene_map, original, choice)
             pose = self._localizer.coarse_pose(view)
-            if pose is not None and pose.support >= LEAST_SUPPORT:
+            if pose is not None and pose.support >= LEAST_CELLS:
                 starts += self._start(original, pose, view)
         return sorted(starts, key=lambda start: -start.support)
 

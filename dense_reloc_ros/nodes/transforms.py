@@ -52,7 +52,7 @@ class Transforms:
         self._reporter = reporter
         self._history = new_history()
         self._newest: dict[str, int] = {}
-        self._heard = Condition()
+        self._news = Condition()
         self._listeners: list[Listener] = []
         self._opening = Lock()
         self._stop = Event()
@@ -90,7 +90,7 @@ class Transforms:
             TransformError: it is not known; says why.
         """
         deadline = time.monotonic() + timeout
-        with self._heard:
+        with self._news:
             while True:
                 try:
                     return self._history.lookup(target, source, stamp)
@@ -98,7 +98,7 @@ class Transforms:
                     left = deadline - time.monotonic()
                     if left <= 0:
                         raise
-                self._heard.wait(left)
+                self._news.wait(left)
 
     def are_connected(self, target: str, source: str) -> bool:
         """Whether anything is known of how two frames stand to each other, at whatever time."""
@@ -159,8 +159,8 @@ class Transforms:
             self._newest[child] = max(stamp, self._newest.get(child, 0))
             self._insert(transform, is_static=False)
             heard[parent] = max(stamp, heard.get(parent, 0))
-        with self._heard:
-            self._heard.notify_all()
+        with self._news:
+            self._news.notify_all()
         for listener in self._listeners:
             listener(heard)
 

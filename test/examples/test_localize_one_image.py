@@ -9,14 +9,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-import torch
 import yaml
 from gallery import CAMERA, Gallery, looking
 
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_map
 
 ROOT = Path(__file__).parents[2]
@@ -25,11 +22,12 @@ TRUTH = looking(110, distance=0.3, height=1.3, pitch=2.0)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def folder(
+    gallery: Gallery, gallery_map: SceneMap, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     """A map, an image of the mapped room, a black one, and the intrinsics."""
-    path, gallery = tmp_path_factory.mktemp("example"), Gallery()
-    describer = DenseDescriber(create_extractor("compact", torch.device("cpu")), 200)
-    write_map(path / "map", build_from_depth(gallery.keyframes(), describer))
+    path = tmp_path_factory.mktemp("example")
+    write_map(path / "map", gallery_map)
     image = gallery.render(TRUTH).image
     cv2.imwrite(str(path / "image.png"), image[..., ::-1])
     cv2.imwrite(str(path / "black.png"), np.zeros_like(image))

@@ -12,15 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from gallery import CAMERA, Gallery, looking
 from launching import launch_command
 from scipy.spatial.transform import Rotation
 
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_map
 
 pytest.importorskip("dense_reloc_ros.msg", reason="not built: source install/setup.bash")
@@ -59,11 +56,10 @@ PATIENCE = 2.0
 
 
 @pytest.fixture
-def launched(ros_domain: int, gallery: Gallery, tmp_path: Path) -> Iterator[None]:
+def launched(ros_domain: int, gallery_map: SceneMap, tmp_path: Path) -> Iterator[None]:
     """The launch file on a map of the gallery, told of the rear camera."""
     pytest.importorskip("launch_ros", reason="launch_ros is not on PyPI")
-    describer = DenseDescriber(create_extractor("compact", torch.device("cpu")), 200)
-    write_map(tmp_path / "map", build_from_depth(gallery.keyframes(), describer))
+    write_map(tmp_path / "map", gallery_map)
     parameters = tmp_path / "parameters.yaml"
     parameters.write_text(PARAMETERS)
     given = {

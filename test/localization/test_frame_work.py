@@ -190,14 +190,12 @@ def test_legal_parameters_cost_no_more_than_a_few_times_the_default(gallery, loc
     [(5, 1, MOST_OPERATIONS, MOST_WAITS), (1000, 2, MOST_OPERATIONS_OF_TWO, MOST_WAITS + 2)],
 )
 def test_a_frame_takes_few_operations_and_waits_a_few_times(
-    common_points, places, operations, waits, gallery
+    common_points, places, operations, waits, gallery, gallery_map
 ):
-    describer = DenseDescriber(create_extractor("compact", CPU), 200)
-    scene_map = build_from_depth(gallery.keyframes(), describer)
     options = block_from_mapping(
         LocalizerConfiguration, {"retrieval": {"common_points": common_points}}
     )
-    localizer = SparseToDenseLocalizer(scene_map, options, CPU, "nre_feature_pnp")
+    localizer = SparseToDenseLocalizer(gallery_map, options, CPU, "nre_feature_pnp")
     image = gallery.render(looking(110, distance=0.3, height=1.3, pitch=2.0)).image
     with operations_counted() as counter:
         localization = localizer.localize(image, CAMERA)
@@ -208,10 +206,8 @@ def test_a_frame_takes_few_operations_and_waits_a_few_times(
     assert counted.whole.synchronizations <= waits, counted.stages
 
 
-def test_of_eight_frames_at_once_each_takes_an_eighth_of_the_networks_operations(gallery):
-    describer = DenseDescriber(create_extractor("compact", CPU), 200)
-    scene_map = build_from_depth(gallery.keyframes(), describer)
-    localizer = SparseToDenseLocalizer(scene_map, DEFAULTS, CPU, "nre_feature_pnp")
+def test_of_eight_frames_at_once_each_takes_an_eighth_of_the_network(gallery, gallery_map):
+    localizer = SparseToDenseLocalizer(gallery_map, DEFAULTS, CPU, "nre_feature_pnp")
     image = gallery.render(looking(110, distance=0.3, height=1.3, pitch=2.0)).image
     with operations_counted() as counter:
         localizations = list(localizer.localize_many(8 * [(image, CAMERA)], at_once=8))

@@ -13,7 +13,6 @@ from scipy.spatial.transform import Rotation
 from scipy.stats import chi2
 
 from dense_reloc_ros.configuration import LocalizerConfiguration, RigConfiguration
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.odometry_noise import OdometryNoise
 from dense_reloc_ros.geometry.se3 import pose_error, rigid
 from dense_reloc_ros.images.light_levels import LEVELS, degrade
@@ -23,19 +22,15 @@ from dense_reloc_ros.localization.result import Localization, PoseEstimate, Stat
 from dense_reloc_ros.localization.rig_images import RigImage
 from dense_reloc_ros.localization.rig_localizer import RigLocalizer
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.scene.scene_map import SceneMap
 
 BLACK = np.zeros((CAMERA.height, CAMERA.width, 3), np.uint8)
 DARK = replace(LEVELS["dark"], covered=0.0)
 
 
 @pytest.fixture(scope="module")
-def localizer(gallery: Gallery) -> SparseToDenseLocalizer:
-    device = torch.device("cpu")
-    describer = DenseDescriber(create_extractor("compact", device), 200)
-    scene_map = build_from_depth(gallery.keyframes(), describer)
-    return localizer_for(scene_map, LocalizerConfiguration(), None, device)
+def localizer(gallery_map: SceneMap) -> SparseToDenseLocalizer:
+    return localizer_for(gallery_map, LocalizerConfiguration(), None, torch.device("cpu"))
 
 
 @pytest.fixture

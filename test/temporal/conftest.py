@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from gallery import Gallery
 from temporal.moving_body import (
     Moment,
     walk,
@@ -13,11 +12,9 @@ from temporal.moving_body import (
 )
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
@@ -30,12 +27,9 @@ def moments(request) -> list[Moment]:
 
 
 @pytest.fixture(scope="session")
-def localizer(gallery: Gallery) -> SparseToDenseLocalizer:
+def localizer(gallery_map: SceneMap) -> SparseToDenseLocalizer:
     """Of single frames in the room with pictures."""
-    device = torch.device("cpu")
-    describer = DenseDescriber(create_extractor("compact", device), 200)
-    scene_map = build_from_depth(gallery.keyframes(), describer)
-    return localizer_for(scene_map, LocalizerConfiguration(), None, device)
+    return localizer_for(gallery_map, LocalizerConfiguration(), None, torch.device("cpu"))
 
 
 @pytest.fixture

@@ -29,6 +29,7 @@ from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.rendering.corridor import corridor_of_doors, facing_doors
 from dense_reloc_ros.rendering.raycaster import Raycaster
 from dense_reloc_ros.scene.map_folders import find_maps
+from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.writer import write_map
 from dense_reloc_ros.temporal.belief import Belief
 from dense_reloc_ros.temporal.fusion_configuration import BeliefConfiguration, MotionConfiguration
@@ -57,11 +58,11 @@ class Opened:
 
 
 @pytest.fixture(scope="module")
-def floors(gallery: Gallery, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def floors(gallery_map: SceneMap, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Maps of two rooms, one below a building's folder, and one that is broken."""
     folder = tmp_path_factory.mktemp("floors")
     describer = DenseDescriber(create_extractor("compact", torch.device("cpu")), 200)
-    write_map(folder / "gallery", build_from_depth(gallery.keyframes(), describer))
+    write_map(folder / "gallery", gallery_map)
     poses = [camera_pose(0.3, 0.2, np.radians(yaw)) for yaw in KEYFRAME_YAWS]
     frames = [
         rendered_frame(patterned_room(), CAMERA, number, pose) for number, pose in enumerate(poses)

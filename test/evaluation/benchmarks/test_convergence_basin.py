@@ -15,22 +15,18 @@ from dense_reloc_ros.evaluation.benchmarks.convergence_basin import (
     convergence_basin,
     offset_poses,
 )
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.se3 import inverse, pose_error
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.mapping.sources.source_frame import SourceFrame
+from dense_reloc_ros.scene.scene_map import SceneMap
 
 CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
-def localizer(gallery: Gallery) -> PlaceLocalizer:
-    describer = DenseDescriber(create_extractor("compact", CPU), 200)
-    scene_map = build_from_depth(gallery.keyframes(), describer)
-    return localizer_for(scene_map, LocalizerConfiguration(), "feature_pnp", CPU)
+def localizer(gallery_map: SceneMap) -> PlaceLocalizer:
+    return localizer_for(gallery_map, LocalizerConfiguration(), "feature_pnp", CPU)
 
 
 def frame(gallery: Gallery, yaw: float) -> SourceFrame:
