@@ -45,6 +45,8 @@ class ImageViews:
     last_resort: LastResort | None = None
     known: dict[tuple[Camera, int, bool], LocalizedView] = field(default_factory=dict)
     """By camera and quarter turns, and by whether the view is narrow."""
+    ranked: dict[tuple[Camera, int, bool], RankedKeyframes] = field(default_factory=dict)
+    """What looks like each view, in the same way."""
     counted: set[tuple[Camera, int]] = field(default_factory=set)
     """Views whose features were asked for: known or not, they count as work once."""
 
@@ -56,22 +58,22 @@ class ImageViews:
         key = (view.camera, view.quarters, view.is_narrow)
         if key not in self.known:
             features = self._features(view, "features")
+            ranked = self._ranked(view, "retrieval")
             self.known[key] = self.localizer.estimate_view(
-                view, features, self.prior, self.excluded, self.stopwatch
+                view, features, ranked, self.prior, self.stopwatch
             )
             self.work.add(PLACE * max(1, len(self.known[key].estimates)))
         return self.known[key]
 
     def localize_from(self, view: QueryView, T_map_view: FloatArray) -> LocalizedView:
-        features = self._features(view)
-        ranked = self._ranked(features)
+        features, ranked = self._features(view), self._ranked(view)
         self.work.add(PLACE)
         found = self.localizer.estimate_in_sight(view, features, T_map_view, self.stopwatch)
         return LocalizedView(view, features, ranked, allowed(found, self.prior, view))
 
     def coarse_pose(self, view: QueryView) -> CoarsePose | None:
         features = self._features(view)
-        keyframes = self._ranked(features).keyframes[:COARSE_KEYFRAMES].tolist()
+        keyframes = self._ranked(view).keyframes[:COARSE_KEYFRAMES].tolist()
         temperature = self.localizer.temperatures["coarse"]
         self.work.add(COARSE_POSE)
         with self.stopwatch.stage("view"):
@@ -83,7 +85,7 @@ class ImageViews:
         if self.last_resort is None:
             return
         features = self._features(view)
-        keyframes = self._ranked(features).keyframes.tolist()
+        keyframes = self._ranked(view).keyframes.tolist()
         configuration = self.localizer.configuration
         starts = self.last_resort.starts(view, features, keyframes, configuration)
         while True:
@@ -94,7 +96,7 @@ class ImageViews:
             yield from of_keyframe
 
     def evidence_in(self, view: QueryView) -> float:
-        return self._ranked(self._features(view)).best_evidence
+        return self._ranked(view).best_evidence
 
     def confidence(self, estimate: PoseEstimate) -> float:
         return self.localizer.confidence(estimate)
@@ -114,7 +116,11 @@ class ImageViews:
             self.work.add(NETWORK * view.camera.width * view.camera.height / pixels)
         return self.known_features[key]
 
-    def _ranked(self, features: DenseFeatures) -> RankedKeyframes:
-        options = self.localizer.configuration.retrieval
-        with self.stopwatch.stage("view"):
-            return rank_keyframes(features, self.localizer.scene_map, options, self.excluded)
+    def _ranked(self, view: QueryView, stage: str = "view") -> RankedKeyframes:
+        key = (view.camera, view.quarters, view.is_narrow)
+        if key not in self.ranked:
+            features, scene_map = self._features(view), self.localizer.scene_map
+            options = self.localizer.retrieval_of(view)
+            with self.stopwatch.stage(stage):
+                self.ranked[key] = rank_keyframes(features, scene_map, options, self.excluded)
+        return self.ranked[key]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
@@ -23,8 +24,8 @@ from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.retrieval.overlap import better_keyframes
 from dense_reloc_ros.retrieval.places import (
+    RankedKeyframes,
     places_among,
-    rank_keyframes,
     retrieve_places,
 )
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -40,18 +41,14 @@ class SingleViewLocalizer(PlaceLocalizer):
         self,
         view: QueryView,
         features: DenseFeatures,
+        ranked: RankedKeyframes,
         prior: PosePrior | None,
-        excluded: frozenset[int],
         stopwatch: Stopwatch,
     ) -> LocalizedView:
-        """Retrieval and the best pose in each place that a prior allows, by a view's features."""
+        """The best pose in each place that a prior allows, by a view's features and keyframes."""
         guess = None if prior is None else prior.T_map_camera @ view.T_camera_view
-        options = self.configuration.retrieval
-        if view.is_narrow:
-            options = with_more_keyframes(options)
         with stopwatch.stage("retrieval"):
-            ranked = rank_keyframes(features, self.scene_map, options, excluded)
-            places = places_among(ranked, self.scene_map, options)
+            places = places_among(ranked, self.scene_map, self.retrieval_of(view))
         if view.is_narrow:
             estimates = self.estimate_narrow(view, features, places, guess, stopwatch)
             return LocalizedView(view, features, ranked, allowed(estimates, prior, view))
@@ -59,6 +56,11 @@ class SingleViewLocalizer(PlaceLocalizer):
         estimates = allowed(estimates, prior, view)
         estimates += self.estimate_guided(estimates, features, view.camera, stopwatch)
         return LocalizedView(view, features, ranked, allowed(estimates, prior, view))
+
+    def retrieval_of(self, view: QueryView) -> RetrievalConfiguration:
+        """How keyframes are found for a view."""
+        options = self.configuration.retrieval
+        return with_more_keyframes(options) if view.is_narrow else options
 
     def estimate_narrow(
         self,
