@@ -10,14 +10,15 @@ unexport PYTHONPATH LD_LIBRARY_PATH AMENT_PREFIX_PATH CMAKE_PREFIX_PATH COLCON_P
 unexport ROS_DISTRO RMW_IMPLEMENTATION VIRTUAL_ENV
 
 ENVIRONMENT := source install/setup.bash
-PYTEST_ARGUMENTS ?=
+# A process for each processor, with one thread; a file's tests share what they have built.
+PYTEST_ARGUMENTS ?= --numprocesses auto --maxprocesses 4 --dist loadfile
 
 demo: build
 	$(ENVIRONMENT) && dense-reloc demo --output output/demo
 
 test: build
 	$(ENVIRONMENT) && ruff check . && ruff format --check . && mypy dense_reloc_ros && lint-imports
-	$(ENVIRONMENT) && pytest $(PYTEST_ARGUMENTS)
+	$(ENVIRONMENT) && OMP_NUM_THREADS=1 pytest $(PYTEST_ARGUMENTS)
 
 build: install/.built
 
