@@ -18,6 +18,12 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 
 NEAREST = 4
 """Keyframes that say how an image from a known pose must be turned."""
+LEAST_UPRIGHT = 0.5
+"""Of the direction up (1), the part across the optical axis that tells the roll of a camera: it is
+less where this looks up or down by more than 60 degrees."""
+LEAST_ALIKE = 0.9
+"""Length of the mean of the directions up in the images of keyframes, 1 where all are alike, from
+which on an image's own tells how it must be turned: they differ by about 25 degrees."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,28 @@ def quarters_at(scene_map: SceneMap, T_map_camera: FloatArray) -> int:
     depth = float(median_depth(scene_map, 0)) or 1.0
     nearest = nearest_poses(scene_map, torch.from_numpy(T_map_camera), depth, NEAREST)
     return _quarters(_mean_roll(scene_map, T_map_camera, nearest, [1] * len(nearest)))
+
+
+def quarters_of_up(scene_map: SceneMap, up_in_camera: FloatArray) -> int | None:
+    """The quarter turns that make an image like the keyframes by where up, (3,), is in its camera.
+
+    Up is the map's z. None where the camera looks up or down, or where keyframes hang differently.
+    """
+    ups_in_keyframes = scene_map.arrays.poses[:, 2, :3]
+    in_keyframes, in_image = _in_image(ups_in_keyframes), _in_image(up_in_camera[None])
+    if not len(in_keyframes) or not len(in_image):
+        return None
+    usual = complex(in_keyframes.mean())
+    if abs(usual) < LEAST_ALIKE:
+        return None
+    return _quarters(float(np.angle(in_image[0] * np.conj(usual))))
+
+
+def _in_image(directions: FloatArray) -> NDArray[np.complex128]:
+    """Directions (N, 3) of length 1 as unit vectors x + iy (M,) in the image, if they lie there."""
+    across = directions[:, 0] + 1j * directions[:, 1]
+    across = across[np.abs(across) >= LEAST_UPRIGHT]
+    return np.asarray(across / np.abs(across), dtype=np.complex128)
 
 
 def _quarters(roll: float) -> int:

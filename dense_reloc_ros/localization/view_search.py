@@ -20,7 +20,7 @@ from dense_reloc_ros.localization.coarse_pose import CoarsePose
 from dense_reloc_ros.localization.localized_view import LocalizedView, ViewLocalizer
 from dense_reloc_ros.localization.narrow_view import seen_by_little, widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
-from dense_reloc_ros.localization.relative_view import quarters_at, relative_view
+from dense_reloc_ros.localization.relative_view import quarters_at, quarters_of_up, relative_view
 from dense_reloc_ros.localization.view_choice import (
     ENLARGEMENT,
     NARROW_SHARES,
@@ -75,24 +75,38 @@ class ViewSearch:
         self._localizer = localizer
 
     def __call__(
-        self, image: NDArray[np.uint8], camera: Camera, prior_T_map_camera: FloatArray | None = None
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        prior_T_map_camera: FloatArray | None = None,
+        up_in_camera: FloatArray | None = None,
     ) -> LocalizedView:
         """The view of an undistorted image that scores best among those that were tried.
 
-        A prior pose (4, 4) tells how the image is turned.
+        A prior pose (4, 4) tells how the image may be turned; where the map's z is in the camera,
+        (3,), how it is.
         """
         original = QueryView.of(image, camera)
-        return self._confirmed(original, self._search(original, prior_T_map_camera))
+        known = None
+        if up_in_camera is not None:
+            known = quarters_of_up(self._scene_map, up_in_camera)
+        return self._confirmed(original, self._search(original, prior_T_map_camera, known))
 
-    def _search(self, original: QueryView, prior_T_map_camera: FloatArray | None) -> LocalizedView:
-        quarters = 0
-        if prior_T_map_camera is not None:
+    def _search(
+        self,
+        original: QueryView,
+        prior_T_map_camera: FloatArray | None,
+        known_quarters: int | None,
+    ) -> LocalizedView:
+        quarters = known_quarters or 0
+        if prior_T_map_camera is not None and known_quarters is None:
             quarters = quarters_at(self._scene_map, prior_T_map_camera)
         first = ViewChoice(map_magnification(self._scene_map, original.camera), quarters)
         found = self._localizer.localize(chosen_view(self._scene_map, original, first))
         if self._sure(found):
             return self._at_its_scale_and_roll(original, first, found)
-        for start in self._starts(original, first, found):
+        is_turn_known = known_quarters is not None
+        for start in self._starts(original, first, found, is_turn_known):
             if self._localizer.has_spent_all:
                 break
             view = chosen_view(self._scene_map, original, start.like_keyframes)
@@ -134,10 +148,10 @@ class ViewSearch:
         return 0.0 if found.best is None else self._localizer.confidence(found.best)
 
     def _starts(
-        self, original: QueryView, first: ViewChoice, found: LocalizedView
+        self, original: QueryView, first: ViewChoice, found: LocalizedView, is_turn_known: bool
     ) -> Iterator[_Start]:
         """Poses that are worth a look: what the first view found, if that is likely, then coarse
-        ones of upright views, then of turned ones.
+        ones of views turned like it, then of others, unless it is known how the image is turned.
 
         Each way up is looked at about as large as the keyframes are, and as a close-up.
         """
@@ -151,7 +165,7 @@ class ViewSearch:
             for factor in (SMALLER, CLOSE_UP)
         )
         yield from self._best_starts(original, [small, close_up])
-        if not self._localizer.has_spent_all:
+        if not is_turn_known and not self._localizer.has_spent_all:
             turns = [turn for turn in self._likely_turns(original, small) if turn]
             turned_views = [
                 replace(choice, quarters=choice.quarters + turn)
