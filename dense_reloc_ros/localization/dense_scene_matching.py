@@ -25,7 +25,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.images.network_image import network_image, network_intrinsics
 from dense_reloc_ros.images.pixels import as_rgb
-from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import extractor_of_map
 from dense_reloc_ros.localization.pose_prior import PosePrior
@@ -87,6 +87,7 @@ class DsmLocalizer(Localizer):
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
         prior_covariance: FloatArray | None = None,
+        up_in_camera: FloatArray | None = None,
     ) -> Localization:
         """As `Localizer.localize`, with the scene coordinates of the image."""
         return self.localize_after(None, image, camera).localization
@@ -110,15 +111,9 @@ class DsmLocalizer(Localizer):
         previous = self._as_previous(query, localization, pinhole)
         return MatchedFrame(localization.shifted(self.scene_map.origin), previous)
 
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """Features, retrieval, and for each place: scene coordinates and a pose."""
-        return self._match(image, camera, None, stopwatch)[1]
+        return self._match(query.image, query.camera, None, query.stopwatch)[1]
 
     def _match(
         self,

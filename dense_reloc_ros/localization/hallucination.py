@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import FeatureExtractor, image_to_tensor
 from dense_reloc_ros.geometry import se3
-from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.hallucinated_poses import CoarsePoses, HallucinatedPoses
-from dense_reloc_ros.localization.localizer import PoseCandidates
+from dense_reloc_ros.localization.localizer import PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
 from dense_reloc_ros.localization.pose_prior import PosePrior
@@ -25,7 +22,6 @@ from dense_reloc_ros.pose.nre import estimate_nre, refine_fine
 from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
 from dense_reloc_ros.retrieval.places import retrieve_places
 from dense_reloc_ros.scene.scene_map import SceneMap
-from dense_reloc_ros.stopwatch import Stopwatch
 
 FEWEST_SEEN = 10
 """Points that support a pose in the image: with fewer, what is seen says nothing."""
@@ -51,14 +47,9 @@ class NeurHalLocalizer(PlaceLocalizer):
         super().__init__(scene_map, configuration, device, variant, extractor)
         self._hallucinated = HallucinatedPoses(scene_map, configuration, variant, device, network)
 
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """Features, retrieval, and for each place the pose that is verified best."""
+        image, camera, stopwatch = query.image, query.camera, query.stopwatch
         with stopwatch.stage("features"):
             features = self.extractor(image_to_tensor(image, self.device))
             target = self._hallucinated.target(image, camera, features)

@@ -67,6 +67,8 @@ class PreparedImage:
     """What is said of an image that cannot be localized."""
     known_features: KnownFeatures = field(default_factory=dict)
     """Of its views that are described already."""
+    up_in_camera: FloatArray | None = None
+    """(3,): where the map's z is, of length 1, if that is known."""
 
 
 class Localizer(ABC):
@@ -95,16 +97,18 @@ class Localizer(ABC):
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
         prior_covariance: FloatArray | None = None,
+        up_in_camera: FloatArray | None = None,
     ) -> Localization:
         """Where `image` (H, W, 3) RGB of `camera` (may be distorted) was taken; grey ones, (H, W),
         are understood.
 
         A prior pose (4, 4) is tried besides what the image itself suggests. With its covariance
         (6, 6), in ROS order, it also tells places that look alike apart; it is dropped where the
-        image contradicts it. What is wrong with an image or a prior is the reason of the result,
-        not an exception.
+        image contradicts it. `up_in_camera` (3,), where the map's z is in the camera, says how the
+        image is turned, so that no other turns are tried. What is wrong with an image or a prior
+        is the reason of the result, not an exception.
         """
-        prepared = self.prepared(image, camera)
+        prepared = replace(self.prepared(image, camera), up_in_camera=up_in_camera)
         return self.localized(prepared, prior_T_map_camera, prior_covariance)
 
     @property
@@ -162,14 +166,10 @@ class Localizer(ABC):
                 origin = self.scene_map.origin
                 prior = PosePrior.checked(prior_T_map_camera, prior_covariance, origin)
             with torch.inference_mode():
-                candidates = self.estimate_prepared(prepared, prior)
+                candidates = self.estimate(prepared, prior)
         except RelocError as error:
             return _refusal(error, stopwatch)
         return self.decide(candidates, stopwatch).shifted(self.scene_map.origin)
-
-    def estimate_prepared(self, prepared: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
-        """As `estimate`."""
-        return self.estimate(prepared.image, prepared.camera, prior, prepared.stopwatch)
 
     def at_working_size(
         self, image: NDArray[np.uint8], camera: Camera
@@ -222,13 +222,7 @@ class Localizer(ABC):
         return calibrated if calibrated is not None else DEFAULT_SCORE_THRESHOLD
 
     @abstractmethod
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """The best pose at each place that the image may show; none where nothing matches."""
 
 

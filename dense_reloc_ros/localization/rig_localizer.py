@@ -15,7 +15,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import contradict, with_rival
-from dense_reloc_ros.localization.localizer import PoseCandidates
+from dense_reloc_ros.localization.localizer import PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.relative_view import quarters_at
 from dense_reloc_ros.localization.result import (
@@ -242,7 +242,8 @@ class RigLocalizer:
         best = max(range(len(seen)), key=lambda number: seen[number].ranked.best_evidence)
         image, localizer = images[best], self.localizer
         pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
-        alone = localizer.estimate(camera.undistort(pixels), camera.pinhole(), None, stopwatch)
+        query = PreparedImage(camera.undistort(pixels), camera.pinhole(), stopwatch)
+        alone = localizer.estimate(query, None)
         options = localizer.configuration.rig
         moved = [_on_body(estimate, image, options) for estimate in alone.estimates]
         first = max(moved, key=lambda estimate: estimate.score, default=None)

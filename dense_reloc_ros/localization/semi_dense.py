@@ -31,7 +31,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, FeatureExtractor, 
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import extractor_of_map
 from dense_reloc_ros.localization.pose_prior import PosePrior
@@ -43,7 +43,6 @@ from dense_reloc_ros.retrieval.index import nearest_keyframes
 from dense_reloc_ros.scene.scene_map import MapCalibration, SceneMap
 from dense_reloc_ros.scene.selection import all_observations
 from dense_reloc_ros.scene.validation import check_signature
-from dense_reloc_ros.stopwatch import Stopwatch
 
 METHOD = "deviloc"
 CANDIDATES = 2
@@ -91,14 +90,9 @@ class DevilocLocalizer(Localizer):
         configured = self.configuration.verification.score_threshold
         return SCORE_THRESHOLD if configured is None else configured
 
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """Features, references, matches with each, one point for each place, one pose."""
+        image, camera, stopwatch = query.image, query.camera, query.stopwatch
         view = self.view_of(image, camera)
         with stopwatch.stage("features"):
             features = self._extractor(image_to_tensor(view.image, self.device))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
@@ -15,7 +14,7 @@ from dense_reloc_ros.features.vlad import vlad
 from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
-from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.result import PoseEstimate
@@ -26,7 +25,6 @@ from dense_reloc_ros.retrieval.index import similarities
 from dense_reloc_ros.scene.layout import VOCABULARY
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.scene.validation import check_signature
-from dense_reloc_ros.stopwatch import Stopwatch
 
 KEYFRAMES = 10
 RATIO = 0.8
@@ -57,14 +55,9 @@ class SiftPnpLocalizer(Localizer):
         thresholds = (configured, calibrated, SCORE_THRESHOLD)
         return next(threshold for threshold in thresholds if threshold is not None)
 
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """Keypoints of the image, retrieval, matches with all keyframes, one pose."""
+        image, camera, stopwatch = query.image, query.camera, query.stopwatch
         with stopwatch.stage("features"):
             grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             features = detect_root_sift(brighten_if_noisy(np.asarray(grey, dtype=np.uint8)))

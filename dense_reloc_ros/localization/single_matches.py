@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from dense_reloc_ros.configuration import LocalizerConfiguration, RetrievalConfiguration
@@ -15,7 +13,7 @@ from dense_reloc_ros.features.extractor import DenseFeatures, image_to_tensor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.projection import project
 from dense_reloc_ros.geometry.rig import cameras_of
-from dense_reloc_ros.localization.localizer import PoseCandidates
+from dense_reloc_ros.localization.localizer import PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.match_filters import MatchFilters
 from dense_reloc_ros.localization.method import Method
 from dense_reloc_ros.localization.place_localizer import PlaceLocalizer
@@ -77,14 +75,9 @@ class SingleMatchLocalizer(PlaceLocalizer):
         self._recipe = recipe
         self._filters = MatchFilters(scene_map, self.extractor)
 
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """The pose of the place with the most inliers, if any place gives one."""
+        image, camera, stopwatch = query.image, query.camera, query.stopwatch
         pixels = most_pixels(self.scene_map)
         magnification = map_magnification(self.scene_map, camera)
         view = magnified(QueryView.of(image, camera), magnification, pixels)

@@ -19,7 +19,6 @@ from dense_reloc_ros.localization.image_views import ImageViews
 from dense_reloc_ros.localization.last_resort import LastResort
 from dense_reloc_ros.localization.localized_view import LocalizedView
 from dense_reloc_ros.localization.localizer import (
-    KnownFeatures,
     PoseCandidates,
     PreparedImage,
 )
@@ -78,31 +77,17 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
             image.stopwatch.add("features", share)
         return prepared
 
-    def estimate_prepared(self, prepared: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
-        """As `estimate`, with the features that are known already."""
-        image, camera, stopwatch = prepared.image, prepared.camera, prepared.stopwatch
-        return self.estimate(image, camera, prior, stopwatch, prepared.known_features)
-
-    def estimate(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        stopwatch: Stopwatch,
-        known: KnownFeatures | None = None,
-    ) -> PoseCandidates:
+    def estimate(self, query: PreparedImage, prior: PosePrior | None) -> PoseCandidates:
         """The poses in the view of the image that is most like the keyframes.
 
         Those that the prior allows, if the image leaves no doubt in one of them; or else all.
         """
-        known = {} if known is None else known
         if prior is None or prior.covariance is None:
-            return self.search(image, camera, prior, frozenset(), stopwatch, known).candidates()
-        far = keyframes_out_of_reach(self.scene_map, prior)
-        found = self.search(image, camera, prior, far, stopwatch, known)
-        if self.agrees(found, stopwatch):
+            return self.search(query, prior, frozenset()).candidates()
+        found = self.search(query, prior, keyframes_out_of_reach(self.scene_map, prior))
+        if self.agrees(found, query.stopwatch):
             return found.candidates()
-        return self.search(image, camera, None, frozenset(), stopwatch, known).candidates()
+        return self.search(query, None, frozenset()).candidates()
 
     def agrees(self, found: LocalizedView, stopwatch: Stopwatch) -> bool:
         """Whether an image shows what a prior says: keyframes out of reach are no more like it."""
@@ -115,22 +100,18 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
         return found.ranked.best_evidence >= SIMILAR * anywhere.best_evidence
 
     def search(
-        self,
-        image: NDArray[np.uint8],
-        camera: Camera,
-        prior: PosePrior | None,
-        excluded: frozenset[int],
-        stopwatch: Stopwatch,
-        known: KnownFeatures,
+        self, query: PreparedImage, prior: PosePrior | None, excluded: frozenset[int]
     ) -> LocalizedView:
         """The poses that a prior allows, with other keyframes than those excluded.
 
-        Features of views come to those that are known.
+        Features of views come to those of the image that are known.
         """
-        work = SearchWork(self.configuration.search.budget)
+        work, stopwatch = SearchWork(self.configuration.search.budget), query.stopwatch
+        known = query.known_features
         views = ImageViews(self, prior, excluded, stopwatch, work, known, self._last_resort)
         search = ViewSearch(self.scene_map, views)
-        found = search(image, camera, None if prior is None else prior.T_map_camera)
+        T_map_camera = None if prior is None else prior.T_map_camera
+        found = search(query.image, query.camera, T_map_camera, query.up_in_camera)
         rivals = allowed(self.estimate_rivals(found, stopwatch), prior, found.view)
         return replace(found, estimates=[*found.estimates, *rivals])
 

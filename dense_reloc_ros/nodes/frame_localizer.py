@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -125,7 +126,10 @@ class FrameLocalizer:
             if prior is not None:
                 camera_prior = self._camera_prior(header, prior, identity.frame_id)
             beside = self._mounted(others, header)
-            localization = self._localize(localizer, image, camera, camera_prior, beside, prepared)
+            up = self._robot.up_in_camera(header)
+            localization = self._localize(
+                localizer, image, camera, camera_prior, up, beside, prepared
+            )
             localization = self._robot.on_floor(localization, header)
         except RelocError as error:
             localization = Localization(Status.INVALID_INPUT, str(error))
@@ -164,6 +168,7 @@ class FrameLocalizer:
         image: NDArray[np.uint8],
         camera: Camera,
         prior: CameraPrior | None,
+        up_in_camera: FloatArray | None,
         beside: Sequence[RigImage],
         prepared: PreparedImage | None,
     ) -> Localization:
@@ -180,9 +185,13 @@ class FrameLocalizer:
                 if localization.is_localized and localization.estimate is not None:
                     self.mounting.add(localization.estimate.mounting_errors)
             elif prepared is not None:
+                prepared = replace(prepared, up_in_camera=up_in_camera)
                 localization = localizer.localized(prepared)
             else:
-                localization = localizer.localize(image, camera, *(prior or ()))
+                T_map_camera, covariance = prior or (None, None)
+                localization = localizer.localize(
+                    image, camera, T_map_camera, covariance, up_in_camera
+                )
         self._reporter.resolved("localizer")
         return localization
 

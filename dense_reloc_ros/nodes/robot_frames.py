@@ -90,6 +90,11 @@ class RobotFrames:
             return None
         return FloorConstraint.of(self.settings.floor, self.base_in_camera(header))
 
+    def up_in_camera(self, header: FrameHeader) -> FloatArray | None:
+        """Where the map's z is in the camera, (3,), of a robot on a floor whose mount is known."""
+        T_camera_base = self.base_in_camera_by_now(header) if self.settings.planar else None
+        return None if T_camera_base is None else T_camera_base[:3, 2]
+
     def on_floor(self, localization: Localization, header: FrameHeader) -> Localization:
         """A localization as the floor constrains it, where the robot moves on one."""
         if not localization.is_localized or (floor := self.floor_below(header)) is None:

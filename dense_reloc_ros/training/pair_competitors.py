@@ -16,7 +16,7 @@ from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import PoseError, pose_error, shifted
 from dense_reloc_ros.localization.factory import localizer_for
-from dense_reloc_ros.localization.localizer import Localizer
+from dense_reloc_ros.localization.localizer import Localizer, PreparedImage
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -86,7 +86,7 @@ def _pose(localizer: Localizer, image: NDArray[np.uint8], camera: Camera) -> Flo
         features = localizer.extractor(image_to_tensor(image, localizer.device))
         found = localizer.estimate_in([[0]], features, camera, None, stopwatch)
     else:
-        found = list(localizer.estimate(image, camera, None, stopwatch).estimates)
+        found = list(localizer.estimate(PreparedImage(image, camera, stopwatch), None).estimates)
     best = max(found, key=lambda estimate: estimate.score, default=None)
     if best is None:
         return None

@@ -49,6 +49,14 @@ def test_a_prior_tells_the_roll_without_a_search(gallery, localizer):
     assert len(localizer.extractor.sizes) == 1
 
 
+@pytest.mark.parametrize("degrees", [90, 180, 265])
+def test_the_direction_up_tells_the_roll_without_a_search(degrees, gallery, localizer):
+    truth = rolled(degrees, TRUTH)
+    image = gallery.render(truth).image
+    assert is_right(localizer, image, CAMERA, truth, up_in_camera=truth[2, :3])
+    assert len(localizer.extractor.sizes) == 1
+
+
 @pytest.mark.parametrize("zoom", [0.5, 2.0, 4.0])
 def test_images_of_other_focal_lengths_are_looked_at_as_the_map_was(zoom, gallery, localizer):
     size = CAMERA if zoom < 1 else CAMERA.scaled(round(zoom * 320), round(zoom * 240))

@@ -25,7 +25,7 @@ from dense_reloc_ros.evaluation.benchmarks.operations import operations_counted
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.factory import open_localizer
-from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -55,9 +55,9 @@ class Looking(Localizer):
         super().__init__(scene_map, DEFAULTS, CPU, "looking")
         self.seen: list[tuple[tuple[int, ...], Camera]] = []
 
-    def estimate(self, image: Any, camera: Camera, prior: Any, stopwatch: Any) -> PoseCandidates:
-        self.seen.append((image.shape, camera))
-        with stopwatch.stage("features"), stopwatch.stage("pose"):
+    def estimate(self, query: PreparedImage, prior: Any) -> PoseCandidates:
+        self.seen.append((query.image.shape, query.camera))
+        with query.stopwatch.stage("features"), query.stopwatch.stage("pose"):
             return PoseCandidates([])
 
 

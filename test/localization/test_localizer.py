@@ -26,7 +26,7 @@ class Answering(Localizer):
         super().__init__(scene_map, configuration, torch.device("cpu"), "nre")
         self.scores = scores
 
-    def estimate(self, image, camera, prior, stopwatch):
+    def estimate(self, query, prior):
         if self.scores and min(self.scores) < 0:
             raise InputError("the lens cap is on")
         return PoseCandidates(

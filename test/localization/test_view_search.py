@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import pytest
 import torch
-from gallery import rolled
+from gallery import looking, rolled
 from scene.small_map import make_map
 
 from dense_reloc_ros.features.extractor import (
@@ -136,6 +136,17 @@ def test_an_unsure_image_is_looked_at_upright_and_in_likely_turns(evidence, turn
     assert search_in(views).score == 0.1
     assert views.looked_at == [look for turn in turns for look in AT_BOTH_SIZES[turn]]
     assert not views.started_from
+
+
+@pytest.mark.parametrize("roll", [0.0, 180.0])
+def test_an_unsure_image_is_looked_at_in_no_other_turn_where_up_is_known(roll):
+    views = PlannedViews(0.1, [0.5, 0.5, 0.7, 0.69])
+    poses = torch.from_numpy(np.stack(3 * [looking(20)]))
+    scene_map = replace(make_map(), cameras=3 * (KEYFRAME,), keyframe_poses=poses)
+    image = np.zeros((480, 640, 3), np.uint8)
+    up_in_camera = rolled(roll, looking(70))[2, :3]
+    ViewSearch(scene_map, views)(image, KEYFRAME, up_in_camera=up_in_camera)
+    assert views.looked_at == AT_BOTH_SIZES[round(roll / 90)]
 
 
 def test_a_sure_image_is_looked_at_once():

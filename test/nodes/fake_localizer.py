@@ -61,6 +61,7 @@ class FakeLocalizer:
         self.cameras: list[Camera] = []
         self.priors: list[FloatArray | None] = []
         self.prior_covariances: list[FloatArray | None] = []
+        self.ups: list[FloatArray | None] = []
         self.gate = Event()
         self.gate.set()
         self.images_at_once = 1
@@ -82,11 +83,13 @@ class FakeLocalizer:
         camera: Camera,
         prior_T_map_camera: FloatArray | None = None,
         prior_covariance: FloatArray | None = None,
+        up_in_camera: FloatArray | None = None,
     ) -> Localization:
         self.images.append(image)
         self.cameras.append(camera)
         self.priors.append(prior_T_map_camera)
         self.prior_covariances.append(prior_covariance)
+        self.ups.append(up_in_camera)
         assert self.gate.wait(30)
         return self.answer(image)
 

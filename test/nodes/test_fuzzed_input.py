@@ -26,7 +26,7 @@ from dense_reloc_ros.errors import RelocError
 from dense_reloc_ros.geometry.camera import DISTORTION_LENGTHS
 from dense_reloc_ros.geometry.camera_info import camera_from_info
 from dense_reloc_ros.images.encodings import RAW_ENCODINGS
-from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates
+from dense_reloc_ros.localization.localizer import Localizer, PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.nodes.conversions import image_from_message
 
@@ -42,9 +42,9 @@ class Seeing(Localizer):
     def __init__(self) -> None:
         super().__init__(make_map(), LocalizerConfiguration(), torch.device("cpu"), "seeing")
 
-    def estimate(self, image: Any, camera: Any, prior: Any, stopwatch: Any) -> PoseCandidates:
-        assert image.dtype == np.uint8
-        assert image.shape == (camera.height, camera.width, 3)
+    def estimate(self, query: PreparedImage, prior: Any) -> PoseCandidates:
+        assert query.image.dtype == np.uint8
+        assert query.image.shape == (query.camera.height, query.camera.width, 3)
         return PoseCandidates([])
 
 

@@ -158,6 +158,16 @@ def test_the_predicted_pose_stays_on_the_floor(
     assert np.linalg.eigvalsh(covariance).min() > 0
 
 
+def test_the_localizer_is_told_which_way_is_up(
+    run: Callable[..., Any], localizer: FakeLocalizer
+) -> None:
+    robot = run(partial(Harness, map="/maps/kitchen"), FakeMaps(kitchen=localizer), **PARAMETERS)
+    robot.activate()
+    robot.mount("base_link", CAMERA_FRAME, T_BASE_CAMERA)
+    drive(robot, 5.0)
+    np.testing.assert_allclose(localizer.ups[-1], T_BASE_CAMERA[2, :3], atol=1e-9)
+
+
 @pytest.mark.parametrize("planar", [True, False])
 def test_where_the_camera_stands_must_be_known(
     run: Callable[..., Any], localizer: FakeLocalizer, planar: bool
