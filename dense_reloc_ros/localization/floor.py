@@ -64,6 +64,11 @@ class FloorConstraint:
     T_camera_base: FloatArray | None
     """(4, 4): how the camera is mounted; None where that is not known."""
 
+    @property
+    def up_in_camera(self) -> FloatArray | None:
+        """Where the map's z is in the camera, (3,), if its mount is known."""
+        return None if self.T_camera_base is None else self.T_camera_base[:3, 2]
+
     @classmethod
     def of(
         cls, configuration: FloorConfiguration, T_camera_base: FloatArray | None

@@ -125,7 +125,8 @@ def choose_map(trials: Sequence[MapTrial], least_confidence: float) -> MapChoice
 
 def _localize(localizer: Localizer, look: Look) -> Localization:
     """What is kept of a look: without what takes memory."""
-    localization = localizer.localize(look.image, look.camera)
+    up_in_camera = None if look.floor is None else look.floor.up_in_camera
+    localization = localizer.localize(look.image, look.camera, up_in_camera=up_in_camera)
     if look.floor is not None:
         localization = look.floor.apply(localization)
     estimate = localization.estimate and replace(localization.estimate, coordinates=None)

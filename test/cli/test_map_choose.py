@@ -27,7 +27,7 @@ class Place:
         self._grey = GREYS[name]
         self.scene_map = SimpleNamespace(information=SimpleNamespace(revision=name))
 
-    def localize(self, image: np.ndarray, camera: object) -> Localization:
+    def localize(self, image: np.ndarray, camera: object, **_: object) -> Localization:
         if image.mean() != self._grey:
             return Localization(Status.NO_CANDIDATES, "too little of the map matches the image")
         pose = PoseEstimate(np.eye(4), np.eye(6), 0.5, np.arange(3), (0,), confidence=0.999)

@@ -200,10 +200,14 @@ class Answering:
 
     def __init__(self, *answers: Localization) -> None:
         self.answers = list(answers)
+        self.ups: list[np.ndarray | None] = []
         self.scene_map = self.information = self
         self.revision = "revision"
 
-    def localize(self, image: np.ndarray, camera: object) -> Localization:
+    def localize(
+        self, image: np.ndarray, camera: object, up_in_camera: np.ndarray | None
+    ) -> Localization:
+        self.ups.append(up_in_camera)
         return self.answers[int(image[0, 0, 0])]
 
 
@@ -242,6 +246,16 @@ def test_a_robot_on_a_floor_is_found_where_the_floor_allows(height: float, statu
     result = tried(found(0.995), floor=floor)
     assert [one.status for one in result.localizations] == [status]
     assert result.is_found == (status is Status.LOCALIZED)
+
+
+def test_a_localizer_is_told_which_way_is_up_where_a_floor_says_it() -> None:
+    localizer = Answering(NOWHERE)
+    for mounted, expected in ((np.eye(4), [0.0, 0.0, 1.0]), (None, None)):
+        floor = FloorConstraint.of(FloorConfiguration(), mounted)
+        look = Look(np.zeros((2, 2, 3), np.uint8), CAMERA, SECOND, floor=floor)
+        try_map(Path("/maps/a"), lambda path: localizer, [look], belief)
+        up_in_camera = localizer.ups.pop()
+        assert (None if up_in_camera is None else up_in_camera.tolist()) == expected
 
 
 def test_features_are_not_kept() -> None:
