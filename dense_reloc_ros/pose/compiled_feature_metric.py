@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_poses import damped_step, judged_step, moved
 from dense_reloc_ros.geometry.compiled_projection import (
     CAMERAS,
     add_point,
@@ -18,6 +17,7 @@ from dense_reloc_ros.geometry.compiled_projection import (
     projected,
 )
 from dense_reloc_ros.geometry.torch_operation import torch_operation
+from dense_reloc_ros.pose.compiled_levenberg_marquardt import minimizer
 
 LOSSES = ("squared", "huber", "cauchy", "geman_mcclure")
 KERNELS = ("central", "sobel_normalized", "sobel")
@@ -86,21 +86,8 @@ def align_features(
 @compiled
 def _align(poses, problem, iterations, damping, tolerance):  # type: ignore[no-untyped-def]
     result = np.empty_like(poses)
-    gradient, hessian = np.empty(6), np.empty((6, 6))
-    next_gradient, next_hessian = np.empty(6), np.empty((6, 6))
     for b in range(len(poses)):
-        pose, damp = poses[b], damping
-        cost = _cost(pose, problem, gradient, hessian)
-        for _ in range(iterations):
-            trial = moved(pose, damped_step(gradient, hessian, damp))
-            next_cost = _cost(trial, problem, next_gradient, next_hessian)
-            is_taken, damp, is_last = judged_step(cost, next_cost, damp, tolerance)
-            if is_taken:
-                pose, cost = trial, next_cost
-                gradient[:], hessian[:] = next_gradient, next_hessian
-            if is_last:
-                break
-        result[b] = pose
+        result[b] = _minimized(poses[b], problem, iterations, damping, tolerance)
     return result
 
 
@@ -206,3 +193,6 @@ def _sample(features, width, height, left, top, stencils, sampled):  # type: ign
                 sampled[0, c] += value * cell[c]
                 sampled[1, c] += by_x * cell[c]
                 sampled[2, c] += by_y * cell[c]
+
+
+_minimized = minimizer(_cost)

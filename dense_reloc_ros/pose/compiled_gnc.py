@@ -14,7 +14,6 @@ from torch import Tensor
 
 from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_poses import damped_step, judged_step, moved
 from dense_reloc_ros.geometry.compiled_projection import (
     CAMERAS,
     CameraArrays,
@@ -24,6 +23,7 @@ from dense_reloc_ros.geometry.compiled_projection import (
     projected,
 )
 from dense_reloc_ros.geometry.torch_operation import torch_operation
+from dense_reloc_ros.pose.compiled_levenberg_marquardt import minimizer
 
 LEAST_CURVATURE = 0.1
 """Of a point's cost, as a share of the curvature that a single cell right below it would give."""
@@ -110,9 +110,10 @@ def hessian_on_windows(
         origins.float().contiguous().numpy(),
         0.0,
         np.tile(np.array([0, width, 0, height]), (len(points), 1)),
+        sigma,
     )
     lower = np.empty((6, 6))
-    _smoothed_cost(T_camera_map.double().numpy(), problem, sigma, np.empty(6), lower)
+    _smoothed_cost(T_camera_map.double().numpy(), problem, np.empty(6), lower)
     return torch.from_numpy(lower + np.tril(lower, -1).T)
 
 
@@ -131,23 +132,12 @@ def _refine(
 ) -> FloatArray:
     result = np.empty_like(T_camera_map)
     bounds = np.empty((len(gains), 4), np.int64)
-    gradient, hessian = np.empty(6), np.empty((6, 6))
-    next_gradient, next_hessian = np.empty(6), np.empty((6, 6))
-    problem = (cameras, gains, origins, least_gain, bounds)
     for b in range(len(T_camera_map)):
         pose = T_camera_map[b]
         for sigma in sigmas:
+            problem = (cameras, gains, origins, least_gain, bounds, sigma)
             _bound(pose, problem, reach * sigma + 1)
-            cost, damp = _smoothed_cost(pose, problem, sigma, gradient, hessian), damping
-            for _ in range(iterations):
-                trial = moved(pose, damped_step(gradient, hessian, damp))
-                next_cost = _smoothed_cost(trial, problem, sigma, next_gradient, next_hessian)
-                is_taken, damp, is_last = judged_step(cost, next_cost, damp, tolerance)
-                if is_taken:
-                    pose, cost = trial, next_cost
-                    gradient[:], hessian[:] = next_gradient, next_hessian
-                if is_last:
-                    break
+            pose = _minimized(pose, problem, iterations, damping, tolerance)
         result[b] = pose
     return result
 
@@ -155,7 +145,7 @@ def _refine(
 @compiled
 def _bound(pose, problem, radius):  # type: ignore[no-untyped-def]
     """The columns and rows (M, 4) of each window within some cells of the projection: from, to."""
-    cameras, gains, origins, _, bounds = problem
+    cameras, gains, origins, _, bounds, _ = problem
     _, height, width = gains.shape
     for n in range(len(bounds)):
         bounds[n] = 0
@@ -169,13 +159,13 @@ def _bound(pose, problem, radius):  # type: ignore[no-untyped-def]
 
 
 @compiled
-def _smoothed_cost(pose, problem, sigma, gradient, hessian):  # type: ignore[no-untyped-def]
+def _smoothed_cost(pose, problem, gradient, hessian):  # type: ignore[no-untyped-def]
     """`gnc.smoothed_cost` at one pose (4, 4); fills the gradient (6,) and the Hessian (6, 6).
 
     The kernel is a product of one of columns and one of rows, so that a window takes its moments
     with as few exponentials as it has columns and rows.
     """
-    cameras, gains, origins, least_gain, bounds = problem
+    cameras, gains, origins, least_gain, bounds, sigma = problem
     kernel = np.empty((3, max(gains.shape[1], gains.shape[2])), np.float32)
     gradient[:], hessian[:] = 0.0, 0.0
     cost, scale = 0.0, 1 / (2 * math.pi * sigma**2)
@@ -228,3 +218,6 @@ def _curvature(weight, xx, xy, yy):  # type: ignore[no-untyped-def]
     share = (high - low) / (2 * radius) if radius > 0 else 0.0
     centre = (high + low) / 2
     return centre + share * (xx - mean), share * xy, centre + share * (yy - mean)
+
+
+_minimized = minimizer(_smoothed_cost)

@@ -1,13 +1,52 @@
-"""Steps of poses, compiled: what the solvers of `pose` share on a processor."""
+"""Levenberg-Marquardt on SE(3) on a processor, compiled: `minimize` for one pose."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 from numba import njit
 
 from dense_reloc_ros.geometry.arrays import FloatArray
+from dense_reloc_ros.pose.levenberg_marquardt import (
+    DAMPING_FACTOR,
+    SMALLEST_DAMPING,
+    STUCK_DAMPING,
+)
+
+
+def minimizer(cost_at: Callable[..., float]) -> Callable[..., FloatArray]:
+    """The function that makes a pose (4, 4) of lower cost of one nearby.
+
+    `cost_at(pose, problem, gradient, hessian)` gives the cost and fills the gradient (6,) and the
+    lower half of the Hessian (6, 6) by a twist on the left. It is no argument, as compiled
+    functions with functions among their arguments cannot be kept in a file.
+    """
+
+    @njit(nogil=True)
+    def minimized(pose, problem, iterations, damping, tolerance):  # type: ignore[no-untyped-def]
+        gradient, hessian = np.empty(6), np.empty((6, 6))
+        next_gradient, next_hessian = np.empty(6), np.empty((6, 6))
+        cost = cost_at(pose, problem, gradient, hessian)
+        for _ in range(iterations):
+            trial = moved(pose, damped_step(gradient, hessian, damping))
+            next_cost = cost_at(trial, problem, next_gradient, next_hessian)
+            if not next_cost < cost:
+                if damping >= STUCK_DAMPING:
+                    break
+                damping *= DAMPING_FACTOR
+                continue
+            decrease = (cost - next_cost) / max(abs(cost), 1e-12)
+            pose, cost = trial, next_cost
+            damping = max(damping / DAMPING_FACTOR, SMALLEST_DAMPING)
+            gradient[:], hessian[:] = next_gradient, next_hessian
+            if decrease < tolerance:
+                break
+        return pose
+
+    function: Callable[..., FloatArray] = minimized
+    return function
 
 
 @njit(cache=True, nogil=True)
@@ -41,20 +80,6 @@ def moved(T_camera_map: FloatArray, twist: FloatArray) -> FloatArray:
                 result[row, column] += turn * T_camera_map[k, column]
         result[row, 3] += shift
     return result
-
-
-@njit(cache=True, nogil=True)
-def judged_step(
-    cost: float, next_cost: float, damping: float, tolerance: float
-) -> tuple[bool, float, bool]:
-    """Whether a step is taken, the damping of the next one, and whether there is no next one.
-
-    Only a step that lowers the cost is; one by no more than the share `tolerance` is the last.
-    """
-    if next_cost < cost:
-        decrease = (cost - next_cost) / max(abs(cost), 1e-12)
-        return True, max(damping / 10, 1e-6), decrease < tolerance
-    return False, damping * 10, damping >= 1e4
 
 
 @njit(cache=True, nogil=True)
