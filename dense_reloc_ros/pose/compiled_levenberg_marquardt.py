@@ -9,11 +9,7 @@ import numpy as np
 from numba import njit
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.pose.levenberg_marquardt import (
-    DAMPING_FACTOR,
-    SMALLEST_DAMPING,
-    STUCK_DAMPING,
-)
+from dense_reloc_ros.pose import levenberg_marquardt as plain
 
 
 def minimizer(cost_at: Callable[..., float]) -> Callable[..., FloatArray]:
@@ -33,20 +29,19 @@ def minimizer(cost_at: Callable[..., float]) -> Callable[..., FloatArray]:
             trial = moved(pose, damped_step(gradient, hessian, damping))
             next_cost = cost_at(trial, problem, next_gradient, next_hessian)
             if not next_cost < cost:
-                if damping >= STUCK_DAMPING:
+                if damping >= plain.STUCK_DAMPING:
                     break
-                damping *= DAMPING_FACTOR
+                damping *= plain.DAMPING_FACTOR
                 continue
             decrease = (cost - next_cost) / max(abs(cost), 1e-12)
             pose, cost = trial, next_cost
-            damping = max(damping / DAMPING_FACTOR, SMALLEST_DAMPING)
+            damping = max(damping / plain.DAMPING_FACTOR, plain.SMALLEST_DAMPING)
             gradient[:], hessian[:] = next_gradient, next_hessian
             if decrease < tolerance:
                 break
         return pose
 
-    function: Callable[..., FloatArray] = minimized
-    return function
+    return minimized
 
 
 @njit(cache=True, nogil=True)
