@@ -45,17 +45,18 @@ WITHOUT_RE = "nre without RE's pose"
 VALUES: Mapping[str, Sequence[float]] = {
     "nre.least_support": (0, 1000),
     "nre.window": (8, 16, 24),
-    "nre.samples": (96, 1500),
+    "nre.samples": (96,),
     "nre.refined_samples": (1, 4),
-    "nre.refined_fine": (1, 2, 6),
+    "nre.refined_fine": (1, 6),
     "nre.coarse_sigma": (1.0, 4.0),
-    "nre.fine_sigma": (2.0, 3.0, 6.0),
-    "nre.last_sigma": (0.4, 0.8, 1.0),
-    "nre.sigma_steps": (2, 4, 6),
-    "nre.iterations": (2, 3, 8),
+    "nre.fine_sigma": (2.0, 6.0),
+    "nre.last_sigma": (0.4, 0.8),
+    "nre.sigma_steps": (2, 4),
+    "nre.iterations": (2, 8),
     "feature_metric.iterations": (3, 5, 20),
-    "feature_metric.scale": (0.25, 0.35, 0.7, 1.0),
+    "feature_metric.scale": (0.25, 0.35, 0.7),
 }
+ALL = "all"
 LARGE = 0.25
 """Metres, and with 10 degrees: a pose that is further off is wrong."""
 
@@ -225,10 +226,10 @@ class Comparison:
 
 
 def show(rows: Sequence[Row]) -> None:
-    """Prints a table for each place."""
+    """Prints a table for each place, and one for all of them."""
     comparisons = []
-    for place in dict.fromkeys(row.place for row in rows):
-        own = [row for row in rows if row.place == place]
+    for place in dict.fromkeys([*(row.place for row in rows), ALL]):
+        own = [row for row in rows if place in (row.place, ALL)]
         defaults = [row for row in own if row.variant == DEFAULT]
         for variant in dict.fromkeys(row.variant for row in own):
             of_variant = [row for row in own if row.variant == variant]
