@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.random import Generator
 from scipy.spatial.transform import Rotation
 
+from dense_reloc_ros.configuration import RigConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.odometry_noise import OdometryNoise, drifting_odometry
@@ -85,6 +86,26 @@ def rig_walk(
             f"{IN_TIME} images in time": [around[0], *before],
         }
         yield RigQuery(body, rigs)
+
+
+def loosened(
+    rigs: Mapping[str, Sequence[RigImage]], options: RigConfiguration, rng: Generator
+) -> dict[str, list[RigImage]]:
+    """The rigs with extrinsics of the other cameras that are as far off as the options say."""
+    off = {f"camera {number}": _extrinsics_error(options, rng) for number in range(1, len(YAWS))}
+    return {
+        name: [
+            replace(image, T_body_camera=image.T_body_camera @ off.get(image.name, np.eye(4)))
+            for image in images
+        ]
+        for name, images in rigs.items()
+    }
+
+
+def _extrinsics_error(options: RigConfiguration, rng: Generator) -> FloatArray:
+    turn = np.radians(options.extrinsics_error_deg) * rng.standard_normal(3)
+    way = options.extrinsics_error_m * rng.standard_normal(3)
+    return rigid(Rotation.from_rotvec(turn).as_matrix(), way)
 
 
 def mounted(motion: Motion, yaw: float) -> FloatArray:

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from gallery import CAMERA, Gallery
 
+from dense_reloc_ros.configuration import RigConfiguration
 from dense_reloc_ros.geometry.se3 import pose_error
-from dense_reloc_ros.rendering.rig_walk import RigQuery, rig_walk
+from dense_reloc_ros.rendering.rig_walk import RigQuery, loosened, rig_walk
 from dense_reloc_ros.rendering.room import Walkway
 
 SMALL = CAMERA.scaled(64, 48)
@@ -37,3 +38,21 @@ def test_without_a_level_nothing_is_covered_or_dark(gallery: Gallery) -> None:
             clear.rigs["four cameras"], covered.rigs["four cameras"], strict=True
         ):
             assert seen.image.mean() > 2 * dark.image.mean()
+
+
+def test_cameras_hang_as_far_off_their_extrinsics_as_is_said(gallery: Gallery) -> None:
+    first, _ = moments(gallery, None)
+    rng, options = np.random.default_rng(0), RigConfiguration()
+    errors = []
+    for _ in range(200):
+        loose = loosened(first.rigs, options, rng)
+        exact, off = first.rigs["four cameras"], loose["four cameras"]
+        np.testing.assert_array_equal(loose["two cameras"][1].T_body_camera, off[1].T_body_camera)
+        np.testing.assert_array_equal(off[0].T_body_camera, exact[0].T_body_camera)
+        errors += [
+            pose_error(a.T_body_camera, b.T_body_camera)
+            for a, b in zip(exact[1:], off[1:], strict=True)
+        ]
+    metres, radians = np.sqrt(np.mean(np.square(errors), axis=0) / 3)
+    assert metres == pytest.approx(options.extrinsics_error_m, rel=0.1)
+    assert np.degrees(radians) == pytest.approx(options.extrinsics_error_deg, rel=0.1)

@@ -35,6 +35,11 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
         help="of the light: dim, dark, night or harsh (default); clean: nothing is covered, either",
     )
     add("--drift", type=float, default=0.02, metavar="S", help="of odometry (default: 0.02)")
+    add(
+        "--extrinsics-off",
+        action="store_true",
+        help="by what rig.extrinsics_error_m and rig.extrinsics_error_deg say (default: exact)",
+    )
     add_configuration(parser)
     add_device(parser)
     add("--output", type=Path, metavar="DIR", help="folder for the numbers")
@@ -43,6 +48,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
 
 def run(arguments: argparse.Namespace) -> int:
     """Runs `bench rigs`."""
+    import numpy as np
+
     from dense_reloc_ros.cli.bench.result_table import JsonFile, print_results
     from dense_reloc_ros.errors import ConfigurationError
     from dense_reloc_ros.evaluation.benchmarks.degraded_frames import CLEAN
@@ -52,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.localization.rig_localizer import RigLocalizer
     from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
     from dense_reloc_ros.rendering.demonstration import CAMERA, DemonstrationPlace
-    from dense_reloc_ros.rendering.rig_walk import rig_walk
+    from dense_reloc_ros.rendering.rig_walk import loosened, rig_walk
 
     level = None if arguments.level == CLEAN else arguments.level
     if level is not None and level not in LEVELS:
@@ -73,7 +80,16 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.walk,
         arguments.drift,
     )
-    moments = ((moment.T_map_camera, moment.rigs) for moment in walk)
+    rng = np.random.default_rng(arguments.walk)
+    moments = (
+        (
+            moment.T_map_camera,
+            loosened(moment.rigs, configuration.rig, rng)
+            if arguments.extrinsics_off
+            else moment.rigs,
+        )
+        for moment in walk
+    )
     results = rig_results(localize_rigs(RigLocalizer(localizer), moments))
     title = f"{arguments.map.name}: {arguments.level}"
     if level is not None:
