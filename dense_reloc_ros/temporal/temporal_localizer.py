@@ -117,7 +117,11 @@ class TemporalLocalizer:
             doubt = self._usual_gain.doubt(frame.stamp, single.estimate)
             fused = self._correlated(frame, predicted, confidence)
             together = self._together(frame, fused or single, predicted)
-            known = confidence if together is None else self._confidence(together.estimate)
+            known = confidence
+            if (
+                together is not None
+            ):  # its covariance is by all images, of which the last tells least
+                known, doubt = self._confidence(together.estimate), 1.0
             fused = together or fused
             raw = _on_floor(frame, fused or single)
             published = _on_floor(frame, self._filtered(frame, raw, predicted, known, doubt))

@@ -116,3 +116,22 @@ def test_images_that_are_lost_one_by_one_are_found_together(gallery, localizer):
     alone = TemporalLocalizer(localizer, TemporalConfiguration())
     without = [alone.fuse(replace(frame, T_odom_camera=None)) for frame in frames]
     assert not any(one.localization.is_localized for one in without)
+
+
+def test_a_pose_by_several_images_is_not_doubted_for_what_the_last_one_lacks(gallery, localizer):
+    truth = [looking(20 + 8 * n, distance=0.3, height=1.3, pitch=2.0) for n in range(2)]
+    first, lost = lost_frames(gallery, localizer, truth, drift=0.02)
+    sharp = localizer.localize(gallery.render(truth[0]).image, CAMERA)
+    evidence = replace(sharp.estimate.evidence, mean_gain=0.01)
+    dull = replace(sharp.estimate, evidence=evidence, confidence=0.0)
+    found = []
+    for estimate in (None, dull):
+        temporal = TemporalLocalizer(localizer, TemporalConfiguration())
+        temporal._fusion = None
+        temporal.fuse(replace(first, features=sharp.features, localization=sharp))
+        of_frame = replace(lost.localization, estimate=estimate)
+        fused = temporal.fuse(replace(lost, localization=of_frame))
+        assert fused.is_fused
+        assert fused.localization.is_localized
+        found.append(fused.localization.estimate.covariance)
+    np.testing.assert_allclose(found[1], found[0])
