@@ -29,6 +29,8 @@ STEP = 3
 """Frames of the video from one of them to the next: some 16 cm of way."""
 BRIGHTNESS = (0.0, 0.5)
 """Of what covers half of an image, relative to white."""
+EXACT = RigConfiguration(extrinsics_error_m=0.0, extrinsics_error_deg=0.0)
+"""Cameras that hang where their extrinsics say."""
 
 
 @dataclass(frozen=True)

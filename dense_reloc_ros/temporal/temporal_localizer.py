@@ -118,9 +118,8 @@ class TemporalLocalizer:
             fused = self._correlated(frame, predicted, confidence)
             together = self._together(frame, fused or single, predicted)
             known = confidence
-            if (
-                together is not None
-            ):  # its covariance is by all images, of which the last tells least
+            if together is not None:
+                # Its covariance is by all images, of which the last tells least.
                 known, doubt = self._confidence(together.estimate), 1.0
             fused = together or fused
             raw = _on_floor(frame, fused or single)

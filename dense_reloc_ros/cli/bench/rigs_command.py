@@ -38,7 +38,8 @@ def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) ->
     add(
         "--extrinsics-off",
         action="store_true",
-        help="by what rig.extrinsics_error_m and rig.extrinsics_error_deg say (default: exact)",
+        help="hang the cameras off their extrinsics by what rig.extrinsics_error_m and "
+        "rig.extrinsics_error_deg say; without it they are exact",
     )
     add_configuration(parser)
     add_device(parser)
@@ -59,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dense_reloc_ros.localization.rig_localizer import RigLocalizer
     from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
     from dense_reloc_ros.rendering.demonstration import CAMERA, DemonstrationPlace
-    from dense_reloc_ros.rendering.rig_walk import loosened, rig_walk
+    from dense_reloc_ros.rendering.rig_walk import EXACT, loosened, rig_walk
 
     level = None if arguments.level == CLEAN else arguments.level
     if level is not None and level not in LEVELS:
@@ -81,15 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.drift,
     )
     rng = np.random.default_rng(arguments.walk)
-    moments = (
-        (
-            moment.T_map_camera,
-            loosened(moment.rigs, configuration.rig, rng)
-            if arguments.extrinsics_off
-            else moment.rigs,
-        )
-        for moment in walk
-    )
+    off = configuration.rig if arguments.extrinsics_off else EXACT
+    moments = ((moment.T_map_camera, loosened(moment.rigs, off, rng)) for moment in walk)
     results = rig_results(localize_rigs(RigLocalizer(localizer), moments))
     title = f"{arguments.map.name}: {arguments.level}"
     if level is not None:
