@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.mapping.builder import build_from_depth
 from dense_reloc_ros.mapping.dense_describer import DenseDescriber
+from dense_reloc_ros.notices import NOTICES
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 
@@ -20,6 +23,16 @@ def pytest_configure() -> None:
     """Lets child processes hear Ctrl-C even where a shell runs the tests in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True)
+def levels_of_notices() -> Iterator[None]:
+    """Commands that run in this process say how much is logged: for themselves alone."""
+    loggers = [logging.getLogger(name) for name in NOTICES]
+    levels = [logger.level for logger in loggers]
+    yield
+    for logger, level in zip(loggers, levels, strict=True):
+        logger.setLevel(level)
 
 
 @pytest.fixture

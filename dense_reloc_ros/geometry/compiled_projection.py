@@ -7,10 +7,10 @@ T_camera_body (C, 4, 4), and (M,) which camera each point is seen by.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dense_reloc_ros.compiled_code import compiled
 from dense_reloc_ros.geometry.arrays import FloatArray
 
 CameraArrays = tuple[FloatArray, FloatArray, FloatArray, NDArray[np.int64]]
@@ -19,9 +19,6 @@ CAMERAS = (
     "Tensor points, Tensor intrinsics, Tensor? mountings, Tensor? index, float stride, float offset"
 )
 """The arguments of `camera_arrays`, as an operation of torch declares them."""
-
-compiled = njit(cache=True, nogil=True, fastmath={"contract", "reassoc", "nsz", "arcp"})
-"""May reorder sums, but does not assume that all numbers are finite."""
 
 
 def camera_arrays(

@@ -25,8 +25,8 @@ WINDOW = 8
 def compile_steps() -> None:
     """Has all compiled steps run once on a small problem.
 
-    After an installation that takes as long as their compilation, some ten seconds; later it is
-    read from files beside the code, or in the user's cache where the code cannot be written to.
+    After an installation that takes as long as their compilation, some ten seconds; later they are
+    read from files (`compiled_code`).
     """
     problem, pose = _problem(), torch.eye(4)
     options = LocalizerConfiguration()

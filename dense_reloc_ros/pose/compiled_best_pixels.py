@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.compiled_code import compiled
 from dense_reloc_ros.geometry.arrays import Float32Array
-from dense_reloc_ros.geometry.compiled_projection import compiled
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 

@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from dense_reloc_ros.compiled_code import compiled
 from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
-from dense_reloc_ros.geometry.compiled_projection import CAMERAS, camera_arrays, compiled
+from dense_reloc_ros.geometry.compiled_projection import CAMERAS, camera_arrays
 from dense_reloc_ros.geometry.torch_operation import torch_operation
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from dense_reloc_ros.compiled_code import compiled
 from dense_reloc_ros.geometry.arrays import Float32Array, FloatArray
 from dense_reloc_ros.geometry.camera import MINIMUM_DEPTH
 from dense_reloc_ros.geometry.compiled_projection import (
@@ -19,7 +20,6 @@ from dense_reloc_ros.geometry.compiled_projection import (
     CameraArrays,
     add_point,
     camera_arrays,
-    compiled,
     projected,
 )
 from dense_reloc_ros.geometry.torch_operation import torch_operation

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 from numba import njit
 
+from dense_reloc_ros.compiled_code import compiled
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.pose import levenberg_marquardt as plain
 
@@ -44,7 +45,7 @@ def minimizer(cost_at: Callable[..., float]) -> Callable[..., FloatArray]:
     return minimized
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def moved(T_camera_map: FloatArray, twist: FloatArray) -> FloatArray:
     """exp(twist) T_camera_map, (4, 4), of a twist (6,) = (translation part, rotation vector)."""
     x, y, z = twist[3], twist[4], twist[5]
@@ -77,7 +78,7 @@ def moved(T_camera_map: FloatArray, twist: FloatArray) -> FloatArray:
     return result
 
 
-@njit(cache=True, nogil=True)
+@compiled
 def damped_step(gradient: FloatArray, hessian: FloatArray, damping: float) -> FloatArray:
     """The twist (6,) of a step by a gradient (6,) and a Hessian (6, 6), its lower half.
 
