@@ -41,6 +41,10 @@ def _state() -> str:
 
 
 def digest(files: Iterable[Path]) -> str:
-    """A name that changes with the content of any of some files."""
-    contents = (file.name.encode() + file.read_bytes() for file in sorted(files))
+    """A name that changes with the content of any of some files.
+
+    Links to files that are no more, as installations of links keep them, do not count.
+    """
+    there = sorted(file for file in files if file.is_file())
+    contents = (file.name.encode() + file.read_bytes() for file in there)
     return hashlib.sha256(b"".join(contents)).hexdigest()[:16]

@@ -36,5 +36,8 @@ def test_the_folder_changes_with_any_file(tmp_path: Path):
         file.write_text("x = 1\n")
     before = digest(files)
     assert digest(reversed(files)) == before
+    link = tmp_path / "compiled_c.py"
+    link.symlink_to(tmp_path / "removed.py")
+    assert digest([*files, link]) == before
     files[1].write_text("x = 2\n")
     assert digest(files) != before
