@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 import torch
 from gallery import Gallery
 
+from dense_reloc_ros.evaluation.replay import ros_processes
 from dense_reloc_ros.evaluation.replay.ros_processes import isolated_environment
 from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -20,9 +22,14 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 
 
 def pytest_configure() -> None:
-    """Lets child processes hear Ctrl-C even where a shell runs the tests in the background."""
+    """Lets child processes hear Ctrl-C even where a shell runs the tests in the background, and
+    keeps processes of tests from hearing each other.
+    """
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Each process of pytest-xdist has domains of its own, which no other one can choose meanwhile.
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    ros_processes.DOMAINS = ros_processes.DOMAINS[worker % 4 :: 4]
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,8 @@
 
 Frames are localized with all variants one after the other, and come from the same features, so that
 poses and processor times are of the same image and of the same moment. A scene and level that the
-file CSV has already is not run again: called again, it prints the table of what is there.
+file CSV has already is not run again, with whatever variants: called again, it prints the table of
+what is there.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import csv
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from unittest.mock import patch
 
@@ -76,6 +77,11 @@ class Row:
     degrees: float
     seconds: float
     """Of a processor, with the network, which all variants share."""
+
+    @property
+    def image(self) -> tuple[str, str, str]:
+        """Which all variants are compared on."""
+        return self.scene, self.level, self.frame
 
     def is_within(self, metres: float, degrees: float = 5.0) -> bool:
         return self.metres <= metres and self.degrees <= degrees
@@ -178,7 +184,7 @@ def write(path: Path, rows: Sequence[Row]) -> None:
     """Replaces a file by rows."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, list(asdict(rows[0])))
+        writer = csv.DictWriter(file, [field.name for field in fields(Row)])
         writer.writeheader()
         writer.writerows(asdict(row) for row in rows)
 
@@ -191,6 +197,7 @@ class Comparison:
     variant: str
     rows: Sequence[Row]
     defaults: Sequence[Row]
+    """Of the same images, in the same order."""
 
     def share(self, metres: float, *, published: bool) -> str:
         """Of all frames: whose pose is within some metres and 5 degrees."""
@@ -230,9 +237,10 @@ def show(rows: Sequence[Row]) -> None:
     comparisons = []
     for place in dict.fromkeys([*(row.place for row in rows), ALL]):
         own = [row for row in rows if place in (row.place, ALL)]
-        defaults = [row for row in own if row.variant == DEFAULT]
+        by_default = {row.image: row for row in own if row.variant == DEFAULT}
         for variant in dict.fromkeys(row.variant for row in own):
             of_variant = [row for row in own if row.variant == variant]
+            defaults = [by_default[row.image] for row in of_variant]
             comparisons.append(Comparison(place, variant, of_variant, defaults))
     columns = {
         "place": lambda c: c.place,

@@ -58,7 +58,8 @@ class FeatureLevel:
         """Columns and rows (B, 2) int64 of all images; of the first one where none is given."""
         if image is not None and self.sizes is not None:
             return self.sizes
-        return self.size()[None].expand(1 if image is None else len(self.values), 2)
+        # Contiguous, as those of padded images are: compiled functions are compiled once then.
+        return self.size().repeat(1 if image is None else len(self.values), 1)
 
     def channels_last(self, image: Tensor | None) -> Tensor:
         """The values (B, h, w, C) of all images; of the first one where none is given."""

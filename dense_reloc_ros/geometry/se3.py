@@ -56,6 +56,19 @@ def project_to_so3(matrix: FloatArray) -> FloatArray:
     return np.asarray(u @ np.diag([1.0, 1.0, np.linalg.det(u @ vt)]) @ vt)
 
 
+def checked_direction(vector: FloatArray) -> FloatArray:
+    """A direction (3,) read from outside, of length 1.
+
+    Raises:
+        InputError: another shape, values that are not finite, or length 0.
+    """
+    vector = np.asarray(vector, dtype=np.float64)
+    if vector.shape != (3,) or not np.isfinite(vector).all() or not vector.any():
+        raise InputError(f"a direction has three finite values that are not all 0: {vector}")
+    direction: FloatArray = vector / np.linalg.norm(vector)
+    return direction
+
+
 def checked_rigid(matrix: FloatArray, tolerance: float = 1e-2) -> FloatArray:
     """A (4, 4) pose read from outside with its rotation projected to SO(3).
 

@@ -16,6 +16,7 @@ from dense_reloc_ros.errors import InputError, RelocError, TimeLimitError
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
+from dense_reloc_ros.geometry.se3 import checked_direction
 from dense_reloc_ros.images.blankness import is_blank
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import (
@@ -108,7 +109,7 @@ class Localizer(ABC):
         image is turned, so that no other turns are tried. What is wrong with an image or a prior
         is the reason of the result, not an exception.
         """
-        prepared = replace(self.prepared(image, camera), up_in_camera=up_in_camera)
+        prepared = self.prepared(image, camera, up_in_camera)
         return self.localized(prepared, prior_T_map_camera, prior_covariance)
 
     @property
@@ -130,19 +131,29 @@ class Localizer(ABC):
             yield from map(self.localized, self.prepared_together(batch))
 
     def prepared_together(
-        self, images: Sequence[tuple[NDArray[np.uint8], Camera]]
+        self,
+        images: Sequence[tuple[NDArray[np.uint8], Camera]],
+        ups: Sequence[FloatArray | None] | None = None,
     ) -> list[PreparedImage]:
         """Images with their cameras, each as `prepared`; a method may share their work."""
-        return [self.prepared(*pair) for pair in images]
+        ups = ups or [None] * len(images)
+        return [self.prepared(*pair, up) for pair, up in zip(images, ups, strict=True)]
 
-    def prepared(self, image: NDArray[np.uint8], camera: Camera) -> PreparedImage:
+    def prepared(
+        self,
+        image: NDArray[np.uint8],
+        camera: Camera,
+        up_in_camera: FloatArray | None = None,
+    ) -> PreparedImage:
         """An image as it is to be localized, or why it is not."""
         stopwatch = Stopwatch(self.device, self.max_frame_seconds)
         try:
             with stopwatch.stage("undistort"):
                 image, camera = self.at_working_size(as_rgb(image), camera)
+                up = None if up_in_camera is None else checked_direction(up_in_camera)
                 if not is_blank(image):
-                    return PreparedImage(camera.undistort(image), camera.pinhole(), stopwatch)
+                    undistorted, pinhole = camera.undistort(image), camera.pinhole()
+                    return PreparedImage(undistorted, pinhole, stopwatch, up_in_camera=up)
         except RelocError as error:
             return PreparedImage(image, camera, stopwatch, _refusal(error, stopwatch))
         reason = "the image shows nothing but noise: it is dark, or something covers the lens"

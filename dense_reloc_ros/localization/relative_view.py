@@ -38,7 +38,7 @@ class RelativeView:
     @property
     def quarters(self) -> int:
         """The quarter turns counterclockwise that leave the least roll: -2 to 2."""
-        return _quarters(self.roll)
+        return quarters_of(self.roll)
 
 
 def relative_view(
@@ -68,22 +68,28 @@ def quarters_at(scene_map: SceneMap, T_map_camera: FloatArray) -> int:
     """The quarter turns that make an image from a pose (4, 4) like the keyframes nearest to it."""
     depth = float(median_depth(scene_map, 0)) or 1.0
     nearest = nearest_poses(scene_map, torch.from_numpy(T_map_camera), depth, NEAREST)
-    return _quarters(_mean_roll(scene_map, T_map_camera, nearest, [1] * len(nearest)))
+    return quarters_of(_mean_roll(scene_map, T_map_camera, nearest, [1] * len(nearest)))
 
 
-def quarters_of_up(scene_map: SceneMap, up_in_camera: FloatArray) -> int | None:
-    """The quarter turns that make an image like the keyframes by where up, (3,), is in its camera.
+def roll_by_up(scene_map: SceneMap, up_in_camera: FloatArray) -> float | None:
+    """The roll, in radians, as of a `RelativeView`, by where up, (3,), is in an image's camera.
 
-    Up is the map's z. None where the camera looks up or down, or where keyframes hang differently.
+    Up is the map's z. None where the camera looks up or down, where most keyframes do, or where
+    they hang differently.
     """
     ups_in_keyframes = scene_map.arrays.poses[:, 2, :3]
     in_keyframes, in_image = _in_image(ups_in_keyframes), _in_image(up_in_camera[None])
-    if not len(in_keyframes) or not len(in_image):
+    if not len(in_image) or 2 * len(in_keyframes) < len(ups_in_keyframes):
         return None
     usual = complex(in_keyframes.mean())
     if abs(usual) < LEAST_ALIKE:
         return None
-    return _quarters(float(np.angle(in_image[0] * np.conj(usual))))
+    return float(np.angle(in_image[0] * np.conj(usual)))
+
+
+def quarters_of(roll: float) -> int:
+    """The quarter turns counterclockwise that leave the least roll: -2 to 2."""
+    return round(roll / (math.pi / 2))
 
 
 def _in_image(directions: FloatArray) -> NDArray[np.complex128]:
@@ -91,10 +97,6 @@ def _in_image(directions: FloatArray) -> NDArray[np.complex128]:
     across = directions[:, 0] + 1j * directions[:, 1]
     across = across[np.abs(across) >= LEAST_UPRIGHT]
     return np.asarray(across / np.abs(across), dtype=np.complex128)
-
-
-def _quarters(roll: float) -> int:
-    return round(roll / (math.pi / 2))
 
 
 def _mean_roll(

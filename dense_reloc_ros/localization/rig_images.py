@@ -29,6 +29,8 @@ class RigImage:
     """Of the camera, for what is said about it."""
     odometry_covariance: FloatArray | None = None
     """(6, 6) of T_body_camera, where it is by odometry, about the axes of the body; None: exact."""
+    up_in_camera: FloatArray | None = None
+    """(3,): where the map's z is, of length 1, if that is known."""
 
     def extrinsics_covariance(self, options: RigConfiguration) -> FloatArray | None:
         """(6, 6) of the body's pose by this image alone as extrinsics err, about the body's axes.

@@ -27,6 +27,7 @@ from dense_reloc_ros.localization.result import (
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.rig_matching import match_images
 from dense_reloc_ros.localization.rig_places import (
+    MOST_TRIED,
     RigPlace,
     joint_evidence,
     keyframes_at,
@@ -150,7 +151,7 @@ class RigLocalizer:
         if predicted_T_map_body is not None:
             estimates = self._near(images, predicted_T_map_body, stopwatch)
         tried = 0
-        for place in places[: 2 * options.clusters]:
+        for place in places[: MOST_TRIED * options.clusters]:
             estimates += self.estimate_in(images, [place], stopwatch)
             tried += 1
             if any(map(self._is_sure, estimates)):
@@ -200,7 +201,8 @@ class RigLocalizer:
             pose = best.T_map_camera
             if is_similar:
                 depth = best.depth or 1.0
-                keyframes = keyframes_at(images, scene_map, options, pose, depth)
+                with stopwatch.stage("retrieval"):
+                    keyframes = keyframes_at(images, scene_map, options, pose, depth)
                 found += self.estimate_in(images, [RigPlace(pose, 0.0, keyframes)], stopwatch, pose)
             else:
                 found += self._near(images, pose, stopwatch)
@@ -242,7 +244,9 @@ class RigLocalizer:
         best = max(range(len(seen)), key=lambda number: seen[number].ranked.best_evidence)
         image, localizer = images[best], self.localizer
         pixels, camera = localizer.at_working_size(as_rgb(image.image), image.camera)
-        query = PreparedImage(camera.undistort(pixels), camera.pinhole(), stopwatch)
+        query = PreparedImage(
+            camera.undistort(pixels), camera.pinhole(), stopwatch, up_in_camera=image.up_in_camera
+        )
         alone = localizer.estimate(query, None)
         options = localizer.configuration.rig
         moved = [_on_body(estimate, image, options) for estimate in alone.estimates]

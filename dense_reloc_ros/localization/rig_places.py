@@ -25,6 +25,9 @@ NEAR = 1.2
 """Of views that may show the same: the root of the squared distance, relative to the depth, and of
 the squared angle in radians."""
 
+MOST_TRIED = 2
+"""Places for each cluster that a single image would be localized in."""
+
 
 @dataclass(frozen=True)
 class RigPlace:
@@ -41,7 +44,10 @@ class RigPlace:
 def rig_places(
     images: Sequence[SeenImage], scene_map: SceneMap, options: RetrievalConfiguration
 ) -> list[RigPlace]:
-    """The places that the images of a rig may show, the likeliest first."""
+    """The places that the images of a rig may show, the likeliest first.
+
+    Twice as many as clusters are looked at, and one more that looks alike.
+    """
     guesses: list[tuple[float, FloatArray, float]] = []
     for image in images:
         similar = image.ranked.keyframes.tolist()
@@ -55,6 +61,8 @@ def rig_places(
             )
     found: list[RigPlace] = []
     for evidence, T_map_body, depth in sorted(guesses, key=lambda guess: -guess[0]):
+        if len(found) > MOST_TRIED * options.clusters:
+            break
         if not any(_is_near(place.T_map_body, T_map_body, depth) for place in found):
             keyframes = keyframes_at(images, scene_map, options, T_map_body, depth)
             found.append(RigPlace(T_map_body, evidence, keyframes))

@@ -11,10 +11,12 @@ from dense_reloc_ros.devices import images_at_once
 from dense_reloc_ros.features.extractor import features_of_each
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
+from dense_reloc_ros.localization.relative_view import quarters_of, roll_by_up
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_choice import map_magnification, most_pixels
 from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
+from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
 NOT_RETRIEVED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
@@ -28,7 +30,8 @@ def seen_images(
 ) -> list[SeenImage]:
     """Each image at the scale of the keyframes, with its features and what looks like it.
 
-    Those that hang turned in the map are turned back by `quarters`, one number for each.
+    Those that hang turned in the map are turned back by `quarters`, one number for each, or else by
+    where up is in them, if that is known.
 
     Raises:
         InputError: an image that does not fit its camera, or is too small.
@@ -57,7 +60,8 @@ def viewed(
             view = QueryView.of(camera.undistort(pixels), camera.pinhole())
         scale = size * map_magnification(localizer.scene_map, view.camera)
         view = magnified(view, scale, round(size**2 * most_pixels(localizer.scene_map)))
-        views.append(turned(view, quarters[number] if quarters else 0))
+        turn = quarters[number] if quarters else _turn_by_up(localizer.scene_map, image)
+        views.append(turned(view, turn))
     with stopwatch.stage("features"):
         at_once = images_at_once(localizer.device)
         features = features_of_each(localizer.extractor, [view.image for view in views], at_once)
@@ -73,3 +77,8 @@ def viewed(
         )
         for image, view, of_view in zip(images, views, features, strict=True)
     ]
+
+
+def _turn_by_up(scene_map: SceneMap, image: RigImage) -> int:
+    up = image.up_in_camera
+    return 0 if up is None else quarters_of(roll_by_up(scene_map, up) or 0.0)

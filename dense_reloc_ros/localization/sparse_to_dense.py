@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.devices import images_at_once
 from dense_reloc_ros.features.extractor import FeatureExtractor, features_of_each
+from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.decision import with_rival
 from dense_reloc_ros.localization.hallucinated_poses import HallucinatedPoses
@@ -59,14 +60,18 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
         return images_at_once(self.device)
 
     def prepared_together(
-        self, images: Sequence[tuple[NDArray[np.uint8], Camera]]
+        self,
+        images: Sequence[tuple[NDArray[np.uint8], Camera]],
+        ups: Sequence[FloatArray | None] | None = None,
     ) -> list[PreparedImage]:
         """Images that may be localized, with the features of their first views."""
-        prepared = super().prepared_together(images)
+        prepared = super().prepared_together(images, ups)
         usable = [image for image in prepared if image.refusal is None]
         if len(usable) < 2:
             return prepared
-        views = [first_view(self.scene_map, image.image, image.camera) for image in usable]
+        views = [
+            first_view(self.scene_map, one.image, one.camera, one.up_in_camera) for one in usable
+        ]
         together = Stopwatch(self.device)
         with together.stage("features"), torch.inference_mode():
             pixels = [view.image for view in views]

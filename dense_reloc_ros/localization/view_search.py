@@ -20,7 +20,12 @@ from dense_reloc_ros.localization.coarse_pose import CoarsePose
 from dense_reloc_ros.localization.localized_view import LocalizedView, ViewLocalizer
 from dense_reloc_ros.localization.narrow_view import seen_by_little, widened
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
-from dense_reloc_ros.localization.relative_view import quarters_at, quarters_of_up, relative_view
+from dense_reloc_ros.localization.relative_view import (
+    quarters_at,
+    quarters_of,
+    relative_view,
+    roll_by_up,
+)
 from dense_reloc_ros.localization.view_choice import (
     ENLARGEMENT,
     NARROW_SHARES,
@@ -33,6 +38,8 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 
 LARGEST_ROLL = math.radians(50.0)
 """Of a pose relative to its keyframes, from which on a turned view is better."""
+CLEAR_ROLL = math.radians(30.0)
+"""Of an image turned by where up is, up to which no other turn is better."""
 LARGEST_MAGNIFICATION = 1.5
 """Of things in a view relative to its keyframes, from which on another scale is better."""
 SMALLER = 0.8
@@ -87,25 +94,25 @@ class ViewSearch:
         (3,), how it is.
         """
         original = QueryView.of(image, camera)
-        known = None
-        if up_in_camera is not None:
-            known = quarters_of_up(self._scene_map, up_in_camera)
-        return self._confirmed(original, self._search(original, prior_T_map_camera, known))
+        roll = None if up_in_camera is None else roll_by_up(self._scene_map, up_in_camera)
+        return self._confirmed(original, self._search(original, prior_T_map_camera, roll))
 
     def _search(
         self,
         original: QueryView,
         prior_T_map_camera: FloatArray | None,
-        known_quarters: int | None,
+        known_roll: float | None,
     ) -> LocalizedView:
-        quarters = known_quarters or 0
-        if prior_T_map_camera is not None and known_quarters is None:
+        quarters, is_turn_known = 0, False
+        if known_roll is not None:
+            quarters = quarters_of(known_roll)
+            is_turn_known = abs(known_roll - quarters * math.pi / 2) < CLEAR_ROLL
+        elif prior_T_map_camera is not None:
             quarters = quarters_at(self._scene_map, prior_T_map_camera)
         first = ViewChoice(map_magnification(self._scene_map, original.camera), quarters)
         found = self._localizer.localize(chosen_view(self._scene_map, original, first))
         if self._sure(found):
             return self._at_its_scale_and_roll(original, first, found)
-        is_turn_known = known_quarters is not None
         for start in self._starts(original, first, found, is_turn_known):
             if self._localizer.has_spent_all:
                 break

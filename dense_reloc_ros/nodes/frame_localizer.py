@@ -5,7 +5,6 @@ from __future__ import annotations
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -151,7 +150,8 @@ class FrameLocalizer:
             with self._in_use(localizer) as is_free:
                 if is_free:
                     images = [(image, camera) for image, camera, _ in views]
-                    return list(zip(views, localizer.prepared_together(images), strict=True))
+                    ups = [self._robot.up_in_camera(frame.header) for frame in frames]
+                    return list(zip(views, localizer.prepared_together(images, ups), strict=True))
         return [None] * len(frames)
 
     def _identify(self, localizer: Localizer | None) -> MapIdentity:
@@ -180,12 +180,11 @@ class FrameLocalizer:
                 return Localization(Status.FAILED, reason)
             rig = self._rig_of(localizer) if beside else None
             if rig is not None:
-                main = RigImage(image, camera, np.eye(4), MAIN_CAMERA)
+                main = RigImage(image, camera, np.eye(4), MAIN_CAMERA, up_in_camera=up_in_camera)
                 localization = rig.localize([main, *beside], *(prior or ()))
                 if localization.is_localized and localization.estimate is not None:
                     self.mounting.add(localization.estimate.mounting_errors)
             elif prepared is not None:
-                prepared = replace(prepared, up_in_camera=up_in_camera)
                 localization = localizer.localized(prepared)
             else:
                 T_map_camera, covariance = prior or (None, None)
@@ -237,7 +236,8 @@ class FrameLocalizer:
                 self._reporter.problem(f"camera {name}", str(error), "unusable")
                 continue
             self._reporter.resolved(f"camera {name}")
-            found.append(RigImage(image, camera, T_camera_other, name))
+            up = self._robot.up_in_camera(frame.header)
+            found.append(RigImage(image, camera, T_camera_other, name, up_in_camera=up))
         return found
 
     def _camera_prior(

@@ -92,8 +92,10 @@ class RobotFrames:
 
     def up_in_camera(self, header: FrameHeader) -> FloatArray | None:
         """Where the map's z is in the camera, (3,), of a robot on a floor whose mount is known."""
-        T_camera_base = self.base_in_camera_by_now(header) if self.settings.planar else None
-        return None if T_camera_base is None else T_camera_base[:3, 2]
+        if not self.settings.planar:
+            return None
+        T_camera_base = self.base_in_camera_by_now(header)
+        return FloorConstraint.of(self.settings.floor, T_camera_base).up_in_camera
 
     def on_floor(self, localization: Localization, header: FrameHeader) -> Localization:
         """A localization as the floor constrains it, where the robot moves on one."""

@@ -13,7 +13,12 @@ from scene.small_map import make_map
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.se3 import rigid
-from dense_reloc_ros.localization.relative_view import quarters_at, quarters_of_up, relative_view
+from dense_reloc_ros.localization.relative_view import (
+    quarters_at,
+    quarters_of,
+    relative_view,
+    roll_by_up,
+)
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 
@@ -42,20 +47,25 @@ def upright_keyframes(pitches: Sequence[float], rolls: Sequence[float]) -> Scene
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 80, 90, 170, 180, 260, 270])
-def test_the_direction_up_tells_the_same_turn_as_a_pose(degrees):
+def test_the_direction_up_tells_the_same_roll_as_a_pose(degrees):
     scene_map = upright_keyframes([-30.0, 0.0, 40.0], [-10.0, 0.0, 10.0])
     pose = rolled(degrees, looking(20.0, pitch=5.0))
-    quarters = quarters_of_up(scene_map, pose[2, :3])
-    assert quarters is not None
-    assert quarters % 4 == quarters_at(scene_map, pose) % 4 == round(-degrees / 90) % 4
+    roll = roll_by_up(scene_map, pose[2, :3])
+    assert np.exp(1j * roll) == pytest.approx(np.exp(-1j * np.radians(degrees)))
+    assert quarters_of(roll) % 4 == quarters_at(scene_map, pose) % 4
 
 
-def test_the_direction_up_tells_nothing_to_a_camera_that_looks_up():
-    scene_map = upright_keyframes([0.0, 0.0, 0.0], [0.0, 0.0, 0.0])
-    assert quarters_of_up(scene_map, looking(20.0, pitch=-50.0)[2, :3]) == 0
-    assert quarters_of_up(scene_map, looking(20.0, pitch=-70.0)[2, :3]) is None
-
-
-def test_the_direction_up_tells_nothing_where_keyframes_are_rolled_differently():
-    scene_map = upright_keyframes([0.0, 0.0, 0.0], [0.0, 90.0, 0.0])
-    assert quarters_of_up(scene_map, looking(20.0)[2, :3]) is None
+@pytest.mark.parametrize(
+    ("pitches", "rolls", "pitch", "is_known"),
+    [
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], -50.0, True),
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.0], -70.0, False),  # the image looks up
+        ([0.0, 0.0, 0.0], [0.0, 90.0, 0.0], 0.0, False),  # keyframes hang differently
+        ([70.0, 0.0, 0.0], [50.0, 0.0, 0.0], 0.0, True),
+        ([70.0, 70.0, 0.0], [50.0, -80.0, 0.0], 0.0, False),  # most keyframes look down
+    ],
+)
+def test_the_direction_up_tells_the_roll_where_most_are_upright(pitches, rolls, pitch, is_known):
+    scene_map = upright_keyframes(pitches, rolls)
+    roll = roll_by_up(scene_map, looking(20.0, pitch=pitch)[2, :3])
+    assert roll == (pytest.approx(0.0, abs=1e-6) if is_known else None)

@@ -170,6 +170,17 @@ def test_rigs_that_hang_turned_are_found(gallery, rig):
     assert_right(rig.localize(seen_by(gallery, truth, mounts(2, roll=90.0))), truth)
 
 
+@pytest.mark.parametrize("roll", [90.0, 180.0])
+def test_rigs_that_hang_turned_are_found_at_once_where_up_is_known(roll, gallery, rig, monkeypatch):
+    monkeypatch.delattr(RigLocalizer, "_by_one_image")
+    truth = body_pose(20)
+    images = [
+        replace(image, up_in_camera=(truth @ image.T_body_camera)[2, :3])
+        for image in seen_by(gallery, truth, mounts(2, roll))
+    ]
+    assert_right(rig.localize(images), truth)
+
+
 def test_images_of_any_size_make_one_rig(gallery, rig):
     truth = body_pose(20)
     first, second = seen_by(gallery, truth, mounts(2))

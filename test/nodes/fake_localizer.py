@@ -69,13 +69,19 @@ class FakeLocalizer:
         """How many images were prepared together, each time."""
 
     def prepared_together(
-        self, images: Sequence[tuple[NDArray[np.uint8], Camera]]
+        self,
+        images: Sequence[tuple[NDArray[np.uint8], Camera]],
+        ups: Sequence[FloatArray | None],
     ) -> list[PreparedImage]:
         self.prepared.append(len(images))
-        return [PreparedImage(*pair, Stopwatch(self.device)) for pair in images]
+        return [
+            PreparedImage(*pair, Stopwatch(self.device), up_in_camera=up)
+            for pair, up in zip(images, ups, strict=True)
+        ]
 
     def localized(self, prepared: PreparedImage) -> Localization:
-        return self.localize(prepared.image, prepared.camera)
+        up_in_camera = prepared.up_in_camera
+        return self.localize(prepared.image, prepared.camera, up_in_camera=up_in_camera)
 
     def localize(
         self,

@@ -164,11 +164,27 @@ def test_a_batch_gives_constraints_and_marks_those_that_agree(
     assert (localizer.prepared, len(localizer.images)) == (prepared, 6)
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_images_of_a_batch_are_told_which_way_is_up(
+    start: Start, maps: FakeMaps, localizer: FakeLocalizer, at_once: int
+) -> None:
+    localizer.images_at_once = at_once
+    harness = start(maps, map="/maps/kitchen", planar=True)
+    harness.activate()
+    harness.mount("base_link", CAMERA_FRAME, T_BASE_CAMERA)
+    request = RelocalizeBatch.Request(
+        images=[image(1.0, 40), image(2.0, 80)], camera_infos=[camera_info()]
+    )
+    harness.call(RelocalizeBatch, "relocalizer/relocalize_batch", request)
+    assert len(localizer.ups) == 2
+    np.testing.assert_allclose(localizer.ups, [T_BASE_CAMERA[2, :3]] * 2, atol=1e-9)
+
+
 @pytest.mark.parametrize("failing", ["image", "localizer"])
 def test_what_fails_for_several_images_together_is_done_one_by_one(
     start: Start, maps: FakeMaps, localizer: FakeLocalizer, failing: str
 ) -> None:
-    def out_of_memory(_: object) -> None:
+    def out_of_memory(*_: object) -> None:
         raise MemoryError
 
     localizer.images_at_once = 2

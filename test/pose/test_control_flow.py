@@ -7,7 +7,7 @@ again, as CUDA graphs need it. The backend `eager` runs the graph as it was reco
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
@@ -25,6 +25,7 @@ from torch import Tensor
 from dense_reloc_ros.configuration import FeatureMetricConfiguration
 from dense_reloc_ros.geometry.projection import project, to_bearings
 from dense_reloc_ros.geometry.rig import Cameras
+from dense_reloc_ros.geometry.se3 import exp
 from dense_reloc_ros.pose import covariance
 from dense_reloc_ros.pose.feature_metric import refine_by_tensors as aligned
 from dense_reloc_ros.pose.gnc import hessian_by_tensors, sigma_schedule
@@ -35,18 +36,25 @@ from dense_reloc_ros.pose.p3p import p3p
 Outputs = Tensor | tuple[Tensor, ...]
 
 
-def check_graph(function: Callable[..., Outputs], *inputs: Tensor) -> None:
+def check_graph(
+    function: Callable[..., Outputs], inputs: Sequence[Tensor], others: Sequence[Tensor]
+) -> None:
     """One graph gives what the function gives, for other values too."""
     torch._dynamo.reset()
     counters = torch._dynamo.utils.counters
     counters.clear()
     graph = torch.compile(function, fullgraph=True, dynamic=False, backend="eager")
-    for _ in range(2):
+    for values in (inputs, others):
         # What cameras remember of themselves is there before the graph is recorded.
-        expected = function(*inputs)
-        torch.testing.assert_close(graph(*inputs), expected, equal_nan=True)
-        inputs = tuple(tensor.flip(0) for tensor in inputs)
+        expected = function(*values)
+        torch.testing.assert_close(graph(*values), expected, equal_nan=True)
     assert counters["stats"]["unique_graphs"] == 1
+
+
+def moved(poses: Tensor) -> Tensor:
+    """Poses (B, 4, 4) a little beside."""
+    twists = 0.01 * torch.arange(1.0, 6 * len(poses) + 1).view(-1, 6)
+    return exp(twists) @ poses
 
 
 def single() -> tuple[Tensor, Tensor, Cameras, LossMaps]:
@@ -74,7 +82,7 @@ def test_graduated_non_convexity_is_one_graph(seen):
     def refine(poses: Tensor) -> Tensor:
         return refined(poses, points, intrinsics, maps, sigmas, 2, least_share=0.1)
 
-    check_graph(refine, starts)
+    check_graph(refine, [starts], [moved(starts)])
 
 
 def test_feature_pnp_is_one_graph():
@@ -86,7 +94,8 @@ def test_feature_pnp_is_one_graph():
     def refine(poses: Tensor) -> Tensor:
         return aligned(poses, view.points, INTRINSICS, descriptors, level, options)
 
-    check_graph(refine, torch.stack([view.moved(0.02, 0.3, seed=k) for k in range(3)]))
+    starts = torch.stack([view.moved(0.02, 0.3, seed=k) for k in range(3)])
+    check_graph(refine, [starts], [moved(starts)])
 
 
 def test_p3p_is_one_graph():
@@ -94,7 +103,7 @@ def test_p3p_is_one_graph():
     bearings = to_bearings(view.pixels, INTRINSICS.double()).view(30, 3, 3)
     points = view.points.view(30, 3, 3).clone()
     points[0, 2] = 2 * points[0, 1] - points[0, 0]  # on a line: no pose
-    check_graph(p3p, bearings, points)
+    check_graph(p3p, [bearings, points], [bearings.flip(0), points.flip(0)])
 
 
 @pytest.mark.parametrize("seen", [single, rig])
@@ -104,7 +113,7 @@ def test_gains_are_one_graph(seen):
     def gains(poses: Tensor) -> Tensor:
         return maps.gains_at(project(poses, points, intrinsics)[0])
 
-    check_graph(gains, starts)
+    check_graph(gains, [starts], [moved(starts)])
 
 
 def test_covariances_are_one_graph(monkeypatch):
@@ -114,4 +123,4 @@ def test_covariances_are_one_graph(monkeypatch):
     def covariance_at(pose: Tensor) -> Tensor:
         return covariance.pose_covariance(pose, points, intrinsics, maps, 0.6, 10.0)
 
-    check_graph(covariance_at, starts[-1])
+    check_graph(covariance_at, [starts[-1]], [starts[0]])

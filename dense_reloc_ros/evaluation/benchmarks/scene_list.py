@@ -67,6 +67,14 @@ class LeftOut(Block):
     parts: int = Field(ge=2, description="How many there are")
     part: int = Field(ge=0, description="The one that queries, counted from 0")
 
+    @model_validator(mode="after")
+    def _exists(self) -> LeftOut:
+        if self.part >= self.parts:
+            raise ValueError(
+                f"part {self.part} of {self.parts} parts, counted from 0: there is none"
+            )
+        return self
+
     def split(self, name: str, source: MapSource) -> tuple[MapSource, list[SourceFrame]]:
         """The map of the others, with known points that two of its images see, and the queries.
 

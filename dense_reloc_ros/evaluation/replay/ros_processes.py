@@ -16,8 +16,8 @@ from types import TracebackType
 from dense_reloc_ros.errors import RelocError
 
 PACKAGE = "dense_reloc_ros"
-LAST_DOMAIN = 101
-"""The highest ROS_DOMAIN_ID whose ports lie below those that Linux gives to anyone."""
+DOMAINS = range(1, 102)
+"""Each ROS_DOMAIN_ID whose ports lie below those that Linux gives to anyone, but the usual 0."""
 STOP_SECONDS = 10.0
 SHOWN_LINES = 8
 SMALLEST_SEGMENT = 8 * 1024 * 1024
@@ -103,7 +103,7 @@ def isolated_environment(folder: Path, largest_message: int) -> dict[str, str]:
 
 def _free_domain() -> int:
     """A ROS_DOMAIN_ID that nobody on this machine uses, by the ports that DDS gives to it."""
-    for domain in random.sample(range(1, LAST_DOMAIN + 1), LAST_DOMAIN):
+    for domain in random.sample(DOMAINS, len(DOMAINS)):
         first_participant = 7400 + 250 * domain + 10
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             try:
