@@ -70,9 +70,7 @@ class LeftOut(Block):
     @model_validator(mode="after")
     def _exists(self) -> LeftOut:
         if self.part >= self.parts:
-            raise ValueError(
-                f"part {self.part} of {self.parts} parts, counted from 0: there is none"
-            )
+            raise ValueError(f"part {self.part} of {self.parts}, counted from 0: there is none")
         return self
 
     def split(self, name: str, source: MapSource) -> tuple[MapSource, list[SourceFrame]]:

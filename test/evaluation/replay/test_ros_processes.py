@@ -46,7 +46,7 @@ def test_nodes_are_alone_in_their_domain(tmp_path: Path, monkeypatch):
 
 
 def test_a_domain_in_use_is_not_taken(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(ros_processes, "LAST_DOMAIN", 1)
+    monkeypatch.setattr(ros_processes, "DOMAINS", [1])
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as other:
         # The port of the first participant in domain 1, as the RTPS specification lays down.
         other.bind(("", 7400 + 250 + 10))
