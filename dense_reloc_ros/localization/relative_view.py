@@ -87,6 +87,12 @@ def roll_by_up(scene_map: SceneMap, up_in_camera: FloatArray) -> float | None:
     return float(np.angle(in_image[0] * np.conj(usual)))
 
 
+def quarters_by_up(scene_map: SceneMap, up_in_camera: FloatArray | None) -> int:
+    """The quarter turns that make an image like the keyframes; 0 where up does not tell them."""
+    roll = None if up_in_camera is None else roll_by_up(scene_map, up_in_camera)
+    return quarters_of(roll or 0.0)
+
+
 def quarters_of(roll: float) -> int:
     """The quarter turns counterclockwise that leave the least roll: -2 to 2."""
     return round(roll / (math.pi / 2))

@@ -11,12 +11,11 @@ from dense_reloc_ros.devices import images_at_once
 from dense_reloc_ros.features.extractor import features_of_each
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
-from dense_reloc_ros.localization.relative_view import quarters_of, roll_by_up
+from dense_reloc_ros.localization.relative_view import quarters_by_up
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_choice import map_magnification, most_pixels
 from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
-from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
 
 NOT_RETRIEVED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
@@ -60,8 +59,8 @@ def viewed(
             view = QueryView.of(camera.undistort(pixels), camera.pinhole())
         scale = size * map_magnification(localizer.scene_map, view.camera)
         view = magnified(view, scale, round(size**2 * most_pixels(localizer.scene_map)))
-        turn = quarters[number] if quarters else _turn_by_up(localizer.scene_map, image)
-        views.append(turned(view, turn))
+        known = quarters_by_up(localizer.scene_map, image.up_in_camera)
+        views.append(turned(view, quarters[number] if quarters else known))
     with stopwatch.stage("features"):
         at_once = images_at_once(localizer.device)
         features = features_of_each(localizer.extractor, [view.image for view in views], at_once)
@@ -77,8 +76,3 @@ def viewed(
         )
         for image, view, of_view in zip(images, views, features, strict=True)
     ]
-
-
-def _turn_by_up(scene_map: SceneMap, image: RigImage) -> int:
-    up = image.up_in_camera
-    return 0 if up is None else quarters_of(roll_by_up(scene_map, up) or 0.0)

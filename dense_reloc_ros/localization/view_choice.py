@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
-from dense_reloc_ros.localization.relative_view import quarters_of, roll_by_up
+from dense_reloc_ros.localization.relative_view import quarters_by_up
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 MOST_PIXELS = 1.3
@@ -45,8 +45,8 @@ def first_view(
     up_in_camera: FloatArray | None = None,
 ) -> QueryView:
     """The view of an undistorted image that is looked at first, without a prior pose."""
-    roll = None if up_in_camera is None else roll_by_up(scene_map, up_in_camera)
-    choice = ViewChoice(map_magnification(scene_map, camera), quarters_of(roll or 0.0))
+    quarters = quarters_by_up(scene_map, up_in_camera)
+    choice = ViewChoice(map_magnification(scene_map, camera), quarters)
     return chosen_view(scene_map, QueryView.of(image, camera), choice)
 
 
