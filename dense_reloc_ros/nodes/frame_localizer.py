@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from threading import Lock
 
 import numpy as np
@@ -145,13 +145,17 @@ class FrameLocalizer:
         """Frames' images; none if anything is wrong, of which each tells when it is localized."""
         if localizer is None or len(frames) == 1:
             return [None] * len(frames)
-        with suppress(Exception):
+        try:
             views = [view_of(frame, rectified=self.takes_rectified) for frame in frames]
             with self._in_use(localizer) as is_free:
                 if is_free:
                     images = [(image, camera) for image, camera, _ in views]
                     ups = [self._robot.up_in_camera(frame.header) for frame in frames]
                     return list(zip(views, localizer.prepared_together(images, ups), strict=True))
+        except RelocError:
+            pass  # the image that is wrong says so itself
+        except Exception as error:  # out of memory: there may be enough for one
+            self._reporter.problem("batch", f"images are localized one by one: {error!r}")
         return [None] * len(frames)
 
     def _identify(self, localizer: Localizer | None) -> MapIdentity:
