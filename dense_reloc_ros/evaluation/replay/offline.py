@@ -96,27 +96,28 @@ def localize_together(
     """
     if localizer.images_at_once == 1:
         return localize_frames(single_images(localizer), frames, ground_truth)
-    records: dict[str, FrameRecord] = {}
+    records: dict[int, FrameRecord] = {}
     failures: list[InputError] = []
-    taken: deque[SourceFrame] = deque()
+    taken: deque[tuple[int, SourceFrame]] = deque()
 
     def images() -> Iterator[tuple[RgbImage, Camera]]:
-        for frame in show_progress(frames, "localizing"):
+        for number, frame in enumerate(show_progress(frames, "localizing")):
             try:
                 image = frame.load_image()
             except InputError as error:
                 failures.append(error)
-                records[frame.name] = _unread(frame, error, ground_truth)
+                records[number] = _unread(frame, error, ground_truth)
             else:
-                taken.append(frame)
+                taken.append((number, frame))
                 yield image, frame.camera
 
     for localization in localizer.localize_many(images()):
-        frame, milliseconds = taken.popleft(), sum(localization.stage_milliseconds.values())
-        records[frame.name] = _record(frame, localization, milliseconds, ground_truth)
+        number, frame = taken.popleft()
+        milliseconds = sum(localization.stage_milliseconds.values())
+        records[number] = _record(frame, localization, milliseconds, ground_truth)
     if failures and len(failures) == len(frames):
         raise failures[0]
-    return [records[frame.name] for frame in frames]
+    return [records[number] for number in range(len(frames))]
 
 
 def localize_in_turns(
