@@ -39,7 +39,7 @@ from dense_reloc_ros.scene.scene_map import SceneMap
 LARGEST_ROLL = math.radians(50.0)
 """Of a pose relative to its keyframes, from which on a turned view is better."""
 CLEAR_ROLL = math.radians(30.0)
-"""Of an image turned by where up is, up to which no other turn is better."""
+"""Left in an image that is turned by where up is, up to which no other turn is looked at."""
 LARGEST_MAGNIFICATION = 1.5
 """Of things in a view relative to its keyframes, from which on another scale is better."""
 SMALLER = 0.8
