@@ -27,7 +27,7 @@ def find_device(name: str) -> torch.device:
     return device
 
 
-def images_at_once(device: torch.device) -> int:
+def network_batch(device: torch.device) -> int:
     """How many images go through a network together.
 
     On a processor, whose caches hold one, each of several takes up to 1.6 times as long as alone.

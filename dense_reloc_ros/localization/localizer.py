@@ -128,7 +128,10 @@ class Localizer(ABC):
         """
         rest = iter(images)
         while batch := list(islice(rest, at_once or self.images_at_once)):
-            yield from map(self.localized, self.prepared_together(batch))
+            if len(batch) == 1:
+                yield self.localize(*batch[0])
+            else:
+                yield from map(self.localized, self.prepared_together(batch))
 
     def prepared_together(
         self,

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-from dense_reloc_ros.devices import images_at_once
+from dense_reloc_ros.devices import network_batch
 from dense_reloc_ros.features.extractor import features_of_each
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.query_view import QueryView, magnified, turned
@@ -62,7 +62,7 @@ def viewed(
         known = quarters_by_up(localizer.scene_map, image.up_in_camera)
         views.append(turned(view, quarters[number] if quarters else known))
     with stopwatch.stage("features"):
-        at_once = images_at_once(localizer.device)
+        at_once = network_batch(localizer.device)
         features = features_of_each(localizer.extractor, [view.image for view in views], at_once)
     return [
         SeenImage(

@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
-from dense_reloc_ros.devices import images_at_once
+from dense_reloc_ros.devices import network_batch
 from dense_reloc_ros.features.extractor import FeatureExtractor, features_of_each
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
@@ -57,7 +57,7 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
 
     @property
     def images_at_once(self) -> int:
-        return images_at_once(self.device)
+        return network_batch(self.device)
 
     def prepared_together(
         self,
