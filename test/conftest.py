@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +32,12 @@ def pytest_configure() -> None:
 
 
 @pytest.fixture(autouse=True)
-def levels_of_notices() -> Iterator[None]:
-    """Commands that run in this process say how much is logged: for themselves alone."""
-    loggers = [logging.getLogger(name) for name in NOTICES]
-    levels = [logger.level for logger in loggers]
-    yield
-    for logger, level in zip(loggers, levels, strict=True):
-        logger.setLevel(level)
+def levels_of_notices() -> None:
+    """No test hears how much an earlier one, or a fixture of a whole module, wanted to be logged:
+    commands that run in this process say so for all of it.
+    """
+    for name in NOTICES:
+        logging.getLogger(name).setLevel(logging.NOTSET)
 
 
 @pytest.fixture

@@ -79,9 +79,9 @@ def robot(request: Any, run: Callable[..., Any], localizer: FakeLocalizer) -> Ro
 
 
 def drive(robot: Robot, seconds: float, T_odom_base: Any = T_ODOM_BASE) -> Any:
-    """The result of an image with the odometry of its time."""
+    """The result of an image with the odometry of its time, which the node knows by then."""
     robot.move("odom", "base_link", seconds, T_odom_base)
-    robot.node.transforms.lookup("odom", "base_link", round(seconds * 1e9), timeout=30)
+    robot.node.transforms.lookup("odom", CAMERA_FRAME, round(seconds * 1e9), timeout=30)
     return robot.show_and_wait(seconds)
 
 
