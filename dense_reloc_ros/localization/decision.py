@@ -12,6 +12,7 @@ from dense_reloc_ros.configuration import VerificationConfiguration
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.se3 import pose_error
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.pose.confidence import shipped_weights
 
 WRONG_DEPTH_SHARE = 0.14
 """A pose that is further off, relative to the depth of what it sees, would mislead a robot: in a
@@ -20,12 +21,6 @@ WRONG_RADIANS = float(np.deg2rad(10.0))
 LARGEST_DEPTH_SHARE = 0.07
 """Of the depth: a pose is not published that is expected to be further off, where no metres are
 configured. Half of what is wrong."""
-AMBIGUOUS_SCORE = 0.7
-"""Share of a pose's score from which on a pose that contradicts it explains the image as well.
-
-Of 333 held-out views of nine scenes whose pose is sure and right (in the cache of
-`tools/fit_confidence.py`), no rival has more than 0.36; among equal doors they have 0.88 and more.
-"""
 SCORE_CURVE = (14.0, -6.0)
 """Slope and offset of the logit by the score, for methods that have nothing else."""
 
@@ -43,11 +38,15 @@ def with_rival(best: PoseEstimate, estimates: Sequence[PoseEstimate]) -> PoseEst
         known = (best, *rivals)
         if all(contradict(one, other, best.depth) for one in known):
             rivals.append(other)
-    shares = [other.score / best.score for other in rivals]
+    weights = shipped_weights()
     evidence = replace(
         best.evidence,
-        rival=max(shares, default=0.0),
-        equals=sum(share >= AMBIGUOUS_SCORE for share in shares),
+        rival=max((other.score / best.score for other in rivals), default=0.0),
+        equals=sum(
+            weights.relative_odds(best.evidence, other.evidence)
+            for other in rivals
+            if other.evidence is not None
+        ),
     )
     return replace(best, evidence=evidence)
 

@@ -22,7 +22,8 @@ from dense_reloc_ros.localization.search_work import (
     SearchWork,
 )
 from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
-from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
+from dense_reloc_ros.retrieval.places import rank_keyframes
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
 COARSE_KEYFRAMES = 20

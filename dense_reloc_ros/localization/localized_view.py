@@ -13,7 +13,7 @@ from dense_reloc_ros.localization.coarse_pose import CoarsePose
 from dense_reloc_ros.localization.localizer import PoseCandidates
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import FeatureView, PoseEstimate
-from dense_reloc_ros.retrieval.places import RankedKeyframes
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ from dense_reloc_ros.localization.result import PointLosses, PoseEstimate
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.pose.compilation import compile_steps
 from dense_reloc_ros.pose.covariance import inflation, pose_covariance
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
 from dense_reloc_ros.pose.verification import Verification, evidence_of, verify
 from dense_reloc_ros.retrieval.index import ready_to_search
 from dense_reloc_ros.retrieval.nearest_poses import view_distances
@@ -68,12 +68,18 @@ class PlaceLocalizer(Localizer):
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
         choice: PointChoice = DISTINCTIVE,
+        most_points: int | None = None,
     ) -> list[PoseEstimate]:
-        """The best pose in each place, a list of keyframes, by the points that `choice` says."""
+        """The best pose in each place, a list of keyframes, by the points that `choice` says.
+
+        By as many as are configured, or else `most_points`.
+        """
         estimates = []
         for keyframes in places:
             with stopwatch.stage("matching"):
-                point_indices, problem = self.match(features, keyframes, camera, choice)
+                point_indices, problem = self.match(
+                    features, keyframes, camera, choice, most_points
+                )
             with stopwatch.stage("pose"):
                 found = self.find_pose(problem, prior_T_map_camera)
             if found is None:
@@ -81,6 +87,23 @@ class PlaceLocalizer(Localizer):
             with stopwatch.stage("verification"):
                 estimates.append(self.verified(problem, found, point_indices, keyframes, camera))
         return estimates
+
+    def estimate_at(
+        self,
+        T_map_camera: FloatArray,
+        keyframes: list[int],
+        features: DenseFeatures,
+        camera: Camera,
+        stopwatch: Stopwatch,
+    ) -> PoseEstimate:
+        """What the points of some keyframes say for a pose (4, 4), which stays as it is."""
+        with stopwatch.stage("matching"):
+            point_indices, problem = self.match(features, keyframes, camera)
+        with stopwatch.stage("pose"):
+            T_camera_map = torch.from_numpy(se3.inverse(T_map_camera)).to(problem.points)
+            found = fine_maps_of(problem, T_camera_map, self.configuration.nre.window)
+        with stopwatch.stage("verification"):
+            return self.verified(problem, found, point_indices, keyframes, camera)
 
     def match(
         self,

@@ -36,12 +36,18 @@ DISTINCTIVE = PointChoice()
 """The points that look like few places of the image."""
 
 
-def out_of_sight(scene_map: SceneMap, T_map_camera: FloatArray, camera: Camera) -> PointChoice:
-    """The most distinctive points that a camera at a pose (4, 4) does not have in its image."""
+def out_of_sight(
+    scene_map: SceneMap, T_map_camera: FloatArray, camera: Camera, most: int
+) -> PointChoice:
+    """The most distinctive points that a camera at a pose (4, 4) does not have in its image.
+
+    Among `most` observations, spread evenly over all of them.
+    """
     arrays = scene_map.arrays
 
     def among(observations: Tensor) -> Tensor:
         points = arrays.points[arrays.observation_points[observations.numpy()]]
-        return observations[torch.from_numpy(~in_sight(points, T_map_camera, camera))]
+        outside = observations[torch.from_numpy(~in_sight(points, T_map_camera, camera))]
+        return outside[:: max(1, -(-len(outside) // most))]
 
     return PointChoice(among=among)

@@ -13,7 +13,7 @@ from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.retrieval.places import RankedKeyframes
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-import torch
-
 from dense_reloc_ros.devices import network_batch
 from dense_reloc_ros.features.extractor import features_of_each
 from dense_reloc_ros.images.pixels import as_rgb
@@ -15,10 +13,11 @@ from dense_reloc_ros.localization.relative_view import quarters_by_up
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.view_choice import map_magnification, most_pixels
-from dense_reloc_ros.retrieval.places import RankedKeyframes, rank_keyframes
+from dense_reloc_ros.retrieval.places import rank_keyframes
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
-NOT_RETRIEVED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+NOT_RETRIEVED = RankedKeyframes.none()
 
 
 def seen_images(

@@ -23,11 +23,8 @@ from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import QueryView
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.retrieval.overlap import better_keyframes
-from dense_reloc_ros.retrieval.places import (
-    RankedKeyframes,
-    places_among,
-    retrieve_places,
-)
+from dense_reloc_ros.retrieval.places import places_among, retrieve_places
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.stopwatch import Stopwatch
 
 CLEAR_SCORE = 0.75

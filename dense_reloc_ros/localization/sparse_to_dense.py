@@ -24,14 +24,14 @@ from dense_reloc_ros.localization.localizer import (
     PreparedImage,
 )
 from dense_reloc_ros.localization.method import Method
-from dense_reloc_ros.localization.point_choice import out_of_sight
 from dense_reloc_ros.localization.pose_prior import PosePrior, keyframes_out_of_reach
 from dense_reloc_ros.localization.result import PoseEstimate
+from dense_reloc_ros.localization.rivals import rivals_of
 from dense_reloc_ros.localization.search_work import SearchWork
 from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
 from dense_reloc_ros.localization.view_choice import first_view
 from dense_reloc_ros.localization.view_search import ViewSearch
-from dense_reloc_ros.retrieval.look_alikes import SIMILAR, look_alikes
+from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
@@ -128,13 +128,7 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
         best, camera = found.best, found.view.camera
         if best is None or not self.is_sure(best):
             return []
-        with stopwatch.stage("retrieval"):
-            options = self.configuration.retrieval
-            similar = look_alikes(found.ranked, self.scene_map, options, best.T_map_camera, camera)
-        if not similar:
-            return []
-        elsewhere = out_of_sight(self.scene_map, best.T_map_camera, camera)
-        return self.estimate_in([similar], found.features, camera, None, stopwatch, elsewhere)
+        return rivals_of(self, best, found.ranked, found.features, camera, stopwatch)
 
 
 def _method(name: str, description: str) -> Method:

@@ -24,6 +24,14 @@ rooms that the map does not show: none of the 81 wrong ones is more likely than 
 MOST_DEPTH_SPREAD = 0.2
 
 
+EVEN = 2.0
+"""Difference of the log-odds of two poses of an image up to which either may be the right one.
+
+In 37 rendered corridors of equal doors the better of two was right about as often as by chance up
+to a difference of 3, in 32 of 35 images from 3 to 5, and in all 52 from 5 on.
+"""
+
+
 class ConfidenceWeights(BaseModel):
     """A logistic regression on the features of `PoseEvidence`.
 
@@ -54,12 +62,21 @@ class ConfidenceWeights(BaseModel):
 
         Where others explain the image as well, each of them may be the right one instead.
         """
+        return float(expit(self.log_odds(evidence, offset))) / (1 + evidence.equals)
+
+    def log_odds(self, evidence: PoseEvidence, offset: float = 0.0) -> float:
+        """Those that a pose is right, whatever else may explain the images that support it."""
         logit = self.logit(evidence) + offset
         if evidence.images > 1:
             slope, several, of_depth = SEVERAL_IMAGES
             logit = slope * logit + several
             logit += of_depth * min(evidence.depth_spread, MOST_DEPTH_SPREAD)
-        return float(expit(logit)) / (1 + evidence.equals)
+        return logit
+
+    def relative_odds(self, evidence: PoseEvidence, other: PoseEvidence) -> float:
+        """How likely another pose of an image is, as a share of how likely this one is: 0 to 1."""
+        difference = self.log_odds(evidence) - self.log_odds(other)
+        return float(np.exp(min(0.0, EVEN - difference)))
 
 
 @cache

@@ -54,8 +54,9 @@ class PoseEvidence:
     of the squared distance, relative to the depth, and the squared angle in radians."""
     rival: float = 0.0
     """The score of the best pose somewhere else relative to this one's; 0 where there is none."""
-    equals: int = 0
-    """Poses somewhere else that explain the image about as well; they share the probability."""
+    equals: float = 0.0
+    """How many poses somewhere else explain the image as well; they share the probability. One that
+    explains it less well counts as much as it is likely, relative to this one."""
     images: int = 1
     """Of a rig, those that support the pose with something that no other shows."""
     field_share: float = 1.0

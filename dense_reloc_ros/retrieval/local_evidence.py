@@ -10,6 +10,7 @@ from torch.nn.functional import avg_pool2d, normalize
 
 from dense_reloc_ros.features.extractor import DenseFeatures
 from dense_reloc_ros.retrieval.index import LEVEL
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 TINY = 1e-37
@@ -18,23 +19,31 @@ TINY = 1e-37
 
 def rank_by_evidence(
     features: DenseFeatures, scene_map: SceneMap, keyframes: NDArray[np.int64], observations: int
-) -> tuple[Tensor, Tensor]:
-    """Keyframes (N,) sorted by local evidence, best first, and their scores (N,) float32.
+) -> RankedKeyframes:
+    """Keyframes (N,) sorted by local evidence, best first.
 
-    The score is the mean over some of a keyframe's observations of the highest correlation of
-    their descriptor in the query. Where a keyframe has fewer than `observations`, all are used.
+    That is the mean over some of a keyframe's observations of the highest correlation of their
+    descriptor in the query. Where a keyframe has fewer than `observations`, all are used.
     """
     if not len(keyframes):
-        return torch.zeros(0, dtype=torch.int64), torch.zeros(0)
+        return RankedKeyframes.none()
     query = query_places(features)
     arrays = scene_map.arrays
     rows, used = spread_rows(arrays.offsets[keyframes], arrays.counts(keyframes), observations)
     descriptors = scene_map.descriptors[LEVEL][torch.from_numpy(rows)].to(query)
     best = (descriptors @ query).amax(1).cpu().numpy()
-    owners = np.repeat(np.arange(len(keyframes)), used)
-    scores = np.bincount(owners, best, len(keyframes)) / np.maximum(used, 1)
-    order = np.argsort(-scores, kind="stable")
-    return torch.from_numpy(keyframes[order]), torch.from_numpy(scores[order].astype(np.float32))
+    is_used = np.arange(max(used)) < used[:, None]
+    numbers = np.full(is_used.shape, -1, np.int64)
+    correlations = np.zeros(is_used.shape, np.float32)
+    numbers[is_used], correlations[is_used] = rows, best
+    evidence = correlations.sum(1) / np.maximum(used, 1)
+    order = np.argsort(-evidence, kind="stable")
+    return RankedKeyframes(
+        torch.from_numpy(keyframes[order]),
+        torch.from_numpy(evidence[order].astype(np.float32)),
+        numbers[order],
+        correlations[order],
+    )
 
 
 def spread_rows(

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from torch import Tensor
 
 from dense_reloc_ros.configuration import RetrievalConfiguration
 from dense_reloc_ros.features.extractor import DenseFeatures
@@ -13,22 +10,8 @@ from dense_reloc_ros.retrieval.covisibility import covisibility_clusters
 from dense_reloc_ros.retrieval.distinct_views import distinct_views
 from dense_reloc_ros.retrieval.index import nearest_keyframes
 from dense_reloc_ros.retrieval.local_evidence import rank_by_evidence
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
-
-
-@dataclass(frozen=True)
-class RankedKeyframes:
-    """The keyframes that look most like an image, best first."""
-
-    keyframes: Tensor
-    """(N,) indices."""
-    evidence: Tensor
-    """(N,) how much each looks like it: 1 at most."""
-
-    @property
-    def best_evidence(self) -> float:
-        """That of the first; 0 where there is none."""
-        return float(self.evidence[0]) if len(self.evidence) else 0.0
 
 
 def retrieve_places(
@@ -56,8 +39,8 @@ def rank_keyframes(
         features, scene_map.retrieval, options.descriptor, options.candidates + len(excluded)
     )
     chosen = [keyframe for keyframe in candidates.tolist() if keyframe not in excluded]
-    return RankedKeyframes(
-        *rank_by_evidence(features, scene_map, np.array(chosen, np.int64), options.evidence_points)
+    return rank_by_evidence(
+        features, scene_map, np.array(chosen, np.int64), options.evidence_points
     )
 
 

@@ -102,16 +102,19 @@ def test_the_score_alone_gives_a_confidence_that_rises_with_it():
     assert confidences[-1] > 0.95
 
 
-def test_poses_elsewhere_that_score_as_much_share_the_probability():
-    """Three places: two of them have enough of the score, one of these twice."""
+def test_poses_elsewhere_share_the_probability_by_what_speaks_for_them():
+    """Three places: two as likely, of which one was found twice, and one with little evidence."""
     best = estimate(score=0.6)
-    others = [best, estimate(0.59, 1.0), estimate(0.5, 1.05), estimate(0.45, 2.0), estimate(0.3, 4)]
+    weak = replace(estimate(0.3, 4.0), evidence=replace(EVIDENCE, mean_gain=0.1, supporting=20))
+    others = [best, estimate(0.59, 1.0), estimate(0.5, 1.05), estimate(0.45, 2.0), weak]
     evidence = with_rival(best, others).evidence
     assert evidence.rival == pytest.approx(0.59 / 0.6)
-    assert evidence.equals == 2
     weights = shipped_weights()
+    of_weak = weights.relative_odds(EVIDENCE, weak.evidence)
+    assert 0 < of_weak < 0.01
+    assert evidence.equals == pytest.approx(2 + of_weak)
     alone = weights.confidence(replace(evidence, equals=0), 0.0)
-    assert weights.confidence(evidence, 0.0) == pytest.approx(alone / 3)
+    assert weights.confidence(evidence, 0.0) == pytest.approx(alone / (3 + of_weak))
 
 
 def test_an_ambiguous_pose_is_doubted_for_that():

@@ -67,7 +67,6 @@ def test_no_door_is_taken_for_sure(door, aside, raycaster, localizer):
     found = localizer.localize(raycaster.render(CAMERA, truth).image, CAMERA)
     assert found.status is Status.REJECTED
     assert found.reason.startswith("ambiguous: a pose elsewhere has ")
-    assert found.estimate.confidence <= 0.5
     off = found.estimate.T_map_camera[:3, 3] - truth[:3, 3]
     sections = off[0] / SECTION
     assert sections == pytest.approx(round(sections), abs=0.02)
@@ -79,7 +78,7 @@ def test_what_stands_there_once_is_found(raycaster, localizer):
     found = localizer.localize(raycaster.render(CAMERA, truth).image, CAMERA)
     assert found.is_localized, found.reason
     assert pose_error(found.T_map_camera, truth).translation < 0.05
-    assert found.estimate.evidence.equals == 0
+    assert found.estimate.evidence.equals < 1e-3
 
 
 def deviations(metres: float, radians: float) -> np.ndarray:

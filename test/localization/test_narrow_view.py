@@ -98,11 +98,15 @@ def test_a_narrow_view_is_matched_with_more_keyframes():
 
 def test_points_in_sight_of_a_pose_are_not_matched_again_where_it_is_contradicted(scene_map):
     observations = all_observations(scene_map, list(range(scene_map.keyframe_count)))
-    others = out_of_sight(scene_map, pose(40), NARROW).among(observations)
+    others = out_of_sight(scene_map, pose(40), NARROW, most=10**6).among(observations)
     assert not is_in_sight(scene_map, others, 40, margin=-0.02).any()
     beside = observations[~is_in_sight(scene_map, observations, 40, margin=0.02)]
     assert 0 < len(beside) < len(observations) - 100
     assert torch.isin(beside, others).all()
+    few = out_of_sight(scene_map, pose(40), NARROW, most=50).among(observations)
+    assert 25 < len(few) <= 50
+    assert torch.isin(few, others).all()
+    assert few[0] == others[0] and few[-1] > others[-len(others) // 10]
 
 
 @pytest.mark.parametrize(("zoom", "enlargement"), [(2, 1.0), (2, 1.4), (3, 1.4)])

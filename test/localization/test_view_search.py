@@ -24,7 +24,7 @@ from dense_reloc_ros.localization.relative_view import relative_view
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.view_search import ViewSearch
 from dense_reloc_ros.pose.evidence import PoseEvidence
-from dense_reloc_ros.retrieval.places import RankedKeyframes
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 
 KEYFRAME = Camera(640, 480, 510.0, 510.0, 319.5, 239.5)
 AT_BOTH_SIZES = [[(turn, 0.8), (turn, 0.42)] for turn in range(4)]
@@ -32,7 +32,7 @@ AT_BOTH_SIZES = [[(turn, 0.8), (turn, 0.42)] for turn in range(4)]
 
 NO_FEATURES = DenseFeatures({}, torch.zeros(1, 0))
 EVIDENCE = PoseEvidence(0.5, 100, 150, 0.8, 0.5, 0.3, 0.01, 0.01, 0.1)
-NOTHING_RANKED = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+NOTHING_RANKED = RankedKeyframes.none()
 
 
 class PlannedViews:

@@ -62,6 +62,16 @@ def test_a_pose_that_several_images_support_by_things_at_several_depths_is_likel
     assert several == pytest.approx(1.5 * one + more)
 
 
+@pytest.mark.parametrize(
+    ("spread", "expected"), [(0.6, 1.0), (0.5, 1.0), (0.1, np.exp(-1.0)), (0.0, np.exp(-1.5))]
+)
+def test_another_pose_is_as_likely_up_to_some_difference_and_then_by_its_odds(spread, expected):
+    """The logit is five times the spread: 0.5 less is a difference of 2.5, of which 2 are even."""
+    weights = ConfidenceWeights(weights=dict.fromkeys(FEATURES, 0.0) | {"spread": 5.0}, bias=1.0)
+    best, other = (replace(GOOD, spread=value) for value in (0.7, spread))
+    assert weights.relative_odds(best, other) == pytest.approx(expected)
+
+
 def test_the_odds_are_lower_by_how_much_less_a_camera_sees_than_a_keyframe():
     weights = shipped_weights()
     odds = [np.exp(weights.logit(replace(GOOD, field_share=share))) for share in (1.0, 1 / 9)]

@@ -16,7 +16,7 @@ from dense_reloc_ros.images.light_levels import LEVELS, degrade
 from dense_reloc_ros.localization.result import Localization, Status
 from dense_reloc_ros.localization.rig_images import SeenImage
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.retrieval.places import RankedKeyframes
+from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.temporal.fused_frames import LocalizedFrame
 from dense_reloc_ros.temporal.fusion_configuration import TemporalConfiguration
 from dense_reloc_ros.temporal.recent_images import RecentImages
@@ -24,7 +24,7 @@ from dense_reloc_ros.temporal.temporal_localizer import TemporalLocalizer
 
 SECOND = 1_000_000_000
 DARK = replace(LEVELS["dark"], covered=0.0)
-NOWHERE = RankedKeyframes(torch.zeros(0, dtype=torch.int64), torch.zeros(0))
+NOWHERE = RankedKeyframes.none()
 IMAGE = SeenImage(CAMERA, np.eye(4), DenseFeatures({}, torch.zeros(1, 1)), NOWHERE)
 
 
