@@ -2,10 +2,10 @@
 
     python tools/equal_doors.py --seeds 61 84
 
-builds a map of each corridor, of two to six doors with one or two of them in sight, and localizes
+builds a map of each corridor, of two to six doors with one to three of them in sight, and localizes
 images from along it. It prints how many poses are published, and how many of them are wrong (0.25
-m), and for poses with another as good elsewhere how often the better one is right, by how much the
-evidence of the two differs.
+m), and for images with another pose about as good elsewhere how often the likelier one is right, by
+how much the log-odds of the two differ.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.arrays import FloatArray, RgbImage
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error
+from dense_reloc_ros.localization.decision import STRONG_RIVAL
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.localizer import Localizer
 from dense_reloc_ros.mapping.builder import build_from_depth
@@ -44,8 +45,6 @@ GAIN, NOISE = 0.25, 0.02
 """Of dark images, as a share of full scale."""
 LARGE = 0.25
 """Metres from which on a pose is wrong."""
-LEAST_RIVAL = 0.5
-"""Share of the score, from which on a pose elsewhere is as good as the best one, or nearly."""
 EDGES = (0.0, EVEN, 3.0, 4.0, 5.0, 6.0, 8.0, np.inf)
 
 
@@ -77,7 +76,7 @@ def main() -> None:
         table.add_row(str(seed), str(doors_of(seed)), f"{focal_length_of(seed):g}", *counts(found))
     every = [outcome for found in by_corridor.values() for outcome in found]
     table.add_row("all", "", "", *counts(every))
-    differences = Table("difference of log-odds", "images with a rival", "best pose right")
+    differences = Table("difference of log-odds", "images with a rival", "likelier pose right")
     for low, high in pairwise(EDGES):
         chosen = [one for one in every if one.has_rival and low <= one.difference < high]
         differences.add_row(
@@ -121,7 +120,7 @@ def outcomes(seed: int, images: int) -> Iterator[Outcome]:
             yield Outcome(False, False, False, 0.0)
             continue
         right = pose_error(truth, found.T_map_camera).translation < LARGE
-        equals, has_rival = found.evidence.equals, found.evidence.rival > LEAST_RIVAL
+        equals, has_rival = found.evidence.equals, found.evidence.rival >= STRONG_RIVAL
         difference = EVEN - np.log(equals) if 0 < equals < 1 else 0.0
         yield Outcome(localization.is_localized, right, has_rival, difference)
 

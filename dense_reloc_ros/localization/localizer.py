@@ -21,8 +21,8 @@ from dense_reloc_ros.images.blankness import is_blank
 from dense_reloc_ros.images.pixels import as_rgb
 from dense_reloc_ros.localization.decision import (
     confidence_of_score,
+    likeliest,
     reason_to_doubt,
-    with_rival,
 )
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.query_view import reduced
@@ -203,17 +203,17 @@ class Localizer(ABC):
         return reduced(image, camera, self.largest_scale**2 * largest)
 
     def decide(self, candidates: PoseCandidates, stopwatch: Stopwatch) -> Localization:
-        """The pose of the highest score, if there is enough reason to believe it.
+        """The best pose, if there is enough reason to believe it.
 
         It is counted from the map's `origin`, as the candidates are.
         """
         milliseconds = stopwatch.milliseconds
         features, view = candidates.features, candidates.view
-        best = max(candidates.estimates, key=lambda estimate: estimate.score, default=None)
+        best = likeliest(candidates.estimates)
         if best is None:
             reason = "too little of the map matches the image"
             return Localization(Status.NO_CANDIDATES, reason, None, milliseconds, features, view)
-        best = self.judged(with_rival(best, candidates.estimates))
+        best = self.judged(best)
         reason = reason_to_doubt(best, self.configuration.verification, self.score_threshold)
         status = Status.REJECTED if reason else Status.LOCALIZED
         return Localization(status, reason, best, milliseconds, features, view)

@@ -24,7 +24,8 @@ from dense_reloc_ros.localization.result import PointLosses, PoseEstimate
 from dense_reloc_ros.matching.correlation import match_all
 from dense_reloc_ros.pose.compilation import compile_steps
 from dense_reloc_ros.pose.covariance import inflation, pose_covariance
-from dense_reloc_ros.pose.problem import FoundPose, PoseProblem, fine_maps_of
+from dense_reloc_ros.pose.nre import refine_fine
+from dense_reloc_ros.pose.problem import FoundPose, PoseProblem
 from dense_reloc_ros.pose.verification import Verification, evidence_of, verify
 from dense_reloc_ros.retrieval.index import ready_to_search
 from dense_reloc_ros.retrieval.nearest_poses import view_distances
@@ -88,20 +89,22 @@ class PlaceLocalizer(Localizer):
                 estimates.append(self.verified(problem, found, point_indices, keyframes, camera))
         return estimates
 
-    def estimate_at(
+    def estimate_near(
         self,
         T_map_camera: FloatArray,
         keyframes: list[int],
         features: DenseFeatures,
         camera: Camera,
         stopwatch: Stopwatch,
-    ) -> PoseEstimate:
-        """What the points of some keyframes say for a pose (4, 4), which stays as it is."""
+    ) -> PoseEstimate | None:
+        """The pose in the windows round one (4, 4), by the points of some keyframes."""
         with stopwatch.stage("matching"):
             point_indices, problem = self.match(features, keyframes, camera)
         with stopwatch.stage("pose"):
             T_camera_map = torch.from_numpy(se3.inverse(T_map_camera)).to(problem.points)
-            found = fine_maps_of(problem, T_camera_map, self.configuration.nre.window)
+            found = refine_fine(problem, T_camera_map[None], self.configuration.nre)
+        if found is None:
+            return None
         with stopwatch.stage("verification"):
             return self.verified(problem, found, point_indices, keyframes, camera)
 

@@ -14,7 +14,7 @@ from dense_reloc_ros.geometry import se3
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.base_pose import base_pose
 from dense_reloc_ros.images.pixels import as_rgb
-from dense_reloc_ros.localization.decision import contradict, with_rival
+from dense_reloc_ros.localization.decision import contradict, with_rivals
 from dense_reloc_ros.localization.localizer import PoseCandidates, PreparedImage
 from dense_reloc_ros.localization.pose_prior import PosePrior
 from dense_reloc_ros.localization.relative_view import quarters_at
@@ -38,11 +38,12 @@ from dense_reloc_ros.localization.rig_verification import RigVerifier
 from dense_reloc_ros.localization.rig_views import seen_images
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.localization.sure_camera import confirmed_pose
-from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.stopwatch import Stopwatch
 
 PROMISING = 0.05
 """Confidence of a pose from which the images are looked at once more."""
+AS_MUCH_ALIKE = 0.9
+"""Share of the evidence at a sure pose from which on another place must be tried, too."""
 LEAST_SHARE = 0.2
 """Of the support that an image would have if all had the same, where the pose must be its own."""
 
@@ -227,11 +228,11 @@ class RigLocalizer:
     ) -> list[PoseEstimate]:
         """A pose in a place that was not tried, but looks as much like the images as a sure one."""
         best = max(estimates, key=lambda estimate: estimate.score, default=None)
-        if best is None or not self._is_sure(with_rival(best, estimates)):
+        if best is None or not self._is_sure(with_rivals(best, estimates)):
             return []
         scene_map, depth = self.localizer.scene_map, best.depth or 1.0
         there = joint_evidence(images, scene_map, best.T_map_camera, depth)
-        similar = [place for place in untried if place.evidence >= SIMILAR * there]
+        similar = [place for place in untried if place.evidence >= AS_MUCH_ALIKE * there]
         return self.estimate_in(images, similar[:1], stopwatch)
 
     def _by_one_image(

@@ -14,7 +14,7 @@ from dense_reloc_ros.devices import network_batch
 from dense_reloc_ros.features.extractor import FeatureExtractor, features_of_each
 from dense_reloc_ros.geometry.arrays import FloatArray
 from dense_reloc_ros.geometry.camera import Camera
-from dense_reloc_ros.localization.decision import with_rival
+from dense_reloc_ros.localization.decision import with_rivals
 from dense_reloc_ros.localization.hallucinated_poses import HallucinatedPoses
 from dense_reloc_ros.localization.image_views import ImageViews
 from dense_reloc_ros.localization.last_resort import LastResort
@@ -24,6 +24,7 @@ from dense_reloc_ros.localization.localizer import (
     PreparedImage,
 )
 from dense_reloc_ros.localization.method import Method
+from dense_reloc_ros.localization.narrow_view import seen_by_little
 from dense_reloc_ros.localization.pose_prior import PosePrior, keyframes_out_of_reach
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.rivals import rivals_of
@@ -31,10 +32,12 @@ from dense_reloc_ros.localization.search_work import SearchWork
 from dense_reloc_ros.localization.single_view import SingleViewLocalizer, allowed
 from dense_reloc_ros.localization.view_choice import first_view
 from dense_reloc_ros.localization.view_search import ViewSearch
-from dense_reloc_ros.retrieval.look_alikes import SIMILAR
 from dense_reloc_ros.retrieval.places import rank_keyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 from dense_reloc_ros.stopwatch import Stopwatch
+
+AS_MUCH_ALIKE = 0.9
+"""Share of the evidence that keyframes within reach of a prior must have, relative to all."""
 
 
 class SparseToDenseLocalizer(SingleViewLocalizer):
@@ -97,12 +100,12 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
     def agrees(self, found: LocalizedView, stopwatch: Stopwatch) -> bool:
         """Whether an image shows what a prior says: keyframes out of reach are no more like it."""
         best = found.best
-        if best is None or not self.is_sure(with_rival(best, found.estimates)):
+        if best is None or not self.is_sure(with_rivals(best, found.estimates)):
             return False
         options = self.configuration.retrieval
         with stopwatch.stage("retrieval"):
             anywhere = rank_keyframes(found.features, self.scene_map, options)
-        return found.ranked.best_evidence >= SIMILAR * anywhere.best_evidence
+        return found.ranked.best_evidence >= AS_MUCH_ALIKE * anywhere.best_evidence
 
     def search(
         self, query: PreparedImage, prior: PosePrior | None, excluded: frozenset[int]
@@ -128,7 +131,9 @@ class SparseToDenseLocalizer(SingleViewLocalizer):
         best, camera = found.best, found.view.camera
         if best is None or not self.is_sure(best):
             return []
-        return rivals_of(self, best, found.ranked, found.features, camera, stopwatch)
+        rivals = rivals_of(self, best, found.ranked, found.features, camera, stopwatch)
+        share = 1.0 if best.evidence is None else best.evidence.field_share
+        return [seen_by_little(rival, share) for rival in rivals]
 
 
 def _method(name: str, description: str) -> Method:

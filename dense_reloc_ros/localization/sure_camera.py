@@ -7,15 +7,15 @@ from dataclasses import replace
 
 from dense_reloc_ros.images.blankness import is_blank
 from dense_reloc_ros.images.pixels import as_rgb
-from dense_reloc_ros.localization.decision import contradict
+from dense_reloc_ros.localization.decision import contradict, with_rivals
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.rig_images import RigImage, SeenImage
 from dense_reloc_ros.localization.rig_matching import match_images
 from dense_reloc_ros.localization.rig_places import keyframes_in_sight
 from dense_reloc_ros.localization.rig_verification import RigVerifier
 from dense_reloc_ros.localization.rig_views import viewed
+from dense_reloc_ros.localization.rivals import rivals_of
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.retrieval.look_alikes import look_alikes
 from dense_reloc_ros.retrieval.places import places_among
 from dense_reloc_ros.stopwatch import Stopwatch
 
@@ -73,13 +73,13 @@ def confirmed_pose(
 def _sure_alone(
     localizer: SparseToDenseLocalizer, image: SeenImage, stopwatch: Stopwatch
 ) -> PoseEstimate | None:
-    """T_map_view of an image in the place that it looks like most, if it looks like no other."""
+    """T_map_view of an image in the place that it looks like most, if no other explains it."""
     scene_map, options = localizer.scene_map, localizer.configuration.retrieval
     with stopwatch.stage("retrieval"):
         places = places_among(image.ranked, scene_map, options)[:1]
     found = localizer.estimate_in(places, image.features, image.camera, None, stopwatch)
     if not found or localizer.confidence(found[0]) < SURE:
         return None
-    with stopwatch.stage("retrieval"):
-        similar = look_alikes(image.ranked, scene_map, options, found[0].T_map_camera, image.camera)
-    return None if similar else found[0]
+    rivals = rivals_of(localizer, found[0], image.ranked, image.features, image.camera, stopwatch)
+    is_sure = localizer.confidence(with_rivals(found[0], rivals)) >= SURE
+    return found[0] if is_sure else None

@@ -14,7 +14,8 @@ from dense_reloc_ros.retrieval.ranked_keyframes import RankedKeyframes
 from dense_reloc_ros.scene.scene_map import SceneMap
 
 LEAST_UNSEEN = 0.5
-"""Share of a keyframe's points that a camera must have out of sight, for them to say anything."""
+"""Share of the points of a keyframe that were looked for, which a camera must have out of sight for
+them to say anything."""
 SIMILAR = 0.9
 """Share of the evidence of the keyframe that looks most like an image, which what is out of sight
 at a pose must have for the image to show something like it.

@@ -12,8 +12,9 @@ from dense_reloc_ros.configuration import VerificationConfiguration
 from dense_reloc_ros.localization.decision import (
     confidence_of_score,
     expected_errors,
+    likeliest,
     reason_to_doubt,
-    with_rival,
+    with_rivals,
 )
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.pose.confidence import shipped_weights
@@ -92,7 +93,7 @@ def test_only_poses_that_cannot_both_be_right_are_rivals(metres, degrees, rival)
     """14% of 2 m are 0.28 m."""
     best = estimate(score=0.6)
     others = [best, estimate(0.3, metres, degrees), estimate(0.2, metres, degrees)]
-    assert with_rival(best, others).evidence.rival == pytest.approx(rival)
+    assert with_rivals(best, others).evidence.rival == pytest.approx(rival)
 
 
 def test_the_score_alone_gives_a_confidence_that_rises_with_it():
@@ -103,18 +104,39 @@ def test_the_score_alone_gives_a_confidence_that_rises_with_it():
 
 
 def test_poses_elsewhere_share_the_probability_by_what_speaks_for_them():
-    """Three places: two as likely, of which one was found twice, and one with little evidence."""
+    """Three places: of one the likelier of two poses counts, of another a weaker one, of a third
+    one, whose pose has too little of the score, none.
+    """
     best = estimate(score=0.6)
-    weak = replace(estimate(0.3, 4.0), evidence=replace(EVIDENCE, mean_gain=0.1, supporting=20))
-    others = [best, estimate(0.59, 1.0), estimate(0.5, 1.05), estimate(0.45, 2.0), weak]
-    evidence = with_rival(best, others).evidence
+    strong, weak = (replace(EVIDENCE, spread=value) for value in (0.75, 0.3))
+    others = [
+        best,
+        replace(estimate(0.59, 1.0), evidence=weak),
+        replace(estimate(0.5, 1.05), evidence=strong),
+        replace(estimate(0.45, 2.0), evidence=weak),
+        estimate(0.29, 4.0),
+    ]
+    evidence = with_rivals(best, others).evidence
     assert evidence.rival == pytest.approx(0.59 / 0.6)
     weights = shipped_weights()
-    of_weak = weights.relative_odds(EVIDENCE, weak.evidence)
-    assert 0 < of_weak < 0.01
-    assert evidence.equals == pytest.approx(2 + of_weak)
+    of_weak = weights.relative_odds(EVIDENCE, weak)
+    assert 0 < of_weak < 0.2
+    assert evidence.equals == pytest.approx(1 + of_weak)
     alone = weights.confidence(replace(evidence, equals=0), 0.0)
-    assert weights.confidence(evidence, 0.0) == pytest.approx(alone / (3 + of_weak))
+    assert weights.confidence(evidence, 0.0) == pytest.approx(alone / (2 + of_weak))
+
+
+def test_of_poses_that_contradict_each_other_the_likelier_is_chosen():
+    """Of others, and of those of a much lower score, it is the score that counts."""
+    better = replace(EVIDENCE, spread=0.95)
+    best, likelier = estimate(0.6), replace(estimate(0.5, 1.0), evidence=better)
+    assert likeliest([best, likelier]).score == 0.5
+    assert likeliest([best, replace(likelier, score=0.29)]).score == 0.6
+    beside = replace(estimate(0.5, 0.1), evidence=better)
+    assert likeliest([best, beside]).score == 0.6
+    assert likeliest([]) is None
+    bare = replace(best, evidence=None)
+    assert likeliest([bare, likelier]).score == 0.6
 
 
 def test_an_ambiguous_pose_is_doubted_for_that():

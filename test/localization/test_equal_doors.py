@@ -7,18 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from rendered_frames import rendered_frame
+from corridors import corridor_localizer
 
 from dense_reloc_ros.configuration import LocalizerConfiguration
 from dense_reloc_ros.features.extractor import image_to_tensor
-from dense_reloc_ros.features.extractors import create_extractor
 from dense_reloc_ros.geometry.camera import Camera
 from dense_reloc_ros.geometry.se3 import pose_error, shifted
 from dense_reloc_ros.localization.factory import localizer_for
 from dense_reloc_ros.localization.result import Status
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
-from dense_reloc_ros.mapping.builder import build_from_depth
-from dense_reloc_ros.mapping.dense_describer import DenseDescriber
 from dense_reloc_ros.rendering.corridor import (
     SECTION,
     WIDTH,
@@ -53,10 +50,7 @@ def localizer(raycaster: Raycaster) -> SparseToDenseLocalizer:
         *facing_doors(np.arange(-half + 0.6, half - 0.59, 0.3), 0),
         *(towards_the_end(half - 2.5, y, 0.1 * y) for y in (-0.6, 0.0, 0.6)),
     ]
-    device = torch.device("cpu")
-    frames = [rendered_frame(raycaster, CAMERA, number, pose) for number, pose in enumerate(poses)]
-    scene_map = build_from_depth(frames, DenseDescriber(create_extractor("compact", device), 200))
-    return localizer_for(scene_map, LocalizerConfiguration(), None, device)
+    return corridor_localizer(raycaster, CAMERA, poses)
 
 
 @pytest.mark.parametrize("aside", [-0.3, 0.0, 0.3])

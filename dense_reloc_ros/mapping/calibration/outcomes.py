@@ -9,7 +9,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from dense_reloc_ros.geometry.arrays import FloatArray
-from dense_reloc_ros.localization.decision import WRONG_DEPTH_SHARE, WRONG_RADIANS, with_rival
+from dense_reloc_ros.localization.decision import WRONG_DEPTH_SHARE, WRONG_RADIANS, likeliest
 from dense_reloc_ros.localization.result import PoseEstimate
 from dense_reloc_ros.localization.sparse_to_dense import SparseToDenseLocalizer
 from dense_reloc_ros.mapping.calibration.held_out import HeldOutQuery
@@ -54,8 +54,7 @@ def best_estimate(localizer: SparseToDenseLocalizer, query: HeldOutQuery) -> Pos
     estimates: Sequence[PoseEstimate] = localizer.estimate_in(
         places, query.features, query.camera, None, watch
     )
-    best = max(estimates, key=lambda estimate: estimate.score, default=None)
-    return None if best is None else with_rival(best, estimates)
+    return likeliest(estimates)
 
 
 def outcome(localizer: SparseToDenseLocalizer, query: HeldOutQuery, best: PoseEstimate) -> Outcome:
