@@ -12,7 +12,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from geometry_msgs.msg import PoseWithCovarianceStamped, TransformStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState
-from nodes.observer import Observer, Spinner, wait_for
+from nodes.observer import TIMEOUT_SECONDS, Observer, Spinner, wait_for
 from numpy.typing import NDArray
 from rcl_interfaces.msg import SetParametersResult
 from rcl_interfaces.srv import SetParametersAtomically
@@ -195,8 +195,11 @@ class Robot:
         self.tf.publish(TFMessage(transforms=[transform(parent, child, seconds, pose)]))
 
     def mount(self, parent: str, child: str, pose: FloatArray) -> None:
-        """Publishes a transform on /tf_static."""
+        """Publishes a transform on /tf_static, and waits until the nodes that listen know it."""
         self.tf_static.publish(TFMessage(transforms=[transform(parent, child, 0.0, pose)]))
+        for node in self._nodes.values():
+            if node.state in ("inactive", "active"):
+                node.transforms.lookup(parent, child, 0, timeout=TIMEOUT_SECONDS)
 
     def _wait_for_stamp(self, messages: list[Any], seconds: float) -> Any:
         def find() -> Any:

@@ -148,7 +148,10 @@ def test_images_that_get_lost_are_told_from_their_camera_infos(
     assert "FASTDDS_DEFAULT_PROFILES_FILE" in said[0]
 
 
-def test_a_camera_info_that_changes_is_taken_with_its_stamp(start: Start) -> None:
+def test_a_camera_info_that_changes_is_taken_with_its_stamp(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(camera_input, "PATIENCE_SECONDS", 30.0)
     harness = started(start, base_frame="", odom_frame="")
     localizer = harness.relocalizer.pipeline.frames._localizer
     for k in range(1, 9):
@@ -190,7 +193,7 @@ def test_relocalize_does_not_answer_with_an_old_image(start: Start) -> None:
     pipeline = harness.relocalizer.pipeline
     wait_for(
         lambda: pipeline.relocalize(Relocalize.Request()).reason.startswith(
-            "the newest image on /image came 0."
+            "the newest image on /image came "
         ),
         "a refusal",
     )

@@ -123,7 +123,8 @@ def test_the_first_transform_needs_two_poses_that_agree(
     drive(harness, 1.2, 1.4)
     heard.wait_for((LOST, NOTHING), (TRACKING, RELOCALIZED))
     assert harness.wait_for_transform(2.4)
-    assert len(harness.poses) == 3  # each is published: who wants to decide otherwise can
+    # Each is published: who wants to decide otherwise can.
+    wait_for(lambda: len(harness.poses) == 3, "three poses")
     (only,) = harness.transforms
     np.testing.assert_allclose(matrix(only.transform), HERE, atol=1e-9)
 

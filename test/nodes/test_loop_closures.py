@@ -172,7 +172,6 @@ def test_images_of_a_batch_are_told_which_way_is_up(
     harness = start(maps, map="/maps/kitchen", planar=True)
     harness.activate()
     harness.mount("base_link", CAMERA_FRAME, T_BASE_CAMERA)
-    harness.relocalizer.transforms.lookup("base_link", CAMERA_FRAME, 0, timeout=30)
     request = RelocalizeBatch.Request(
         images=[image(1.0, 40), image(2.0, 80)], camera_infos=[camera_info()]
     )

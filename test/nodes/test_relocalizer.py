@@ -127,12 +127,12 @@ def test_odometry_that_does_not_come_is_said_once(
 
 
 def test_a_base_that_nobody_publishes_is_waited_for_once(start: Start, maps: FakeMaps) -> None:
-    harness = start(maps, map="/maps/kitchen", transform_timeout=0.3)
+    harness = start(maps, map="/maps/kitchen", transform_timeout=2.0)
     harness.activate()
     first = harness.show_and_wait(1.0)
     second = harness.show_and_wait(2.0)
     assert (first.base_frame_id, second.base_frame_id) == ("", "")
-    assert second.latency_milliseconds < 300 <= first.latency_milliseconds
+    assert second.latency_milliseconds < 2000 <= first.latency_milliseconds
     harness.mount("base_link", "camera_optical_frame", T_BASE_CAMERA)
     wait_for(lambda: harness.show_and_wait(3.0 + len(harness.results)).base_frame_id, "the base")
 

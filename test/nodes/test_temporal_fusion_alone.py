@@ -93,7 +93,7 @@ def test_frames_of_a_real_relocalizer_arrive(
     frames = {"base_frame": "", "odom_frame": ""}
     harness = run(PairHarness, maps, shared=False, map="/maps/kitchen", **frames)
     harness.activate()
-    wait_for(lambda: harness.node.count_publishers(FRAMES_TOPIC), "the relocalizer's frames")
+    wait_for(lambda: harness.relocalizer.count_subscribers(FRAMES_TOPIC), "who hears the frames")
     for seconds in (1.0, 2.0):
         assert harness.show_and_wait(seconds).status == RelocResult.LOCALIZED
     assert harness.fusion.stamps == [1.0, 2.0]

@@ -194,13 +194,13 @@ def test_a_base_that_tf_does_not_know_is_not_localized(
 
 def test_the_wait_of_nav2_succeeds_or_is_aborted(harness: Harness) -> None:
     tree = Tree(harness, Nav2Wait, "relocalizer/nav2_wait_localized")
-    status, result = tree.result(tree.send(time=Duration(nanosec=300_000_000)))
+    status, result = tree.result(tree.send(time=Duration(sec=1)))
     assert status == ABORTED
-    assert result.total_elapsed_time.sec + result.total_elapsed_time.nanosec * 1e-9 >= 0.3
-    assert result.error_msg == "not within 0.3 s: LOST: no pose yet"
+    assert result.total_elapsed_time.sec + result.total_elapsed_time.nanosec * 1e-9 >= 1.0
+    assert result.error_msg == "not within 1 s: LOST: no pose yet"
     left = [one.time_left.sec + one.time_left.nanosec * 1e-9 for one in tree.feedback]
     assert left == sorted(left, reverse=True)
-    assert 0 <= left[-1] < left[0] <= 0.3
+    assert 0 <= left[-1] < left[0] <= 1.0
     goal = tree.send(time=Duration(sec=60))
     drive(harness, 1.0)
     status, result = tree.result(goal)
@@ -240,5 +240,5 @@ def test_waiting_costs_no_time_of_the_processor(harness: Harness) -> None:
     executor.spin_once = count
     status, _ = tree.result(tree.send(timeout=Duration(sec=1)))
     assert status == ABORTED
-    assert 5 < spun < 200
+    assert 0 < spun < 200
     assert goal.status == GoalStatus.STATUS_ACCEPTED
