@@ -21,8 +21,8 @@ DARK = 40.0
 """Mean brightness, of 255."""
 PLAIN = 8.0
 """Standard deviation of the brightness of an image of next to nothing, of 255."""
-UNSURE_RIVAL = 0.7
-"""Score of the best other place relative to the best one's, from which on these are confused."""
+CONFUSED = 0.05
+"""How likely poses elsewhere are, relative to the best one, from which on it is unsure which."""
 FEW_POINTS = 30
 
 
@@ -117,7 +117,7 @@ def _of_pose(record: FrameRecord, scene_map: SceneMap) -> Iterator[str]:
             f"{math.degrees(error.rotation):.0f}° off, by keyframe {name}: if that shows another "
             "place, record more of what differs between the two."
         )
-    elif evidence is not None and evidence.rival > UNSURE_RIVAL:
+    elif evidence is not None and evidence.equals > CONFUSED:
         yield "It is unsure between two places: record more of what differs between them."
     if record.found_pose is None and not record.is_localized:
         yield "Too few points match: map this place as it looks now."

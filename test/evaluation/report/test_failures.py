@@ -138,7 +138,7 @@ def test_an_image_that_cannot_be_read_has_no_picture(explain, scene_map, make_re
     ("found", "evidence", "begin"),
     [
         (camera_at(2.0), RIGHT, "The pose that was found is 1 m and 0° off, by keyframe frame-00"),
-        (camera_at(1.0), replace(RIGHT, rival=0.8), "It is unsure between two places"),
+        (camera_at(1.0), replace(RIGHT, equals=0.8), "It is unsure between two places"),
         (camera_at(1.0), replace(RIGHT, supporting=12), "Only 12 points support the pose"),
         (camera_at(1.0), RIGHT, "The pose that was found is right"),
     ],
