@@ -69,18 +69,12 @@ class PlaceLocalizer(Localizer):
         prior_T_map_camera: FloatArray | None,
         stopwatch: Stopwatch,
         choice: PointChoice = DISTINCTIVE,
-        most_points: int | None = None,
     ) -> list[PoseEstimate]:
-        """The best pose in each place, a list of keyframes, by the points that `choice` says.
-
-        By as many as are configured, or else `most_points`.
-        """
+        """The best pose in each place, a list of keyframes, by the points that `choice` says."""
         estimates = []
         for keyframes in places:
             with stopwatch.stage("matching"):
-                point_indices, problem = self.match(
-                    features, keyframes, camera, choice, most_points
-                )
+                point_indices, problem = self.match(features, keyframes, camera, choice)
             with stopwatch.stage("pose"):
                 found = self.find_pose(problem, prior_T_map_camera)
             if found is None:
