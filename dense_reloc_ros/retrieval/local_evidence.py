@@ -18,18 +18,18 @@ TINY = 1e-37
 
 
 def rank_by_evidence(
-    features: DenseFeatures, scene_map: SceneMap, keyframes: NDArray[np.int64], observations: int
+    features: DenseFeatures, scene_map: SceneMap, keyframes: NDArray[np.int64], most: int
 ) -> RankedKeyframes:
     """Keyframes (N,) sorted by local evidence, best first.
 
     That is the mean over some of a keyframe's observations of the highest correlation of their
-    descriptor in the query. Where a keyframe has fewer than `observations`, all are used.
+    descriptor in the query. Where a keyframe has no more than `most`, all are used.
     """
     if not len(keyframes):
         return RankedKeyframes.none()
     query = query_places(features)
     arrays = scene_map.arrays
-    rows, used = spread_rows(arrays.offsets[keyframes], arrays.counts(keyframes), observations)
+    rows, used = spread_rows(arrays.offsets[keyframes], arrays.counts(keyframes), most)
     descriptors = scene_map.descriptors[LEVEL][torch.from_numpy(rows)].to(query)
     best = (descriptors @ query).amax(1).cpu().numpy()
     is_used = np.arange(max(used)) < used[:, None]
